@@ -1,0 +1,68 @@
+"""What every test shares: how hard hypothesis tries, and a loud word about what was left out."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:  # needed for a type only, and its place in the package is private
+    from xdist.workermanage import WorkerController
+
+_SLOW_MACHINE = [HealthCheck.too_slow]  # two shared cores draw slowly now and then; that is no finding
+
+settings.register_profile("default", max_examples=30, deadline=None, suppress_health_check=_SLOW_MACHINE)
+settings.register_profile(
+    "ci",
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=_SLOW_MACHINE,
+    derandomize=True,  # a change is judged by the same examples as the change before it
+    print_blob=True,
+)
+settings.register_profile("heavy", max_examples=5_000, deadline=None, suppress_health_check=_SLOW_MACHINE)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+_LEFT_OUT = pytest.StashKey[set[str]]()
+
+
+class _CollectFromWorkers:
+    """With `-n`, tests are collected in worker processes; this brings home what they left out."""
+
+    def pytest_testnodedown(self, node: WorkerController) -> None:
+        node.config.stash[_LEFT_OUT].update(node.workeroutput.get("left_out", ()))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start with nothing left out."""
+    config.stash[_LEFT_OUT] = set()
+    if config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.register(_CollectFromWorkers())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Remember the tests that need more than pip, before `-m` takes them away."""
+    if config.option.markexpr == "not real":
+        config.stash[_LEFT_OUT].update(item.nodeid for item in items if item.get_closest_marker("real"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In a worker: hand what was left out to the process that talks to the person."""
+    worker_output = getattr(session.config, "workeroutput", None)
+    if worker_output is not None:
+        left_out = session.config.stash[_LEFT_OUT]
+        worker_output["left_out"] = sorted(left_out)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say loudly what this run left out."""
+    left_out = config.stash[_LEFT_OUT]
+    if not left_out:
+        return
+    terminalreporter.section(f"LEFT OUT: {len(left_out)} tests that need more than pip", yellow=True)
+    for nodeid in sorted(left_out):
+        terminalreporter.line(f"  {nodeid}", yellow=True)
+    terminalreporter.line("`make test-real` runs them.", yellow=True)
