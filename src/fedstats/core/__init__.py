@@ -1,0 +1,1 @@
+"""The pure centre: types and rules without I/O, clock or randomness."""

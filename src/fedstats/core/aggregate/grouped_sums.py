@@ -1,0 +1,188 @@
+"""GroupedSums: rows, people and sums of clipped expressions, per cell of a public key domain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from fractions import Fraction
+from itertools import product
+from typing import ClassVar, Self
+
+import numpy as np
+
+from fedstats.core.aggregate.exact import Exact
+from fedstats.core.domain import CODE_MAX, Domain, Numbers, Truth, cells_of
+from fedstats.core.evaluation import Row, evaluate
+from fedstats.core.expression import Expression, columns_of, normalise, order_key
+from fedstats.core.grid import Grid
+from fedstats.core.inference import condition_of, domain_of
+from fedstats.core.privacy import Contribution, Sensitivity
+from fedstats.core.schema import Dataset
+from fedstats.errors import TooLarge, ValueInvalid
+
+KEYS_MAX = 6
+CELLS_MAX = 2_000_000
+MEASURES_MAX = 32
+
+
+class MeasureKind(Enum):
+    """What is added up in every cell."""
+
+    ROWS = "rows"
+    PEOPLE = "people"
+    SUM = "sum"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One vector over the cells, with its own noise.
+
+    ROWS counts rows and PEOPLE distinct units, where `expression` is not missing (None: all rows); SUM adds the
+    grid integers of `expression`, leaving missing values out. `weight` is the share of the round's loss.
+    """
+
+    kind: MeasureKind
+    expression: Expression | None = None
+    grid: Grid | None = None
+    weight: Fraction = Fraction(1)
+
+    def __post_init__(self) -> None:
+        """A sum has an expression and a grid, a count no grid; the weight is a positive share."""
+        if (self.kind is MeasureKind.SUM) != (self.grid is not None) or (
+            self.grid and self.expression is None
+        ):
+            raise ValueInvalid("A sum needs an expression and a grid; a count has no grid.")
+        if not 0 < self.weight <= 1:
+            raise ValueInvalid("The weight of a measure lies above 0 and not above 1.")
+
+    def order_key(self) -> tuple[object, ...]:
+        """A total order, for the normal form."""
+        expression = (0,) if self.expression is None else (1, order_key(self.expression))
+        grid = (0,) if self.grid is None else (1, self.grid.centre, self.grid.step, self.grid.half_width)
+        return (self.kind.value, expression, grid, self.weight)
+
+    def sensitivity(self, contribution: Contribution) -> Sensitivity:
+        """How far one unit moves this vector (privacy.md section 2).
+
+        Counts of rows: all of a person's rows may lie in one cell, D1 = D2 = rows_max. Counts of people: one in
+        each of at most L0 cells, D1 = L0 and D2^2 = L0. Sums: rows_max times the clip.
+        """
+        if self.kind is MeasureKind.PEOPLE:
+            return Sensitivity(contribution.cells_max, contribution.cells_max)
+        reach = contribution.rows_max * (self.grid.half_width if self.grid else 1)
+        return Sensitivity(reach, reach**2)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedSums:
+    """Measures per cell of the product of the keys' domains, in row-major order, empty cells included."""
+
+    kind: ClassVar[str] = "grouped_sums"
+    keys: tuple[Expression, ...]
+    measures: tuple[Measure, ...]
+
+    def __post_init__(self) -> None:
+        """Few enough keys, at least one measure, nothing twice."""
+        if len(self.keys) > KEYS_MAX or len(set(self.keys)) != len(self.keys):
+            sentence = f"A question has at most {KEYS_MAX} keys, each once."
+            raise TooLarge(sentence)
+        if not 1 <= len(self.measures) <= MEASURES_MAX or len(set(self.measures)) != len(self.measures):
+            sentence = f"A question has between 1 and {MEASURES_MAX} measures, each once."
+            raise TooLarge(sentence)
+
+    def normalised(self) -> Self:
+        """The one aggregate that stands for all orders of writing it."""
+        keys = tuple(sorted((normalise(key) for key in self.keys), key=order_key))
+        measures = (
+            replace(m, expression=None if m.expression is None else normalise(m.expression))
+            for m in self.measures
+        )
+        return type(self)(keys, tuple(sorted(measures, key=Measure.order_key)))
+
+    def columns(self) -> frozenset[str]:
+        """Every column that it reads."""
+        return columns_of(*self.keys, *(measure.expression for measure in self.measures))
+
+    def key_domains(self, dataset: Dataset) -> tuple[Domain, ...]:
+        """The public domain of each key."""
+        return tuple(domain_of(key, dataset) for key in self.keys)
+
+    def key_cells(self, dataset: Dataset) -> tuple[tuple[int | None, ...], ...]:
+        """The cells of each key in order."""
+        return tuple(cells_of(domain) for domain in self.key_domains(dataset))
+
+    def cells(self, dataset: Dataset) -> int:
+        """How many cells there are.
+
+        Raises
+        ------
+        TooLarge
+            More than 2,000,000.
+
+        """
+        count = math.prod(len(cells) for cells in self.key_cells(dataset))
+        if count > CELLS_MAX:
+            sentence = f"The question has {count} cells; the most is {CELLS_MAX}."
+            raise TooLarge(sentence, remedy="Use fewer or coarser keys.")
+        return count
+
+    def check(self, dataset: Dataset) -> None:
+        """Everything about it that depends on the dataset's definition.
+
+        Raises
+        ------
+        LanguageError
+            An expression does not fit the definition, or there are too many cells.
+        TooLarge
+            A sum could overflow 62 bits for the declared `people_max`.
+
+        """
+        self.cells(dataset)
+        for measure in self.measures:
+            if measure.expression is None:
+                continue
+            domain = domain_of(measure.expression, dataset)
+            if measure.grid is not None and not isinstance(domain, Numbers | Truth):
+                raise ValueInvalid("Only numbers and conditions can be added up.")
+            reach = measure.grid.half_width if measure.grid else 1
+            if dataset.people_max * dataset.rows_max * reach > CODE_MAX // 2:
+                raise TooLarge("The sum could need more than 62 bits for the declared people_max.")
+
+    def sensitivities(self, contribution: Contribution) -> tuple[Sensitivity, ...]:
+        """One per measure."""
+        return tuple(measure.sensitivity(contribution) for measure in self.measures)
+
+    def reference(self, people: Iterable[Sequence[Row]], dataset: Dataset, where: Expression | None) -> Exact:
+        """The integer reference that every engine must equal bit for bit.
+
+        `people` holds the rows of each unit after the edition's bounding; L0 is not applied here.
+        """
+        if where is not None:
+            condition_of(where, dataset)
+        position = {cell: i for i, cell in enumerate(product(*self.key_cells(dataset)))}
+        vectors = [np.zeros(len(position), dtype=np.int64) for _ in self.measures]
+        for rows in people:
+            seen: list[set[int]] = [set() for _ in self.measures]
+            for row in rows:
+                if where is not None and evaluate(where, dataset, row) != 1:
+                    continue
+                cell = position[tuple(evaluate(key, dataset, row) for key in self.keys)]
+                for vector, measure, cells in zip(vectors, self.measures, seen, strict=True):
+                    vector[cell] += _contribution_of_row(measure, dataset, row, first=cell not in cells)
+                    if measure.expression is None or evaluate(measure.expression, dataset, row) is not None:
+                        cells.add(cell)
+        return Exact(tuple(vectors))
+
+
+def _contribution_of_row(measure: Measure, dataset: Dataset, row: Row, *, first: bool) -> int:
+    code = 1 if measure.expression is None else evaluate(measure.expression, dataset, row)
+    if code is None:
+        return 0
+    if measure.kind is MeasureKind.PEOPLE:
+        return int(first)
+    if measure.grid is None or measure.expression is None:
+        return 1
+    domain = domain_of(measure.expression, dataset)
+    return measure.grid.quantise(code * (domain.step if isinstance(domain, Numbers) else Fraction(1)))

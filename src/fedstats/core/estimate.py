@@ -1,0 +1,138 @@
+"""Estimates: what an analyst gets. Every number carries its uncertainty, every absence its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+
+from fedstats.core.privacy import Loss
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A 95 % interval, both ends included."""
+
+    lo: float
+    hi: float
+
+    @property
+    def half_width(self) -> float:
+        """Half its width."""
+        return (self.hi - self.lo) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A number with what the noise hides of the exact answer, and with the interval for the population.
+
+    `noise_interval` covers the exact answer over these rows; `interval` covers the population parameter (sampling
+    and noise), None where the statistic has no sampling model for it.
+    """
+
+    value: float
+    noise_interval: Interval
+    interval: Interval | None = None
+
+
+class AbsenceReason(Enum):
+    """Why there is no number."""
+
+    TOO_FEW = "too few rows to tell from the noise"
+    REFUSED = "the department refused"
+    NO_ANSWER = "the department did not answer"
+    SUPPRESSED = "suppressed by disclosure control"
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A missing number with its reason; never 0 and never NaN."""
+
+    reason: AbsenceReason
+    sentence: str = ""
+
+
+Cell = Value | Absence
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One row of an estimate: the labels of its keys (None: the value is missing in the data) and its cells."""
+
+    key: tuple[str | None, ...]
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A named table of typed cells."""
+
+    name: str
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+
+    def __iter__(self) -> Iterator[TableRow]:
+        """The rows in order."""
+        return iter(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A department's typed no: a stable code, a sentence about public things only, and whether budget was spent."""
+
+    department: str
+    code: str
+    sentence: str
+    charged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """A department that was asked, with its refusal where it refused or did not answer."""
+
+    department: str
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the query cost: its loss over the whole federation, and the budget per department in percent after it.
+
+    `used_percent` and `left_percent` are of the agreement's budget at the fullest department, None where no
+    department said.
+    """
+
+    loss: Loss
+    epsilon: Decimal
+    delta: Fraction
+    pure: bool
+    used_percent: float | None = None
+    left_percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """What is promised to whom, in numbers and in one plain sentence."""
+
+    unit: str
+    rows_max: int
+    departments_max: int
+    mechanism: str
+    epsilon: Decimal
+    delta: Fraction
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The answer to a query. `step` fills the tables; the session adds what it knows of participants and cost."""
+
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...] = ()
+    participants: tuple[Participant, ...] = ()
+    guarantee: Guarantee | None = None
+    cost: Cost | None = None
+    job: str = ""

@@ -1,0 +1,63 @@
+"""The character rules of every name that people choose: they become file names, SQL identifiers and log lines."""
+
+from __future__ import annotations
+
+import re
+
+from fedstats.errors import ValueInvalid
+
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,47}")
+_DEPARTMENT = re.compile(r"[a-z][a-z0-9-]{0,47}")
+_EDITION = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,30}(\.[1-9][0-9]{0,3})?")
+_AGREEMENT = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,47}")
+_PERSON_NAME = re.compile(r"[a-z][a-z0-9.-]{0,63}")
+_LABEL = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]{1,80}")
+TEXT_CHARACTERS_MAX = 4_000
+
+
+def check_identifier(name: str, *, what: str) -> str:
+    """`name` if it may name a dataset, a column or a statistic (lower case, digits, underscore)."""
+    return _check(_IDENTIFIER, name, what, "lower-case letters, digits and _, starting with a letter")
+
+
+def check_department(name: str, *, what: str = "department") -> str:
+    """`name` if it may name a department or a node."""
+    return _check(_DEPARTMENT, name, what, "lower-case letters, digits and -, starting with a letter")
+
+
+def check_edition(name: str, *, what: str = "edition") -> str:
+    """`name` if it may name an edition, such as 2025-09 or its revision 2025-09.2."""
+    return _check(_EDITION, name, what, "letters, digits and -, with an optional revision such as .2")
+
+
+def check_agreement(name: str, *, what: str = "agreement") -> str:
+    """`name` if it may name an agreement or a purpose code."""
+    return _check(_AGREEMENT, name, what, "letters, digits and -, starting with a letter")
+
+
+def check_analyst(name: str, *, what: str = "analyst") -> str:
+    """`name` if it may name an analyst."""
+    return _check(_PERSON_NAME, name, what, "lower-case letters, digits, . and -")
+
+
+def check_label(text: str, *, what: str) -> str:
+    """`text` if it is one printable line of 1 to 80 characters (categories, titles)."""
+    return _check(_LABEL, text, what, "one printable line of 1 to 80 characters")
+
+
+def check_text(text: str, *, what: str) -> str:
+    """`text` if it is readable prose: no control characters but line breaks, at most 4,000 characters."""
+    if len(text) > TEXT_CHARACTERS_MAX:
+        sentence = f"The {what} has more than {TEXT_CHARACTERS_MAX} characters."
+        raise ValueInvalid(sentence)
+    for line in text.split("\n"):
+        for start in range(0, len(line), 80):
+            check_label(line[start : start + 80], what=what)
+    return text
+
+
+def _check(pattern: re.Pattern[str], name: str, what: str, rule: str) -> str:
+    if pattern.fullmatch(name) is None:
+        sentence = f"{name[:40]!r} cannot be the name of a {what}: use {rule}."
+        raise ValueInvalid(sentence)
+    return name

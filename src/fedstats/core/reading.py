@@ -1,0 +1,138 @@
+"""Strict reading of documents (agreements, node and coordinator configuration): unknown keys are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from fractions import Fraction
+from typing import TypeVar
+
+from fedstats.errors import FedstatsError
+
+DECIMAL_CHARACTERS_MAX = 40
+_T = TypeVar("_T")
+
+
+class Reader:
+    """Takes typed values out of a mapping and refuses what is missing, of another type, or left over."""
+
+    def __init__(self, document: object, *, where: str, error: type[FedstatsError]) -> None:
+        """Read `document`; `where` names it in messages, `error` is what is raised."""
+        self._error = error
+        self._where = where
+        if not isinstance(document, Mapping) or not all(isinstance(key, str) for key in document):
+            raise self.problem("must be a table of named values")
+        self._rest: dict[str, object] = dict(document)
+
+    def problem(self, sentence: str, key: str = "") -> FedstatsError:
+        """The error to raise, with the place in it."""
+        place = f"{self._where}.{key}" if key and self._where else key or self._where or "The document"
+        return self._error(f"{place} {sentence}.")
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """A string."""
+        return self._typed(key, str, "must be a text", default)
+
+    def integer(self, key: str, default: int | None = None) -> int:
+        """An integer (true is none)."""
+        value = self._typed(key, int, "must be a whole number", default)
+        if isinstance(value, bool):
+            raise self.problem("must be a whole number", key)
+        return value
+
+    def truth(self, key: str, *, default: bool | None = None) -> bool:
+        """True or false."""
+        return self._typed(key, bool, "must be true or false", default)
+
+    def day(self, key: str) -> date:
+        """A date, as a TOML date or an ISO text."""
+        value = self._take(key, None)
+        if isinstance(value, str):
+            try:
+                return date.fromisoformat(value)
+            except ValueError:
+                raise self.problem("must be a date such as 2026-04-01", key) from None
+        if type(value) is not date:
+            raise self.problem("must be a date such as 2026-04-01", key)
+        return value
+
+    def decimal(self, key: str, default: str | None = None) -> Fraction:
+        """An exact decimal, written as a text ("0.5", "1e-6") or a whole number."""
+        value = self._take(key, default)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return Fraction(value)
+        if not isinstance(value, str) or len(value) > DECIMAL_CHARACTERS_MAX or "/" in value:
+            raise self.problem('must be a decimal number in quotes, such as "0.5"', key)
+        try:
+            return Fraction(value)
+        except (ValueError, ZeroDivisionError):
+            raise self.problem('must be a decimal number in quotes, such as "0.5"', key) from None
+
+    def texts(self, key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
+        """A list of strings."""
+        value = self._take(key, list(default) if default is not None else None)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.problem("must be a list of texts", key)
+        return tuple(value)
+
+    def table(self, key: str, *, optional: bool = False) -> Reader:
+        """A nested table; an optional one that is missing reads as empty."""
+        value = self._take(key, {} if optional else None)
+        return Reader(value, where=self._path(key), error=self._error)
+
+    def tables(self, key: str, *, optional: bool = False) -> list[Reader]:
+        """A list of tables."""
+        value = self._take(key, [] if optional else None)
+        if not isinstance(value, list):
+            raise self.problem("must be a list of tables", key)
+        return [
+            Reader(item, where=f"{self._path(key)}[{i}]", error=self._error) for i, item in enumerate(value)
+        ]
+
+    def keys(self) -> tuple[str, ...]:
+        """The keys that were not taken yet, for tables with free keys."""
+        return tuple(self._rest)
+
+    def has(self, key: str) -> bool:
+        """Whether the key is there and not taken yet."""
+        return key in self._rest
+
+    def end(self) -> None:
+        """Refuse whatever was not taken: a misspelt key must not pass in silence."""
+        if self._rest:
+            raise self.problem(f"has unknown keys: {', '.join(sorted(self._rest))[:200]}")
+
+    def __enter__(self) -> Reader:
+        """Read inside a `with` block, so that leftovers are refused at its end."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Refuse leftovers, unless something went wrong already."""
+        if kind is None:
+            self.end()
+
+    @contextmanager
+    def building(self, key: str = "") -> Iterator[None]:
+        """Give errors of the types built from this table the place in the document."""
+        try:
+            yield
+        except self._error:
+            raise
+        except FedstatsError as problem:
+            raise self._error(f"{self._path(key) or 'The document'}: {problem.sentence}") from None
+
+    def _path(self, key: str) -> str:
+        return f"{self._where}.{key}" if self._where and key else key or self._where
+
+    def _take(self, key: str, default: object) -> object:
+        value = self._rest.pop(key, default)
+        if value is None:
+            raise self.problem("is missing", key)
+        return value
+
+    def _typed(self, key: str, kind: type[_T], rule: str, default: _T | None) -> _T:
+        value = self._take(key, default)
+        if not isinstance(value, kind):
+            raise self.problem(rule, key)
+        return value

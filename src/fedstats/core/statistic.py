@@ -1,0 +1,107 @@
+"""Statistics: a kind of question is a frozen dataclass with one pure method, `step(ask, history)`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from fractions import Fraction
+from typing import ClassVar, Protocol, runtime_checkable
+
+from fedstats.core.aggregate import Aggregate
+from fedstats.core.aggregate.exact import Integers
+from fedstats.core.estimate import Estimate, Refusal
+from fedstats.core.expression import Expression
+from fedstats.core.privacy import Contribution, MechanismLoss
+from fedstats.core.schema import Dataset
+from fedstats.errors import ValueInvalid
+
+AGGREGATES_MAX = 8
+
+
+class Mode(Enum):
+    """Who sees one department's numbers: everybody with noise (local), or nobody (secure)."""
+
+    LOCAL = "local"
+    SECURE = "secure"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a statistic knows of the question it answers; `loss` is the whole query's, over the federation."""
+
+    dataset: Dataset
+    loss: MechanismLoss
+    contribution: Contribution
+    departments: tuple[str, ...]
+    mode: Mode = Mode.LOCAL
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What is asked of all nodes at once: aggregates, and the share of the query's loss that they may use.
+
+    Raises
+    ------
+    ValueInvalid
+        The weights of all measures do not add up to 1, or the share is not in (0, 1].
+
+    """
+
+    aggregates: tuple[Aggregate, ...]
+    share: Fraction = Fraction(1)
+
+    def __post_init__(self) -> None:
+        """Weights are shares of the round's loss: they add up to exactly 1."""
+        if not 1 <= len(self.aggregates) <= AGGREGATES_MAX or not 0 < self.share <= 1:
+            raise ValueInvalid("A round has between 1 and 8 aggregates and a share above 0 and not above 1.")
+        if sum(measure.weight for aggregate in self.aggregates for measure in aggregate.measures) != 1:
+            raise ValueInvalid("The weights of a round's measures must add up to 1.")
+
+    def normalised(self) -> Round:
+        """The one round that stands for all orders of writing it."""
+        aggregates = sorted(
+            (aggregate.normalised() for aggregate in self.aggregates),
+            key=lambda a: repr((a.keys, a.measures)),
+        )
+        return Round(tuple(aggregates), self.share)
+
+
+Vectors = tuple[tuple[Integers, ...], ...]
+"""Noisy integers: for each aggregate of the round, for each of its measures, one int64 vector over the cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundResult:
+    """What came back from one round.
+
+    `total` is the sum over the departments that answered; `scales` holds each measure's noise scale at one node
+    (in the units of the vector), `noises` how many independent noises of that scale the total carries.
+    """
+
+    round: Round
+    total: Vectors
+    scales: tuple[tuple[Fraction, ...], ...]
+    noises: int
+    by_department: Mapping[str, Vectors] | None = None
+    absent: Mapping[str, Refusal] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Statistic(Protocol):
+    """A kind of question. Its fields are its parameters; `step` is pure and decides the next round or the end."""
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    rounds_max: ClassVar[int]
+
+    @property
+    def dataset(self) -> str:
+        """The dataset it asks about."""
+
+    @property
+    def where(self) -> Expression | None:
+        """The condition on rows, for the whole query."""
+
+    def step(self, ask: Ask, history: Sequence[RoundResult]) -> Round | Estimate:
+        """Ask for the next round, or turn the totals into the estimate."""
