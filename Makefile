@@ -82,17 +82,21 @@ python-found:
 	@test -n "$(PYTHON)" || { echo "fedstats needs Python 3.11 or newer, and none was found: install it, or say where it is with make PYTHON=/path/to/python3 TARGET." >&2; exit 1; }
 
 $(BIN)/python: | python-found
-	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment: install its venv module (Debian, Ubuntu: apt install python3-venv)." >&2; exit 1; }
+	@echo "Making $(VENV) with $(PYTHON)."
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment: install its venv module (Debian, Ubuntu: apt install python3-venv)." >&2; exit 1; }
 
 $(VENV)/.uv: requirements-build.lock | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-build.lock
+	@echo "Installing the installer (uv) and the build tools."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-build.lock
 	@touch $@
 
 $(VENV)/.run: requirements.lock pyproject.toml $(VENV)/.uv
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements.lock
-	$(UV) pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable .
+	@echo "Installing what fedstats needs, by hash."
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements-dev.lock
+	@echo "Installing the developers' tools, by hash."
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements-dev.lock
 	@touch $@

@@ -9,6 +9,7 @@ import click
 
 from fedstats.cli import main
 
+WIDTH = 100
 HEAD = """<!-- Generated from the commands' help by `make kits`. -->
 # Commands
 
@@ -20,7 +21,8 @@ def write_reference(out: Path) -> None:
     """Write docs/cli.md into a folder laid out like the repository."""
     page = out / "docs" / "cli.md"
     page.parent.mkdir(parents=True)
-    root = click.Context(main, info_name="fedstats", max_content_width=100, terminal_width=100)
+    settings = {**main.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+    root = click.Context(main, info_name="fedstats", **settings)
     page.write_text("\n".join([HEAD, *_sections(root)]))
 
 
