@@ -1,0 +1,1 @@
+"""The analyst's side: sessions, jobs and how an estimate shows itself."""

@@ -1,0 +1,1 @@
+"""The coordinator: relays signed questions, combines answers, keeps the public register."""

@@ -1,0 +1,1 @@
+"""Engines: one file is one place where data is computed on."""

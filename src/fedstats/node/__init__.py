@@ -1,0 +1,1 @@
+"""The department's daemon: it decides, computes, charges and answers."""

@@ -1,0 +1,1 @@
+"""Statistics: one file is one kind of question."""
