@@ -1,0 +1,154 @@
+"""What an agreement allows: pure rules, applied by every node from its own copy and by clients before they ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from fedstats.core.accounting import rho_from_epsilon
+from fedstats.core.agreement import Agreement
+from fedstats.core.expression import Expression, columns_of
+from fedstats.core.inference import condition_of
+from fedstats.core.privacy import Loss
+from fedstats.core.query import Query, RoundOrder
+from fedstats.core.schema import Dataset
+from fedstats.errors import AgreementNotInForce, LanguageError, OutsideAgreement, Refused
+
+
+def budget_of(agreement: Agreement) -> Loss:
+    """The whole budget: rho at the half of delta that converts, and the other half as cap of the additive delta."""
+    terms = agreement.privacy
+    return Loss(rho_from_epsilon(terms.epsilon, terms.delta_conversion), terms.delta - terms.delta_conversion)
+
+
+def query_cap_of(agreement: Agreement) -> Loss:
+    """The most that one query may lose."""
+    terms = agreement.privacy
+    return Loss(
+        rho_from_epsilon(terms.epsilon_per_query, terms.delta_conversion),
+        terms.delta - terms.delta_conversion,
+    )
+
+
+def base_edition(edition: str) -> str:
+    """The edition that a revision belongs to: 2025-09.2 is of 2025-09."""
+    return edition.partition(".")[0]
+
+
+def check_query(agreement: Agreement, query: Query, today: date) -> None:
+    """Refuse what this agreement does not allow.
+
+    Raises
+    ------
+    AgreementNotInForce
+        Another version, or outside its dates.
+    OutsideAgreement
+        The purpose, dataset, edition, mode, mechanism, columns, keys, bounds or loss are not allowed.
+
+    """
+    _check_dates(agreement, query, today)
+    if agreement.purpose(query.purpose) is None:
+        known = ", ".join(purpose.code for purpose in agreement.purposes)
+        raise OutsideAgreement(f"Purpose {query.purpose} is not one of agreement {agreement.id} ({known}).")
+    if query.dataset not in [dataset.name for dataset in agreement.datasets]:
+        raise OutsideAgreement(f"Agreement {agreement.id} has no dataset {query.dataset}.")
+    dataset = agreement.dataset(query.dataset)
+    if base_edition(query.edition) not in dataset.editions:
+        raise OutsideAgreement(
+            f"Edition {query.edition} of {dataset.name} is not in the agreement's schedule."
+        )
+    if query.mode not in agreement.modes:
+        raise OutsideAgreement(f"Mode {query.mode.value} is not allowed by agreement {agreement.id}.")
+    if query.loss.mechanism not in agreement.privacy.mechanisms:
+        raise OutsideAgreement(
+            f"The mechanism {query.loss.mechanism.value} is not allowed by agreement {agreement.id}."
+        )
+    _check_contribution(agreement, dataset, query)
+    _check_scope(agreement, dataset, query)
+    if not query.loss.charge(query.contribution.departments_max).fits(query_cap_of(agreement)):
+        most = float(agreement.privacy.epsilon_per_query)
+        raise OutsideAgreement(
+            f"One query under agreement {agreement.id} may use an epsilon of at most {most:g}.",
+            remedy=f"Ask with --epsilon {most:g} or less.",
+        )
+
+
+def check_round(agreement: Agreement, query: Query, order: RoundOrder) -> None:
+    """Refuse a round that goes beyond its query, its agreement or the dataset's definition.
+
+    Raises
+    ------
+    Refused
+        The round's number, scope, participants or expressions are not allowed.
+
+    """
+    dataset = agreement.dataset(query.dataset)
+    if order.number >= query.rounds_max:
+        raise OutsideAgreement(f"The query announced {query.rounds_max} rounds, and this is one more.")
+    query.scope.check(order.round.aggregates, query.where)
+    _check_participants(agreement, dataset, order)
+    try:
+        if query.where is not None:
+            condition_of(query.where, dataset)
+        for aggregate in order.round.aggregates:
+            aggregate.check(dataset)
+            _check_uses(dataset, aggregate.keys, [measure.expression for measure in aggregate.measures])
+    except Refused:
+        raise
+    except LanguageError as problem:
+        raise OutsideAgreement(
+            f"The round does not fit the definition of {dataset.name}: {problem.sentence}"
+        ) from None
+
+
+def _check_dates(agreement: Agreement, query: Query, today: date) -> None:
+    if (query.agreement, query.agreement_version) != (agreement.id, agreement.version):
+        raise AgreementNotInForce(
+            f"Version {query.agreement_version} of {query.agreement} is not in force here."
+        )
+    if not agreement.starts_on <= today <= agreement.ends_on:
+        raise AgreementNotInForce(
+            f"Agreement {agreement.id} runs from {agreement.starts_on} to {agreement.ends_on}, and today is {today}."
+        )
+
+
+def _check_contribution(agreement: Agreement, dataset: Dataset, query: Query) -> None:
+    expected = dataset.contribution(
+        departments_max=agreement.privacy.max_departments, cells_max=query.contribution.cells_max
+    )
+    if query.contribution != expected:
+        raise OutsideAgreement(
+            f"The bounds of one person's contribution are not those of {dataset.name} in agreement {agreement.id}."
+        )
+
+
+def _check_scope(agreement: Agreement, dataset: Dataset, query: Query) -> None:
+    kinds = set(query.scope.aggregates) - set(agreement.aggregates)
+    if kinds:
+        raise OutsideAgreement(f"Agreement {agreement.id} does not allow {', '.join(sorted(kinds))}.")
+    known = {column.name for column in dataset.columns}
+    strange = set(query.scope.columns) - known
+    if strange or not columns_of(query.where, *query.scope.keys) <= known:
+        raise OutsideAgreement(f"The query uses columns that {dataset.name} does not have.")
+    _check_uses(dataset, query.scope.keys, [])
+
+
+def _check_uses(dataset: Dataset, keys: Iterable[Expression], measures: Iterable[Expression | None]) -> None:
+    for name in columns_of(*keys):
+        if not dataset.column(name).as_key:
+            raise OutsideAgreement(f"Column {name} of {dataset.name} may not be used in GROUP BY.")
+    for name in columns_of(*measures):
+        if not dataset.column(name).as_measure:
+            raise OutsideAgreement(f"Column {name} of {dataset.name} may not be counted or added up.")
+
+
+def _check_participants(agreement: Agreement, dataset: Dataset, order: RoundOrder) -> None:
+    asked, holders = set(order.participants), set(dataset.holders)
+    if asked - holders:
+        raise OutsideAgreement(f"A department that does not hold {dataset.name} was asked.")
+    if len(asked) < agreement.nodes_min or (not agreement.partial and asked != holders):
+        least = agreement.nodes_min if agreement.partial else len(holders)
+        raise OutsideAgreement(
+            f"Agreement {agreement.id} asks for at least {least} departments, and this query names {len(asked)}.",
+            remedy="Ask more departments, or wait until they hold the edition.",
+        )

@@ -1,0 +1,56 @@
+"""Between core and bytes: one canonical encoding of everything that is signed or hashed.
+
+`encode_*` gives the bytes, `decode_*` gives the value back and refuses bytes that are not exactly those which
+`encode_*` gives, so that nothing can hide in an unknown field or in a second spelling of the same thing.
+"""
+
+from __future__ import annotations
+
+from fedstats.wire.codec.authority import (
+    decode_acceptance,
+    decode_appointment,
+    decode_revocation,
+    encode_acceptance,
+    encode_appointment,
+    encode_revocation,
+)
+from fedstats.wire.codec.envelope import signed_from, signed_to
+from fedstats.wire.codec.queries import (
+    computation_hash,
+    decode_query,
+    decode_round,
+    encode_query,
+    encode_round,
+)
+from fedstats.wire.codec.releases import (
+    RefusalNote,
+    ReleaseNote,
+    decode_refusal,
+    decode_release,
+    encode_refusal,
+    encode_release,
+    totals_hash,
+)
+
+__all__ = [
+    "RefusalNote",
+    "ReleaseNote",
+    "computation_hash",
+    "decode_acceptance",
+    "decode_appointment",
+    "decode_query",
+    "decode_refusal",
+    "decode_release",
+    "decode_revocation",
+    "decode_round",
+    "encode_acceptance",
+    "encode_appointment",
+    "encode_query",
+    "encode_refusal",
+    "encode_release",
+    "encode_revocation",
+    "encode_round",
+    "signed_from",
+    "signed_to",
+    "totals_hash",
+]

@@ -1,0 +1,110 @@
+"""Appointments, revocations and acceptances as signed bytes."""
+
+from __future__ import annotations
+
+from fedstats.core.appointment import Acceptance, AppointedRole, Appointment, Revocation
+from fedstats.wire.codec.strict import decode_strictly, to_bytes
+from fedstats.wire.v1 import signed_pb2
+
+_ROLES = {AppointedRole.NODE: signed_pb2.ROLE_NODE, AppointedRole.ANALYST: signed_pb2.ROLE_ANALYST}
+_ROLES_BACK = {number: role for role, number in _ROLES.items()}
+
+
+def encode_appointment(appointment: Appointment) -> bytes:
+    """The bytes that a controller signs."""
+    return to_bytes(_appointment_to(appointment))
+
+
+def decode_appointment(payload: bytes) -> Appointment:
+    """The appointment in signed bytes.
+
+    Raises
+    ------
+    MessageInvalid
+        The bytes are not the canonical encoding of an appointment.
+
+    """
+    return decode_strictly(payload, signed_pb2.Appointment, _appointment_from, _appointment_to)
+
+
+def encode_revocation(revocation: Revocation) -> bytes:
+    """The bytes that a controller signs."""
+    return to_bytes(_revocation_to(revocation))
+
+
+def decode_revocation(payload: bytes) -> Revocation:
+    """The revocation in signed bytes.
+
+    Raises
+    ------
+    MessageInvalid
+        The bytes are not the canonical encoding of a revocation.
+
+    """
+    return decode_strictly(
+        payload,
+        signed_pb2.Revocation,
+        lambda m: Revocation(m.department, m.key, m.at_s, m.reason),
+        _revocation_to,
+    )
+
+
+def encode_acceptance(acceptance: Acceptance) -> bytes:
+    """The bytes that a node signs."""
+    return to_bytes(_acceptance_to(acceptance))
+
+
+def decode_acceptance(payload: bytes) -> Acceptance:
+    """The acceptance in signed bytes.
+
+    Raises
+    ------
+    MessageInvalid
+        The bytes are not the canonical encoding of an acceptance.
+
+    """
+    return decode_strictly(
+        payload,
+        signed_pb2.Acceptance,
+        lambda m: Acceptance(m.department, m.agreement, m.withdrawn, m.at_s),
+        _acceptance_to,
+    )
+
+
+def _appointment_to(appointment: Appointment) -> signed_pb2.Appointment:
+    return signed_pb2.Appointment(
+        department=appointment.department,
+        role=_ROLES[appointment.role],
+        name=appointment.name,
+        key=appointment.key,
+        from_s=appointment.from_s,
+        until_s=appointment.until_s,
+    )
+
+
+def _appointment_from(message: signed_pb2.Appointment) -> Appointment:
+    if message.role not in _ROLES_BACK:
+        raise ValueError
+    return Appointment(
+        department=message.department,
+        role=_ROLES_BACK[message.role],
+        name=message.name,
+        key=message.key,
+        from_s=message.from_s,
+        until_s=message.until_s,
+    )
+
+
+def _revocation_to(revocation: Revocation) -> signed_pb2.Revocation:
+    return signed_pb2.Revocation(
+        department=revocation.department, key=revocation.key, at_s=revocation.at_s, reason=revocation.reason
+    )
+
+
+def _acceptance_to(acceptance: Acceptance) -> signed_pb2.Acceptance:
+    return signed_pb2.Acceptance(
+        department=acceptance.department,
+        agreement=acceptance.agreement,
+        withdrawn=acceptance.withdrawn,
+        at_s=acceptance.at_s,
+    )

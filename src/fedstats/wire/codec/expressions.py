@@ -1,0 +1,132 @@
+"""Expressions, grids and aggregates between core and protobuf."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from fedstats.core.aggregate import Aggregate
+from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
+from fedstats.core.expression import (
+    DEPTH_MAX,
+    Call,
+    CategoryLiteral,
+    Column,
+    DateLiteral,
+    Expression,
+    NumberLiteral,
+    Op,
+)
+from fedstats.core.grid import Grid
+from fedstats.errors import MessageInvalid
+from fedstats.wire.v1 import query_pb2
+
+_OPS = {op: query_pb2.Op.Value(f"OP_{op.name}") for op in Op}
+_OPS_BACK = {number: op for op, number in _OPS.items()}
+_KINDS = {
+    MeasureKind.ROWS: query_pb2.MEASURE_KIND_ROWS,
+    MeasureKind.PEOPLE: query_pb2.MEASURE_KIND_PEOPLE,
+    MeasureKind.SUM: query_pb2.MEASURE_KIND_SUM,
+}
+_KINDS_BACK = {number: kind for kind, number in _KINDS.items()}
+
+
+def rational_to(value: Fraction) -> query_pb2.Rational:
+    """The wire form of an exact number; OverflowError becomes ValueError where it has more than 64 bits."""
+    try:
+        return query_pb2.Rational(numerator=value.numerator, denominator=value.denominator)
+    except ValueError:
+        raise MessageInvalid("A number needs more than 64 bits.") from None
+
+
+def rational_from(message: query_pb2.Rational) -> Fraction:
+    """The exact number; writing it again refuses what is not in lowest terms."""
+    return Fraction(message.numerator, message.denominator)
+
+
+def expression_to(expression: Expression) -> query_pb2.Expression:
+    """The wire form of a tree."""
+    if isinstance(expression, Column):
+        return query_pb2.Expression(column=expression.name)
+    if isinstance(expression, NumberLiteral):
+        return query_pb2.Expression(number=rational_to(expression.value))
+    if isinstance(expression, CategoryLiteral):
+        return query_pb2.Expression(category=expression.label)
+    if isinstance(expression, DateLiteral):
+        return query_pb2.Expression(day=query_pb2.Day(days=expression.days))
+    args = [expression_to(arg) for arg in expression.args]
+    return query_pb2.Expression(
+        call=query_pb2.Call(op=_OPS[expression.op], args=args)
+    )
+
+
+def expression_from(message: query_pb2.Expression, *, depth: int = 0) -> Expression:
+    """The tree in a message, refused beyond the greatest depth before recursion can hurt."""
+    if depth > DEPTH_MAX:
+        raise MessageInvalid("An expression is too deeply nested.")
+    kind = message.WhichOneof("node")
+    if kind == "column":
+        return Column(message.column)
+    if kind == "number":
+        return NumberLiteral(rational_from(message.number))
+    if kind == "category":
+        return CategoryLiteral(message.category)
+    if kind == "day":
+        return DateLiteral(message.day.days)
+    if kind == "call":
+        args = tuple(expression_from(arg, depth=depth + 1) for arg in message.call.args)
+        if message.call.op not in _OPS_BACK:
+            raise MessageInvalid("An expression has an operation that this version does not know.")
+        return Call(_OPS_BACK[message.call.op], args)
+    raise MessageInvalid("An expression is empty.")
+
+
+def optional_to(expression: Expression | None) -> query_pb2.Expression | None:
+    """The wire form of a tree that may be absent."""
+    return None if expression is None else expression_to(expression)
+
+
+def aggregate_to(aggregate: Aggregate) -> query_pb2.Aggregate:
+    """The wire form of an aggregate."""
+    return query_pb2.Aggregate(
+        grouped_sums=query_pb2.GroupedSums(
+            keys=[expression_to(key) for key in aggregate.keys],
+            measures=[_measure_to(measure) for measure in aggregate.measures],
+        )
+    )
+
+
+def aggregate_from(message: query_pb2.Aggregate) -> Aggregate:
+    """The aggregate in a message."""
+    if message.WhichOneof("kind") != "grouped_sums":
+        raise MessageInvalid("The message asks for a kind of aggregate that this version does not know.")
+    sums = message.grouped_sums
+    return GroupedSums(
+        keys=tuple(expression_from(key) for key in sums.keys),
+        measures=tuple(_measure_from(measure) for measure in sums.measures),
+    )
+
+
+def _measure_to(measure: Measure) -> query_pb2.Measure:
+    grid = measure.grid
+    return query_pb2.Measure(
+        kind=_KINDS[measure.kind],
+        expression=optional_to(measure.expression),
+        grid=None
+        if grid is None
+        else query_pb2.Grid(
+            centre=rational_to(grid.centre), step=rational_to(grid.step), half_width=grid.half_width
+        ),
+        weight=rational_to(measure.weight),
+    )
+
+
+def _measure_from(message: query_pb2.Measure) -> Measure:
+    if message.kind not in _KINDS_BACK:
+        raise MessageInvalid("A measure has an unknown kind.")
+    grid = None
+    if message.HasField("grid"):
+        grid = Grid(
+            rational_from(message.grid.centre), rational_from(message.grid.step), message.grid.half_width
+        )
+    expression = expression_from(message.expression) if message.HasField("expression") else None
+    return Measure(_KINDS_BACK[message.kind], expression, grid, rational_from(message.weight))

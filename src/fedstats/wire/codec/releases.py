@@ -1,0 +1,144 @@
+"""Releases and refusals as signed bytes, and the hash of totals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fedstats.core.names import check_department, check_text
+from fedstats.core.query import HASH_BYTES
+from fedstats.core.statistic import Vectors
+from fedstats.errors import MessageInvalid
+from fedstats.wire.codec.strict import decode_strictly, sha256, to_bytes
+from fedstats.wire.v1 import query_pb2
+
+CODE_BYTES_MAX = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReleaseNote:
+    """A node's noisy integers for one computation: per aggregate, per measure, one int64 vector over the cells."""
+
+    department: str
+    computation: bytes
+    vectors: Vectors
+
+    def __post_init__(self) -> None:
+        """A department, a hash, and 64-bit integers."""
+        check_department(self.department)
+        if len(self.computation) != HASH_BYTES:
+            raise MessageInvalid("A release names its computation by a hash of 32 bytes.")
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalNote:
+    """A node's typed no to one round."""
+
+    department: str
+    query: bytes
+    number: int
+    code: str
+    sentence: str
+    charged: bool
+
+    def __post_init__(self) -> None:
+        """A department, a hash, a short code and a readable sentence."""
+        check_department(self.department)
+        check_text(self.sentence, what="refusal")
+        if (
+            len(self.query) != HASH_BYTES
+            or not self.code.startswith("FS-")
+            or len(self.code) > CODE_BYTES_MAX
+        ):
+            raise MessageInvalid("A refusal names its query and a code.")
+
+
+def encode_release(note: ReleaseNote) -> bytes:
+    """The bytes that a node signs."""
+    return to_bytes(_release_to(note))
+
+
+def decode_release(payload: bytes) -> ReleaseNote:
+    """The release in signed bytes.
+
+    Raises
+    ------
+    MessageInvalid
+        The bytes are not the canonical encoding of a release.
+
+    """
+    return decode_strictly(payload, query_pb2.Release, _release_from, _release_to)
+
+
+def encode_refusal(note: RefusalNote) -> bytes:
+    """The bytes that a node signs."""
+    return to_bytes(_refusal_to(note))
+
+
+def decode_refusal(payload: bytes) -> RefusalNote:
+    """The refusal in signed bytes.
+
+    Raises
+    ------
+    MessageInvalid
+        The bytes are not the canonical encoding of a refusal.
+
+    """
+    return decode_strictly(payload, query_pb2.Refusal, _refusal_from, _refusal_to)
+
+
+def totals_hash(totals: Sequence[Vectors]) -> bytes:
+    """SHA-256 over the totals of all earlier rounds, which binds a round to what was seen before it."""
+    return sha256(b"".join(sha256(to_bytes(query_pb2.Totals(aggregates=_aggregates_to(v)))) for v in totals))
+
+
+def _release_to(note: ReleaseNote) -> query_pb2.Release:
+    return query_pb2.Release(
+        department=note.department, computation=note.computation, aggregates=_aggregates_to(note.vectors)
+    )
+
+
+def _release_from(message: query_pb2.Release) -> ReleaseNote:
+    vectors = tuple(
+        tuple(_vector_from(measure) for measure in aggregate.measures) for aggregate in message.aggregates
+    )
+    return ReleaseNote(message.department, message.computation, vectors)
+
+
+def _aggregates_to(vectors: Vectors) -> list[query_pb2.AggregateRelease]:
+    return [
+        query_pb2.AggregateRelease(
+            measures=[vector.astype("<i8", copy=False).tobytes() for vector in measures]
+        )
+        for measures in vectors
+    ]
+
+
+def _vector_from(payload: bytes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    if len(payload) % 8:
+        raise MessageInvalid("A vector of a release has a broken length.")
+    return np.frombuffer(payload, dtype="<i8").astype(np.int64)
+
+
+def _refusal_to(note: RefusalNote) -> query_pb2.Refusal:
+    return query_pb2.Refusal(
+        department=note.department,
+        query=note.query,
+        number=note.number,
+        code=note.code,
+        sentence=note.sentence,
+        charged=note.charged,
+    )
+
+
+def _refusal_from(message: query_pb2.Refusal) -> RefusalNote:
+    return RefusalNote(
+        department=message.department,
+        query=message.query,
+        number=message.number,
+        code=message.code,
+        sentence=message.sentence,
+        charged=message.charged,
+    )

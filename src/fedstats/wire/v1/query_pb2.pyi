@@ -1,0 +1,317 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Op(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OP_UNSPECIFIED: _ClassVar[Op]
+    OP_ADD: _ClassVar[Op]
+    OP_SUBTRACT: _ClassVar[Op]
+    OP_MULTIPLY: _ClassVar[Op]
+    OP_DIVIDE: _ClassVar[Op]
+    OP_NEGATE: _ClassVar[Op]
+    OP_ABS: _ClassVar[Op]
+    OP_FLOOR: _ClassVar[Op]
+    OP_LEAST: _ClassVar[Op]
+    OP_GREATEST: _ClassVar[Op]
+    OP_CLAMP: _ClassVar[Op]
+    OP_BAND: _ClassVar[Op]
+    OP_EQUAL: _ClassVar[Op]
+    OP_LESS: _ClassVar[Op]
+    OP_LESS_EQUAL: _ClassVar[Op]
+    OP_AND: _ClassVar[Op]
+    OP_OR: _ClassVar[Op]
+    OP_NOT: _ClassVar[Op]
+    OP_IN: _ClassVar[Op]
+    OP_IS_NULL: _ClassVar[Op]
+    OP_COALESCE: _ClassVar[Op]
+    OP_CASE: _ClassVar[Op]
+    OP_TRUNCATE_WEEK: _ClassVar[Op]
+    OP_TRUNCATE_MONTH: _ClassVar[Op]
+    OP_TRUNCATE_YEAR: _ClassVar[Op]
+
+class MeasureKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MEASURE_KIND_UNSPECIFIED: _ClassVar[MeasureKind]
+    MEASURE_KIND_ROWS: _ClassVar[MeasureKind]
+    MEASURE_KIND_PEOPLE: _ClassVar[MeasureKind]
+    MEASURE_KIND_SUM: _ClassVar[MeasureKind]
+
+class Mechanism(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MECHANISM_UNSPECIFIED: _ClassVar[Mechanism]
+    MECHANISM_GAUSSIAN: _ClassVar[Mechanism]
+    MECHANISM_LAPLACE: _ClassVar[Mechanism]
+
+class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MODE_UNSPECIFIED: _ClassVar[Mode]
+    MODE_LOCAL: _ClassVar[Mode]
+    MODE_SECURE: _ClassVar[Mode]
+OP_UNSPECIFIED: Op
+OP_ADD: Op
+OP_SUBTRACT: Op
+OP_MULTIPLY: Op
+OP_DIVIDE: Op
+OP_NEGATE: Op
+OP_ABS: Op
+OP_FLOOR: Op
+OP_LEAST: Op
+OP_GREATEST: Op
+OP_CLAMP: Op
+OP_BAND: Op
+OP_EQUAL: Op
+OP_LESS: Op
+OP_LESS_EQUAL: Op
+OP_AND: Op
+OP_OR: Op
+OP_NOT: Op
+OP_IN: Op
+OP_IS_NULL: Op
+OP_COALESCE: Op
+OP_CASE: Op
+OP_TRUNCATE_WEEK: Op
+OP_TRUNCATE_MONTH: Op
+OP_TRUNCATE_YEAR: Op
+MEASURE_KIND_UNSPECIFIED: MeasureKind
+MEASURE_KIND_ROWS: MeasureKind
+MEASURE_KIND_PEOPLE: MeasureKind
+MEASURE_KIND_SUM: MeasureKind
+MECHANISM_UNSPECIFIED: Mechanism
+MECHANISM_GAUSSIAN: Mechanism
+MECHANISM_LAPLACE: Mechanism
+MODE_UNSPECIFIED: Mode
+MODE_LOCAL: Mode
+MODE_SECURE: Mode
+
+class Rational(_message.Message):
+    __slots__ = ("numerator", "denominator")
+    NUMERATOR_FIELD_NUMBER: _ClassVar[int]
+    DENOMINATOR_FIELD_NUMBER: _ClassVar[int]
+    numerator: int
+    denominator: int
+    def __init__(self, numerator: _Optional[int] = ..., denominator: _Optional[int] = ...) -> None: ...
+
+class Expression(_message.Message):
+    __slots__ = ("column", "number", "category", "day", "call")
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    DAY_FIELD_NUMBER: _ClassVar[int]
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    column: str
+    number: Rational
+    category: str
+    day: Day
+    call: Call
+    def __init__(self, column: _Optional[str] = ..., number: _Optional[_Union[Rational, _Mapping]] = ..., category: _Optional[str] = ..., day: _Optional[_Union[Day, _Mapping]] = ..., call: _Optional[_Union[Call, _Mapping]] = ...) -> None: ...
+
+class Day(_message.Message):
+    __slots__ = ("days",)
+    DAYS_FIELD_NUMBER: _ClassVar[int]
+    days: int
+    def __init__(self, days: _Optional[int] = ...) -> None: ...
+
+class Call(_message.Message):
+    __slots__ = ("op", "args")
+    OP_FIELD_NUMBER: _ClassVar[int]
+    ARGS_FIELD_NUMBER: _ClassVar[int]
+    op: Op
+    args: _containers.RepeatedCompositeFieldContainer[Expression]
+    def __init__(self, op: _Optional[_Union[Op, str]] = ..., args: _Optional[_Iterable[_Union[Expression, _Mapping]]] = ...) -> None: ...
+
+class Grid(_message.Message):
+    __slots__ = ("centre", "step", "half_width")
+    CENTRE_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    HALF_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    centre: Rational
+    step: Rational
+    half_width: int
+    def __init__(self, centre: _Optional[_Union[Rational, _Mapping]] = ..., step: _Optional[_Union[Rational, _Mapping]] = ..., half_width: _Optional[int] = ...) -> None: ...
+
+class Measure(_message.Message):
+    __slots__ = ("kind", "expression", "grid", "weight")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    EXPRESSION_FIELD_NUMBER: _ClassVar[int]
+    GRID_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    kind: MeasureKind
+    expression: Expression
+    grid: Grid
+    weight: Rational
+    def __init__(self, kind: _Optional[_Union[MeasureKind, str]] = ..., expression: _Optional[_Union[Expression, _Mapping]] = ..., grid: _Optional[_Union[Grid, _Mapping]] = ..., weight: _Optional[_Union[Rational, _Mapping]] = ...) -> None: ...
+
+class GroupedSums(_message.Message):
+    __slots__ = ("keys", "measures")
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    MEASURES_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedCompositeFieldContainer[Expression]
+    measures: _containers.RepeatedCompositeFieldContainer[Measure]
+    def __init__(self, keys: _Optional[_Iterable[_Union[Expression, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[Measure, _Mapping]]] = ...) -> None: ...
+
+class Aggregate(_message.Message):
+    __slots__ = ("grouped_sums",)
+    GROUPED_SUMS_FIELD_NUMBER: _ClassVar[int]
+    grouped_sums: GroupedSums
+    def __init__(self, grouped_sums: _Optional[_Union[GroupedSums, _Mapping]] = ...) -> None: ...
+
+class Loss(_message.Message):
+    __slots__ = ("mechanism", "amount")
+    MECHANISM_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    mechanism: Mechanism
+    amount: Rational
+    def __init__(self, mechanism: _Optional[_Union[Mechanism, str]] = ..., amount: _Optional[_Union[Rational, _Mapping]] = ...) -> None: ...
+
+class Contribution(_message.Message):
+    __slots__ = ("rows_max", "cells_max", "departments_max")
+    ROWS_MAX_FIELD_NUMBER: _ClassVar[int]
+    CELLS_MAX_FIELD_NUMBER: _ClassVar[int]
+    DEPARTMENTS_MAX_FIELD_NUMBER: _ClassVar[int]
+    rows_max: int
+    cells_max: int
+    departments_max: int
+    def __init__(self, rows_max: _Optional[int] = ..., cells_max: _Optional[int] = ..., departments_max: _Optional[int] = ...) -> None: ...
+
+class Scope(_message.Message):
+    __slots__ = ("columns", "keys", "aggregates")
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    AGGREGATES_FIELD_NUMBER: _ClassVar[int]
+    columns: _containers.RepeatedScalarFieldContainer[str]
+    keys: _containers.RepeatedCompositeFieldContainer[Expression]
+    aggregates: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, columns: _Optional[_Iterable[str]] = ..., keys: _Optional[_Iterable[_Union[Expression, _Mapping]]] = ..., aggregates: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class StatisticLabel(_message.Message):
+    __slots__ = ("name", "version", "parameters")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    parameters: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., parameters: _Optional[str] = ...) -> None: ...
+
+class Query(_message.Message):
+    __slots__ = ("agreement", "agreement_version", "purpose", "dataset", "edition", "where", "scope", "loss", "contribution", "mode", "rounds_max", "deadline_s", "statistic", "nonce")
+    AGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    AGREEMENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    EDITION_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    LOSS_FIELD_NUMBER: _ClassVar[int]
+    CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    ROUNDS_MAX_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
+    STATISTIC_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    agreement: str
+    agreement_version: int
+    purpose: str
+    dataset: str
+    edition: str
+    where: Expression
+    scope: Scope
+    loss: Loss
+    contribution: Contribution
+    mode: Mode
+    rounds_max: int
+    deadline_s: int
+    statistic: StatisticLabel
+    nonce: bytes
+    def __init__(self, agreement: _Optional[str] = ..., agreement_version: _Optional[int] = ..., purpose: _Optional[str] = ..., dataset: _Optional[str] = ..., edition: _Optional[str] = ..., where: _Optional[_Union[Expression, _Mapping]] = ..., scope: _Optional[_Union[Scope, _Mapping]] = ..., loss: _Optional[_Union[Loss, _Mapping]] = ..., contribution: _Optional[_Union[Contribution, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., rounds_max: _Optional[int] = ..., deadline_s: _Optional[int] = ..., statistic: _Optional[_Union[StatisticLabel, _Mapping]] = ..., nonce: _Optional[bytes] = ...) -> None: ...
+
+class Round(_message.Message):
+    __slots__ = ("query", "number", "aggregates", "share", "participants", "totals_before")
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    AGGREGATES_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    TOTALS_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    query: bytes
+    number: int
+    aggregates: _containers.RepeatedCompositeFieldContainer[Aggregate]
+    share: Rational
+    participants: _containers.RepeatedScalarFieldContainer[str]
+    totals_before: bytes
+    def __init__(self, query: _Optional[bytes] = ..., number: _Optional[int] = ..., aggregates: _Optional[_Iterable[_Union[Aggregate, _Mapping]]] = ..., share: _Optional[_Union[Rational, _Mapping]] = ..., participants: _Optional[_Iterable[str]] = ..., totals_before: _Optional[bytes] = ...) -> None: ...
+
+class Computation(_message.Message):
+    __slots__ = ("agreement", "agreement_version", "dataset", "edition", "where", "aggregates", "mechanism", "amount", "contribution", "mode")
+    AGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    AGREEMENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    EDITION_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    AGGREGATES_FIELD_NUMBER: _ClassVar[int]
+    MECHANISM_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    agreement: str
+    agreement_version: int
+    dataset: str
+    edition: str
+    where: Expression
+    aggregates: _containers.RepeatedCompositeFieldContainer[Aggregate]
+    mechanism: Mechanism
+    amount: str
+    contribution: Contribution
+    mode: Mode
+    def __init__(self, agreement: _Optional[str] = ..., agreement_version: _Optional[int] = ..., dataset: _Optional[str] = ..., edition: _Optional[str] = ..., where: _Optional[_Union[Expression, _Mapping]] = ..., aggregates: _Optional[_Iterable[_Union[Aggregate, _Mapping]]] = ..., mechanism: _Optional[_Union[Mechanism, str]] = ..., amount: _Optional[str] = ..., contribution: _Optional[_Union[Contribution, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ...) -> None: ...
+
+class Release(_message.Message):
+    __slots__ = ("department", "computation", "aggregates")
+    DEPARTMENT_FIELD_NUMBER: _ClassVar[int]
+    COMPUTATION_FIELD_NUMBER: _ClassVar[int]
+    AGGREGATES_FIELD_NUMBER: _ClassVar[int]
+    department: str
+    computation: bytes
+    aggregates: _containers.RepeatedCompositeFieldContainer[AggregateRelease]
+    def __init__(self, department: _Optional[str] = ..., computation: _Optional[bytes] = ..., aggregates: _Optional[_Iterable[_Union[AggregateRelease, _Mapping]]] = ...) -> None: ...
+
+class AggregateRelease(_message.Message):
+    __slots__ = ("measures",)
+    MEASURES_FIELD_NUMBER: _ClassVar[int]
+    measures: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, measures: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class Refusal(_message.Message):
+    __slots__ = ("department", "query", "number", "code", "sentence", "charged")
+    DEPARTMENT_FIELD_NUMBER: _ClassVar[int]
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    SENTENCE_FIELD_NUMBER: _ClassVar[int]
+    CHARGED_FIELD_NUMBER: _ClassVar[int]
+    department: str
+    query: bytes
+    number: int
+    code: str
+    sentence: str
+    charged: bool
+    def __init__(self, department: _Optional[str] = ..., query: _Optional[bytes] = ..., number: _Optional[int] = ..., code: _Optional[str] = ..., sentence: _Optional[str] = ..., charged: bool = ...) -> None: ...
+
+class Budget(_message.Message):
+    __slots__ = ("used_ppm", "left_ppm")
+    USED_PPM_FIELD_NUMBER: _ClassVar[int]
+    LEFT_PPM_FIELD_NUMBER: _ClassVar[int]
+    used_ppm: int
+    left_ppm: int
+    def __init__(self, used_ppm: _Optional[int] = ..., left_ppm: _Optional[int] = ...) -> None: ...
+
+class Totals(_message.Message):
+    __slots__ = ("aggregates",)
+    AGGREGATES_FIELD_NUMBER: _ClassVar[int]
+    aggregates: _containers.RepeatedCompositeFieldContainer[AggregateRelease]
+    def __init__(self, aggregates: _Optional[_Iterable[_Union[AggregateRelease, _Mapping]]] = ...) -> None: ...
