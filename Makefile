@@ -46,6 +46,7 @@ check: $(VENV)/.dev ## format, lint, types, import contracts, generated files (u
 
 .PHONY: bench
 bench: $(VENV)/.dev ## side by side with peers: one table
+	@test -d benchmarks || { echo "There is no benchmark so far." >&2; exit 1; }
 	$(BIN)/python benchmarks
 
 ## Write generated files
