@@ -42,12 +42,20 @@ def _policy() -> PolicyBuilder:
     return PolicyBuilder().store(store).time(NOW)
 
 
-@pytest.mark.parametrize("role", [Role.NODE, Role.ANALYST, Role.CONTROLLER, Role.JOIN])
-def test_a_certificate_says_whose_it_is(role: Role) -> None:
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "fedstats:node:gstt",
+        "fedstats:analyst:j.smith-2",
+        "fedstats:controller:gstt",
+        f"fedstats:join:{'0a' * 10}",
+    ],
+)
+def test_a_certificate_says_whose_it_is(uri: str) -> None:
     """Role and name go into a certificate and come out at the other end, with its serial number."""
-    der = issue(AUTHORITY, KEY.request(), Peer(role, "j.smith-2"), now=NOW)
+    der = issue(AUTHORITY, KEY.request(), Peer.from_uri(uri), now=NOW)
     peer = peer_of(der)
-    assert (peer.role, peer.name) == (role, "j.smith-2")
+    assert peer.uri == uri
     assert peer.serial == x509.load_der_x509_certificate(der).serial_number > 2**60
 
 
@@ -183,6 +191,9 @@ def _certificate(names: list[x509.GeneralName]) -> bytes:
         ["fedstats:node:a:b"],
         ["fedstats:node:../../etc"],
         ["fedstats:node:A"],
+        ["fedstats:node:j.smith"],
+        ["fedstats:analyst:a b"],
+        ["fedstats:join:gstt"],
         ["fedstats:coordinator:gstt"],
         ["fedstats:coordinator:"],
         ["other:node:a"],

@@ -100,7 +100,7 @@ def test_a_token_never_carries_more_than_joining() -> None:
 @pytest.mark.parametrize("role", [Role.JOIN, Role.COORDINATOR])
 def test_nobody_joins_as_coordinator(role: Role) -> None:
     """Tokens exist for nodes, analysts and controllers."""
-    peer = Peer(role, "" if role is Role.COORDINATOR else "x")
+    peer = Peer(role, "" if role is Role.COORDINATOR else "0a" * 10)
     with pytest.raises(ValueInvalid):
         make_token(AUTHORITY, peer, address="stats.example.gov.uk:443", now=NOW)
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from fedstats.errors import CertificateProblem, MessageInvalid, ValueInvalid
-from fedstats.identity.names import checked_host, is_ip
+from fedstats.identity.address import check_host, is_ip
 from fedstats.identity.peer import Peer, Role, peer_of
 from fedstats.identity.tls_key import TlsKey
 
@@ -125,7 +125,7 @@ def issue_server(
         public=key.public,
         subject=_name("coordinator"),
         names=[
-            *(_host_name(checked_host(host)) for host in hosts),
+            *(_host_name(check_host(host)) for host in hosts),
             x509.UniformResourceIdentifier(Peer(Role.COORDINATOR, "").uri),
         ],
         usage=ExtendedKeyUsageOID.SERVER_AUTH,

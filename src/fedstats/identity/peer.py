@@ -8,14 +8,16 @@ do.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Self
 
 from cryptography import x509
 
+from fedstats.core.names import check_analyst, check_department
 from fedstats.errors import CertificateProblem, ValueInvalid
-from fedstats.identity.names import checked_name
 
 URI_SCHEME = "fedstats"
 
@@ -39,11 +41,8 @@ class Peer:
     serial: int = 0  # of the certificate; 0 where there is none, as inside one process
 
     def __post_init__(self) -> None:
-        """Refuse a name that is not one; the coordinator has none."""
-        if self.role is not Role.COORDINATOR:
-            checked_name(self.name)
-        elif self.name:
-            raise ValueInvalid("There is one coordinator, and its certificate carries no name.")
+        """Refuse a name that is not one of this role."""
+        _NAME_RULES[self.role](self.name)
 
     @property
     def uri(self) -> str:
@@ -91,3 +90,24 @@ def peer_of(certificate_der: bytes) -> Peer:
     if authority or len(uris) != 1:
         raise CertificateProblem("A certificate does not say whose it is: it needs exactly one fedstats URI.")
     return Peer.from_uri(uris[0], serial=certificate.serial_number)
+
+
+def _check_token_id(name: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{20}", name):
+        raise ValueInvalid("A token is known by 20 hexadecimal digits.")
+    return name
+
+
+def _check_nameless(name: str) -> str:
+    if name:
+        raise ValueInvalid("There is one coordinator, and its certificate carries no name.")
+    return name
+
+
+_NAME_RULES: Mapping[Role, Callable[[str], str]] = {
+    Role.NODE: check_department,
+    Role.ANALYST: check_analyst,
+    Role.CONTROLLER: check_department,
+    Role.JOIN: _check_token_id,
+    Role.COORDINATOR: _check_nameless,
+}

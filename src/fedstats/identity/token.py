@@ -18,8 +18,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from fedstats.errors import FedstatsError, TokenInvalid, ValueInvalid
+from fedstats.identity.address import check_host, split_address
 from fedstats.identity.certificates import Authority, check_issued, issue
-from fedstats.identity.names import checked_host, checked_name, split_address
 from fedstats.identity.peer import Peer, Role
 from fedstats.identity.tls_key import TlsKey
 
@@ -50,10 +50,10 @@ class Token:
         """Refuse a token whose parts do not fit each other."""
         split_address(self.address)
         if self.server_name:
-            checked_host(self.server_name)
+            check_host(self.server_name)
         if self.role not in JOINING_ROLES:
             raise ValueInvalid("A token is for a node, an analyst or a controller.")
-        checked_name(self.name)
+        Peer(self.role, self.name)
         if self.expires_at.tzinfo is None or self.expires_at.microsecond:
             raise ValueInvalid("A token expires at a whole second, in a time zone.")
         if self._bootstrap().role is not Role.JOIN:
