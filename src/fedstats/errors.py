@@ -55,8 +55,8 @@
     |   `-- LedgerBusy        FS-702
     `-- InternalError         FS-901  a bug in fedstats
 
-One class is a stable code, a title (what happened, in general) and a remedy (what to do). An instance adds the
-sentence (what happened here), who said it, and whether privacy budget was spent. No sentence holds data.
+One class is a stable code, a title (what happened, in general) and a remedy (what to do). An instance adds
+the sentence (what happened here), who said it, and whether privacy budget was spent. No sentence holds data.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class FedstatsError(Exception):
     def __init__(
         self, sentence: str = "", *, where: str = "", remedy: str | None = None, spent: Spent | None = None
     ) -> None:
-        """Say what happened (`sentence`), who says so (`where`, a department), what to do and what it cost."""
+        """Say what happened (`sentence`), who says so (`where`), what to do and what it cost."""
         self.sentence = sentence or self.title
         self.where = where
         self.advice = self.remedy if remedy is None else remedy
@@ -93,7 +93,7 @@ class FedstatsError(Exception):
         super().__init__(self.sentence)
 
     def __str__(self) -> str:
-        """`FS-214 dvla: what happened. What to do. What was spent.`"""
+        """Give one line, as in `FS-214 dvla: what happened. What to do. What was spent.`."""
         head = f"{self.code} {self.where}:" if self.where else self.code
         return " ".join(part for part in (head, self.sentence, self.advice, self.spent.value) if part)
 
@@ -197,11 +197,11 @@ class AgreementNotInForce(Refused):
 
 
 class OutsideAgreement(Refused):
-    """The question uses a purpose, dataset, column, key, aggregate or loss that the agreement does not allow."""
+    """A purpose, dataset, column, key, aggregate or loss that the agreement does not allow."""
 
     code = "FS-203"
     title = "The agreement does not allow this question."
-    remedy = "See what it allows: fedstats agreement show. Only a new version, signed by every controller, widens it."
+    remedy = "See what it allows: fedstats agreement show. Only a new version, signed by all, widens it."
 
 
 class OutsideScope(Refused):
@@ -283,7 +283,7 @@ class DeadlinePassed(Refused):
 
 
 class NodeFailed(Refused):
-    """Something went wrong inside the node after the charge; one fixed code, so that no error depends on the data."""
+    """The node failed after the charge; one fixed code, so that no error depends on the data."""
 
     code = "FS-299"
     title = "The department's node could not compute the answer."

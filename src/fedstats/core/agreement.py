@@ -14,6 +14,9 @@ from fedstats.core.statistic import Mode
 from fedstats.errors import AgreementInvalid, NameUnknown
 
 PUBLIC_KEY_BYTES = 32
+EPSILON_MAX = 1_000
+DEPARTMENTS_MAX = 10_000
+LIST_AGE_DAYS_MAX = 3_660
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,10 @@ class Controller:
 
 @dataclass(frozen=True, slots=True)
 class PrivacyTerms:
-    """The budget: the whole of it and the most for one query, as (epsilon, delta); and c, in how many departments
-    one person may be (mandatory)."""
+    """The budget, the most for one query, and c: in how many departments one person may be (mandatory).
+
+    Losses are written as (epsilon, delta), since that is what people agree on; `rules.budget_of` converts them.
+    """
 
     epsilon: Fraction
     delta: Fraction
@@ -67,11 +72,13 @@ class PrivacyTerms:
 
     def __post_init__(self) -> None:
         """Losses are positive and in order."""
-        if not 0 < self.epsilon_per_query <= self.epsilon <= 1000 or not 0 < self.delta < Fraction(1, 100):
+        if not 0 < self.epsilon_per_query <= self.epsilon <= EPSILON_MAX or not 0 < self.delta < Fraction(
+            1, 100
+        ):
             raise AgreementInvalid(
                 "The budget needs 0 < epsilon_per_query <= epsilon and a delta above 0 and below 0.01."
             )
-        if not 1 <= self.max_departments <= 10_000 or not self.mechanisms:
+        if not 1 <= self.max_departments <= DEPARTMENTS_MAX or not self.mechanisms:
             raise AgreementInvalid("max_departments is at least 1 and at least one mechanism is allowed.")
 
     @property
@@ -92,7 +99,7 @@ class OptOutTerms:
         """An exemption says why."""
         if not self.applies and not self.reason:
             raise AgreementInvalid("An agreement that exempts itself from opt-outs says why.")
-        if not 1 <= self.list_age_days_max <= 3660:
+        if not 1 <= self.list_age_days_max <= LIST_AGE_DAYS_MAX:
             raise AgreementInvalid("The age of an opt-out list lies between 1 and 3660 days.")
 
 
@@ -123,8 +130,10 @@ class PublicTerms:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """One version of an agreement. It is in force at a node once its department accepted it and every controller
-    signed it, between its dates."""
+    """One version of an agreement.
+
+    It is in force at a node once its department accepted it and every controller signed it, between its dates.
+    """
 
     id: str
     version: int
@@ -200,7 +209,7 @@ class Agreement:
         return next((purpose for purpose in self.purposes if purpose.code == code), None)
 
     def allows_analyst(self, name: str, department: str) -> bool:
-        """Whether an analyst that `department` appointed is on the list: `name@department` or `*@department`."""
+        """Whether the list holds an analyst of `department`: as `name@department` or `*@department`."""
         return any(pattern in (f"{name}@{department}", f"*@{department}") for pattern in self.analysts)
 
 

@@ -1,8 +1,8 @@
 """The text form of agreements: a document (from TOML) in, canonical JSON (RFC 8785) out.
 
-What controllers sign is `canonical_json(document_of(agreement))`. It holds texts, whole numbers, truth values, lists
-and tables only (decimals are texts), for which RFC 8785 is: sorted keys, no spaces, UTF-8. Keys are ASCII, so that
-sorting by code points is sorting by UTF-16 units.
+What controllers sign is `canonical_json(document_of(agreement))`. It holds texts, whole numbers, truth
+values, lists and tables only (decimals are texts), for which RFC 8785 is: sorted keys, no spaces, UTF-8. Keys
+are ASCII, so that sorting by code points is sorting by UTF-16 units.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from fedstats.core.statistic import Mode
 from fedstats.errors import AgreementInvalid
 
 DOCUMENT_BYTES_MAX = 1_000_000
+DECIMALS_MAX = 40
 
 Document = Mapping[str, object]
 
@@ -136,7 +137,7 @@ def decimal_text(value: Fraction) -> str:
     digits, scaled = 0, value
     while scaled.denominator != 1:
         digits, scaled = digits + 1, scaled * 10
-        if digits > 40:
+        if digits > DECIMALS_MAX:
             raise AgreementInvalid("A number in the agreement is no finite decimal.")
     text = str(scaled.numerator).rjust(digits + 1, "0")
     return sign + (f"{text[:-digits]}.{text[-digits:]}" if digits else text)

@@ -21,7 +21,7 @@ class AppointedRole(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """`key` is the node, or the analyst `name`, of `department` from `from_s` until `until_s` (seconds since 1970)."""
+    """`key` is the node, or the analyst `name`, of `department`; times are seconds since 1970."""
 
     department: str
     role: AppointedRole

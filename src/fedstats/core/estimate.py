@@ -28,8 +28,8 @@ class Interval:
 class Value:
     """A number with what the noise hides of the exact answer, and with the interval for the population.
 
-    `noise_interval` covers the exact answer over these rows; `interval` covers the population parameter (sampling
-    and noise), None where the statistic has no sampling model for it.
+    `noise_interval` covers the exact answer over these rows; `interval` covers the population parameter
+    (sampling and noise), None where the statistic has no sampling model for it.
     """
 
     value: float
@@ -59,7 +59,7 @@ Cell = Value | Absence
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row of an estimate: the labels of its keys (None: the value is missing in the data) and its cells."""
+    """The labels of one row's keys (None: the value is missing in the data) and its cells."""
 
     key: tuple[str | None, ...]
     cells: tuple[Cell, ...]
@@ -81,7 +81,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A department's typed no: a stable code, a sentence about public things only, and whether budget was spent."""
+    """A department's typed no: a stable code, a sentence about public things, whether budget was spent."""
 
     department: str
     code: str
@@ -99,7 +99,7 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What the query cost: its loss over the whole federation, and the budget per department in percent after it.
+    """What the query cost: its loss over the whole federation, and the budget in percent after it.
 
     `used_percent` and `left_percent` are of the agreement's budget at the fullest department, None where no
     department said.
@@ -128,7 +128,7 @@ class Guarantee:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The answer to a query. `step` fills the tables; the session adds what it knows of participants and cost."""
+    """The answer to a query: `step` fills the tables; the session adds participants, guarantee and cost."""
 
     tables: tuple[Table, ...]
     notes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The character rules of every name that people choose: they become file names, SQL identifiers and log lines."""
+"""The character rules of names that people choose: they become file names, SQL identifiers and log lines."""
 
 from __future__ import annotations
 

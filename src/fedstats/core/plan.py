@@ -15,8 +15,8 @@ def noise_scales(
 ) -> tuple[tuple[Fraction, ...], ...]:
     """The scale of every measure at one node, in the units of its vector.
 
-    `loss` is the round's, over the federation: each node has 1/c of it (local mode), split over the measures by
-    their weights (privacy.md: sigma_j = D_j / sqrt(2 rho w_j)).
+    `loss` is the round's, over the federation: each node has 1/c of it (local mode), split over the measures
+    by their weights (privacy.md: sigma_j = D_j / sqrt(2 rho w_j)).
     """
     at_node = loss.at_node(contribution.departments_max)
     return tuple(

@@ -91,7 +91,7 @@ class MechanismLoss:
         return type(self)(self.mechanism, self.amount * share)
 
     def at_node(self, departments_max: int) -> Self:
-        """What one node may lose, when a person may be in `departments_max` departments (privacy.md: rho / c)."""
+        """What one node may lose, when a person may be in `departments_max` departments: 1/c of it."""
         return type(self)(self.mechanism, self.amount / departments_max)
 
     def charge(self, departments_max: int) -> Loss:

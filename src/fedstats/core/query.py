@@ -21,7 +21,7 @@ PARTICIPANTS_MAX = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a query may touch in all its rounds: fixed before the first, so that no total can steer it elsewhere."""
+    """What a query may touch in all its rounds, fixed before the first so that no total can steer it."""
 
     columns: tuple[str, ...]
     keys: tuple[Expression, ...]
@@ -76,7 +76,7 @@ class StatisticLabel:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question, as its analyst signs it. Times are whole seconds since 1970; `nonce` makes its hash unique."""
+    """One question, as its analyst signs it; times are seconds since 1970, `nonce` makes its hash unique."""
 
     agreement: str
     agreement_version: int

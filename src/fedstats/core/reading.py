@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from fractions import Fraction
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from fedstats.errors import FedstatsError
 
@@ -102,7 +102,7 @@ class Reader:
         if self._rest:
             raise self.problem(f"has unknown keys: {', '.join(sorted(self._rest))[:200]}")
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Self:
         """Read inside a `with` block, so that leftovers are refused at its end."""
         return self
 

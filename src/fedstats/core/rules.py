@@ -1,4 +1,4 @@
-"""What an agreement allows: pure rules, applied by every node from its own copy and by clients before they ask."""
+"""What an agreement allows: pure rules for every node (from its own copy) and for clients before they ask."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fedstats.errors import AgreementNotInForce, LanguageError, OutsideAgreement
 
 
 def budget_of(agreement: Agreement) -> Loss:
-    """The whole budget: rho at the half of delta that converts, and the other half as cap of the additive delta."""
+    """The whole budget: rho at the half of delta that converts; the other half caps the additive delta."""
     terms = agreement.privacy
     return Loss(rho_from_epsilon(terms.epsilon, terms.delta_conversion), terms.delta - terms.delta_conversion)
 
@@ -108,7 +108,7 @@ def _check_dates(agreement: Agreement, query: Query, today: date) -> None:
         )
     if not agreement.starts_on <= today <= agreement.ends_on:
         raise AgreementNotInForce(
-            f"Agreement {agreement.id} runs from {agreement.starts_on} to {agreement.ends_on}, and today is {today}."
+            f"Agreement {agreement.id} runs from {agreement.starts_on} to {agreement.ends_on}; today is {today}."
         )
 
 
@@ -118,7 +118,7 @@ def _check_contribution(agreement: Agreement, dataset: Dataset, query: Query) ->
     )
     if query.contribution != expected:
         raise OutsideAgreement(
-            f"The bounds of one person's contribution are not those of {dataset.name} in agreement {agreement.id}."
+            f"The bounds of one person's contribution are not those of {dataset.name} in {agreement.id}."
         )
 
 
@@ -149,6 +149,6 @@ def _check_participants(agreement: Agreement, dataset: Dataset, order: RoundOrde
     if len(asked) < agreement.nodes_min or (not agreement.partial and asked != holders):
         least = agreement.nodes_min if agreement.partial else len(holders)
         raise OutsideAgreement(
-            f"Agreement {agreement.id} asks for at least {least} departments, and this query names {len(asked)}.",
+            f"Agreement {agreement.id} needs at least {least} departments; this query names {len(asked)}.",
             remedy="Ask more departments, or wait until they hold the edition.",
         )

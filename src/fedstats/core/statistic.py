@@ -68,15 +68,15 @@ class Round:
 
 
 Vectors = tuple[tuple[Integers, ...], ...]
-"""Noisy integers: for each aggregate of the round, for each of its measures, one int64 vector over the cells."""
+"""Noisy integers: per aggregate of the round, per measure, one int64 vector over the cells."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoundResult:
     """What came back from one round.
 
-    `total` is the sum over the departments that answered; `scales` holds each measure's noise scale at one node
-    (in the units of the vector), `noises` how many independent noises of that scale the total carries.
+    `total` is the sum over the departments that answered; `scales` holds each measure's noise scale at one
+    node (in the units of the vector), `noises` how many independent noises of that scale the total carries.
     """
 
     round: Round
@@ -89,7 +89,7 @@ class RoundResult:
 
 @runtime_checkable
 class Statistic(Protocol):
-    """A kind of question. Its fields are its parameters; `step` is pure and decides the next round or the end."""
+    """A kind of question: its fields are its parameters, its pure `step` decides the next round or the end."""
 
     name: ClassVar[str]
     version: ClassVar[str]

@@ -1,4 +1,4 @@
-"""Verifying who may do what: agreements by all their controllers, appointments by one, revocations against both.
+"""Verifying who may do what: agreements by all their controllers, appointments and revocations by one.
 
 Nodes and clients use the same rules; neither believes the coordinator, which only relays these documents.
 """
@@ -38,7 +38,7 @@ def verify_agreement(document: bytes, signatures: Sequence[Signed], trusted: Tru
             sentence = f"The key of {controller.department}'s controller, {fingerprint}, is not trusted here."
             raise KeyUnknown(
                 sentence,
-                remedy=f"Compare it by telephone, then: fedstats controller trust {controller.department} FINGERPRINT",
+                remedy=f"Compare it by telephone, then: fedstats controller trust {controller.department} ..",
             )
     missing = unsigned_by(agreement, document, signatures)
     if missing:
@@ -72,14 +72,16 @@ def verify_appointment(
     SignatureInvalid, MessageInvalid
         The bytes or the signature are not valid.
     AppointmentInvalid
-        Made by someone else, for another role, expired, revoked, or an analyst who is not on the agreement's list.
+        Made by someone else, for another role, expired, revoked, or not on the agreement's list.
 
     """
     appointment = decode_appointment(signed.verify(Context.APPOINTMENT))
     department = appointment.department
     controller = agreement.controller(department)
     if controller is None or controller.key != signed.key.raw:
-        sentence = f"The appointment of {appointment.name} is not made by {department}'s controller in {agreement.id}."
+        sentence = (
+            f"{department}'s controller in {agreement.id} did not make the appointment of {appointment.name}."
+        )
         raise AppointmentInvalid(sentence)
     if appointment.role is not role:
         sentence = f"{appointment.name} is not appointed as {role.value}."
@@ -99,7 +101,7 @@ def verify_appointment(
 
 
 def revoked_keys(revocations: Iterable[Signed], agreement: Agreement) -> frozenset[tuple[str, bytes]]:
-    """The (department, key) pairs that the agreement's own controllers revoked; other revocations count nothing."""
+    """The (department, key) pairs that the agreement's own controllers revoked; others count nothing."""
     found = set()
     for signed in revocations:
         if not _holds(signed, Context.REVOCATION):

@@ -1,7 +1,7 @@
 """Aggregates: the closed set of bounded computations that a node performs. One file is one kind.
 
-Every aggregate is a sum of clipped integer vectors, one per unit; it knows its own sensitivity, so that no author
-of a statistic ever writes one.
+Every aggregate is a sum of clipped integer vectors, one per unit; it knows its own sensitivity, so that no
+author of a statistic ever writes one.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ Integers = npt.NDArray[np.int64]
 class Exact:
     """The exact result of one aggregate: one int64 vector per measure, all of one length.
 
-    It has no codec, no equality and a repr without values, and it refuses to be pickled: only a mechanism turns
-    it into something that may leave.
+    It has no codec, no equality and a repr without values, and it refuses to be pickled: only a mechanism
+    turns it into something that may leave.
     """
 
     vectors: tuple[Integers, ...]

@@ -39,8 +39,8 @@ class MeasureKind(Enum):
 class Measure:
     """One vector over the cells, with its own noise.
 
-    ROWS counts rows and PEOPLE distinct units, where `expression` is not missing (None: all rows); SUM adds the
-    grid integers of `expression`, leaving missing values out. `weight` is the share of the round's loss.
+    ROWS counts rows and PEOPLE distinct units, where `expression` is not missing (None: all rows); SUM adds
+    the grid integers of `expression`, leaving missing values out. `weight` is the share of the round's loss.
     """
 
     kind: MeasureKind
@@ -66,8 +66,8 @@ class Measure:
     def sensitivity(self, contribution: Contribution) -> Sensitivity:
         """How far one unit moves this vector (privacy.md section 2).
 
-        Counts of rows: all of a person's rows may lie in one cell, D1 = D2 = rows_max. Counts of people: one in
-        each of at most L0 cells, D1 = L0 and D2^2 = L0. Sums: rows_max times the clip.
+        Counts of rows: all of a person's rows may lie in one cell, D1 = D2 = rows_max. Counts of people: one
+        in each of at most L0 cells, D1 = L0 and D2^2 = L0. Sums: rows_max times the clip.
         """
         if self.kind is MeasureKind.PEOPLE:
             return Sensitivity(contribution.cells_max, contribution.cells_max)

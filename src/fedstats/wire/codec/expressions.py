@@ -20,8 +20,9 @@ from fedstats.core.grid import Grid
 from fedstats.errors import MessageInvalid
 from fedstats.wire.v1 import query_pb2
 
-_OPS = {op: query_pb2.Op.Value(f"OP_{op.name}") for op in Op}
-_OPS_BACK = {number: op for op, number in _OPS.items()}
+_OPS = {
+    op.value: op for op in Op
+}  # core numbers its operations as the wire does; a test holds the two together
 _KINDS = {
     MeasureKind.ROWS: query_pb2.MEASURE_KIND_ROWS,
     MeasureKind.PEOPLE: query_pb2.MEASURE_KIND_PEOPLE,
@@ -54,9 +55,7 @@ def expression_to(expression: Expression) -> query_pb2.Expression:
     if isinstance(expression, DateLiteral):
         return query_pb2.Expression(day=query_pb2.Day(days=expression.days))
     args = [expression_to(arg) for arg in expression.args]
-    return query_pb2.Expression(
-        call=query_pb2.Call(op=_OPS[expression.op], args=args)
-    )
+    return query_pb2.Expression(call=query_pb2.Call(op=query_pb2.Op.Name(expression.op.value), args=args))
 
 
 def expression_from(message: query_pb2.Expression, *, depth: int = 0) -> Expression:
@@ -74,9 +73,9 @@ def expression_from(message: query_pb2.Expression, *, depth: int = 0) -> Express
         return DateLiteral(message.day.days)
     if kind == "call":
         args = tuple(expression_from(arg, depth=depth + 1) for arg in message.call.args)
-        if message.call.op not in _OPS_BACK:
+        if message.call.op not in _OPS:
             raise MessageInvalid("An expression has an operation that this version does not know.")
-        return Call(_OPS_BACK[message.call.op], args)
+        return Call(_OPS[message.call.op], args)
     raise MessageInvalid("An expression is empty.")
 
 

@@ -19,7 +19,7 @@ CODE_BYTES_MAX = 10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReleaseNote:
-    """A node's noisy integers for one computation: per aggregate, per measure, one int64 vector over the cells."""
+    """A node's noisy integers for one computation: per aggregate and measure, one int64 vector over cells."""
 
     department: str
     computation: bytes

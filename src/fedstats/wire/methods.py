@@ -1,0 +1,87 @@
+"""Every method of the coordinator, and the certificates it is open to: the first door, never the last.
+
+A certificate gives no authority over data or agreements: those carry signatures of their own.
+"""
+
+from __future__ import annotations
+
+from fedstats.identity.peer import Role
+from fedstats.wire.method import Method
+from fedstats.wire.v1 import agreements_pb2, analysts_pb2, nodes_pb2, signed_pb2
+
+POLL_S_MAX = 50
+"""The longest that a long poll waits: many proxies cut a silent connection after 60 seconds."""
+
+_POLL_TIMEOUT_S = POLL_S_MAX + 15.0
+_EVERYONE = frozenset({Role.NODE, Role.ANALYST, Role.CONTROLLER})
+_READERS = frozenset({Role.ANALYST, Role.CONTROLLER})
+_NODES = frozenset({Role.NODE})
+_ANALYSTS = frozenset({Role.ANALYST})
+_TOKENS = frozenset({Role.JOIN})
+
+JOIN_NODE = Method("/fedstats.wire.v1.Nodes/Join", signed_pb2.JoinRequest, signed_pb2.JoinReply, _TOKENS)
+RENEW_NODE = Method("/fedstats.wire.v1.Nodes/Renew", nodes_pb2.RenewRequest, signed_pb2.JoinReply, _NODES)
+LEASE = Method(
+    "/fedstats.wire.v1.Nodes/Lease",
+    nodes_pb2.LeaseRequest,
+    nodes_pb2.LeaseReply,
+    _NODES,
+    timeout_s=_POLL_TIMEOUT_S,
+    long_poll=True,
+)
+REPORT = Method(
+    "/fedstats.wire.v1.Nodes/Report", nodes_pb2.ReportRequest, nodes_pb2.ReportReply, _NODES, timeout_s=120.0
+)
+
+JOIN_ANALYST = Method(
+    "/fedstats.wire.v1.Analysts/Join", signed_pb2.JoinRequest, signed_pb2.JoinReply, _TOKENS
+)
+RENEW_ANALYST = Method(
+    "/fedstats.wire.v1.Analysts/Renew", nodes_pb2.RenewRequest, signed_pb2.JoinReply, _READERS
+)
+CATALOGUE = Method(
+    "/fedstats.wire.v1.Analysts/Catalogue",
+    analysts_pb2.CatalogueRequest,
+    analysts_pb2.CatalogueReply,
+    _EVERYONE,
+)
+SUBMIT = Method(
+    "/fedstats.wire.v1.Analysts/Submit", analysts_pb2.SubmitRequest, analysts_pb2.SubmitReply, _ANALYSTS
+)
+WATCH = Method(
+    "/fedstats.wire.v1.Analysts/Watch",
+    analysts_pb2.WatchRequest,
+    analysts_pb2.WatchReply,
+    _ANALYSTS,
+    timeout_s=_POLL_TIMEOUT_S,
+    long_poll=True,
+)
+FETCH = Method(
+    "/fedstats.wire.v1.Analysts/Fetch",
+    analysts_pb2.FetchRequest,
+    analysts_pb2.FetchReply,
+    _ANALYSTS,
+    timeout_s=120.0,
+)
+
+PUBLISH = Method(
+    "/fedstats.wire.v1.Agreements/Publish",
+    agreements_pb2.PublishRequest,
+    agreements_pb2.PublishReply,
+    _EVERYONE,
+)
+SIGN = Method(
+    "/fedstats.wire.v1.Agreements/Sign", agreements_pb2.SignRequest, agreements_pb2.PublishReply, _EVERYONE
+)
+FETCH_AUTHORITY = Method(
+    "/fedstats.wire.v1.Agreements/Fetch",
+    agreements_pb2.AuthorityRequest,
+    agreements_pb2.AuthorityReply,
+    _EVERYONE,
+)
+REGISTER = Method(
+    "/fedstats.wire.v1.Agreements/Register",
+    agreements_pb2.RegisterRequest,
+    agreements_pb2.RegisterReply,
+    _EVERYONE,
+)
