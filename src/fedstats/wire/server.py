@@ -1,0 +1,202 @@
+"""The coordinator's end of the wire: a gRPC server that lets in certificates of its authority only."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError, Message
+
+from fedstats.errors import (
+    ConfigInvalid,
+    CoordinatorUnreachable,
+    FedstatsError,
+    InternalError,
+    MessageInvalid,
+    NotPermitted,
+)
+from fedstats.identity.certificates import certificate_from_pem, certificate_to_pem, validity_of
+from fedstats.identity.peer import Peer, peer_of
+from fedstats.identity.tls_key import TlsKey
+from fedstats.wire.method import Method
+from fedstats.wire.trailer import KEY as ERROR_KEY
+from fedstats.wire.trailer import trailer_of
+
+REQUEST_BYTES_MAX = 16 * 1024 * 1024
+CALLS_MAX = 20_000  # at once, waiting ones included
+STOP_S = 5.0
+
+Handler: TypeAlias = Callable[[Any, Peer], Awaitable[Message]]
+Clock: TypeAlias = Callable[[], datetime]
+Context: TypeAlias = grpc.aio.ServicerContext[bytes, bytes]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTls:
+    """What the coordinator proves itself with, and the authority whose certificates it lets in."""
+
+    authority_der: bytes = field(repr=False)
+    certificate_der: bytes = field(repr=False)
+    key: TlsKey
+
+
+class Server:
+    """A server that is running; `serve` makes it."""
+
+    def __init__(self, running: grpc.aio.Server, port: int, stopping: asyncio.Event) -> None:
+        """Keep the running server together with what stops it."""
+        self.port = port  # the real one, where the address asked for port 0
+        self._running = running
+        self._stopping = stopping
+
+    async def stop(self, grace_s: float = STOP_S) -> None:
+        """Take no new calls, end long polls at once, and give the other calls `grace_s` to finish."""
+        self._stopping.set()
+        await self._running.stop(grace_s)
+
+    async def wait(self) -> None:
+        """Wait until the server has stopped."""
+        await self._running.wait_for_termination()
+
+
+async def serve(
+    listen: str,
+    tls: ServerTls,
+    methods: Mapping[Method[Any, Any], Handler],
+    *,
+    request_bytes_max: int = REQUEST_BYTES_MAX,
+    clock: Clock = lambda: datetime.now(UTC),
+) -> Server:
+    """Start to serve `methods` on `listen` (ADDRESS:PORT; port 0 takes a free one), with mutual TLS only.
+
+    A handler gets the request and the peer of the connection. A FedstatsError it raises reaches the caller as
+    the same error; any other exception is logged here and reaches the caller as one fixed sentence. The
+    standard health service answers every certificate of the authority.
+
+    Raises
+    ------
+    ConfigInvalid
+        The address cannot be listened on, for example because another process does.
+
+    """
+    running = grpc.aio.server(options=_options(request_bytes_max), maximum_concurrent_rpcs=CALLS_MAX)
+    stopping = asyncio.Event()
+    services: dict[str, dict[str, Any]] = defaultdict(dict)
+    for method, handler in methods.items():
+        door = _Door(method, handler, clock, stopping)
+        services[method.service][method.name] = grpc.unary_unary_rpc_method_handler(door.answer)
+    services[_HEALTH] = {"Check": grpc.unary_unary_rpc_method_handler(_health_of([*services, _HEALTH]))}
+    running.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler(name, members) for name, members in services.items()]
+    )
+    credentials = grpc.ssl_server_credentials(
+        [(tls.key.private_pem(), certificate_to_pem(tls.certificate_der))],
+        root_certificates=certificate_to_pem(tls.authority_der),
+        require_client_auth=True,
+    )
+    try:
+        port = running.add_secure_port(listen, credentials)
+    except RuntimeError:
+        raise ConfigInvalid(
+            f"Cannot listen on {listen}: another process does, or it is no address here."
+        ) from None
+    await running.start()
+    return Server(running, port, stopping)
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """One method as callers meet it: who are you, may you, what do you say; then the handler."""
+
+    method: Method[Any, Any]
+    handler: Handler
+    clock: Clock
+    stopping: asyncio.Event
+
+    async def answer(self, raw: bytes, context: Context) -> bytes:
+        try:
+            return await self._answer(raw, context)
+        except FedstatsError as error:
+            refusal = error
+        except Exception:  # noqa: BLE001 # every bug ends at this door, and the caller learns nothing of it
+            _log.exception("%s failed", self.method.path)
+            refusal = InternalError(f"The coordinator failed at {self.method.name}; its log says why.")
+        # The status only says that there is an error; the trailer is the error. `abort` raises.
+        trailers = ((ERROR_KEY, trailer_of(refusal)),)
+        return await context.abort(grpc.StatusCode.FAILED_PRECONDITION, refusal.code, trailers)
+
+    async def _answer(self, raw: bytes, context: Context) -> bytes:
+        peer = _caller(context, self.clock())
+        if peer.role not in self.method.roles:
+            raise NotPermitted(
+                f"A certificate for the role {peer.role.value} does not open {self.method.name}."
+            )
+        try:
+            request = self.method.request.FromString(raw)
+        except DecodeError:
+            raise MessageInvalid(f"The request to {self.method.name} cannot be read.") from None
+        work = self.handler(request, peer)
+        reply = await (_unless(self.stopping, work) if self.method.long_poll else work)
+        return reply.SerializeToString()
+
+
+def _caller(context: Context, now: datetime) -> Peer:
+    """The peer that TLS has verified. TLS looks at dates when a connection opens; this, at every call."""
+    (pem,) = context.auth_context()["x509_pem_cert"]
+    certificate_der = certificate_from_pem(pem)
+    if now >= validity_of(certificate_der).not_after:
+        raise NotPermitted("Your certificate has expired since this connection was opened. Open a new one.")
+    return peer_of(certificate_der)
+
+
+async def _unless(stopping: asyncio.Event, work: Awaitable[Message]) -> Message:
+    """The outcome of a long poll, unless the server stops first."""
+    waiting, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait({waiting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            raise CoordinatorUnreachable("The coordinator is stopping.")
+        return waiting.result()
+    finally:
+        waiting.cancel()
+        stopped.cancel()
+
+
+_HEALTH = "grpc.health.v1.Health"
+_SERVING = (
+    b"\x08\x01"  # HealthCheckResponse{status: SERVING}; its package would cost a dependency for two bytes
+)
+
+
+def _health_of(services: list[str]) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    """The standard health check: it serves if it answers, and knows its services by name."""
+    field_1 = b"\x0a"  # HealthCheckRequest{service}, whose names are all shorter than 128 bytes
+    known = {b"", field_1 + b"\0", *(field_1 + bytes([len(name)]) + name.encode() for name in services)}
+
+    async def check(raw: bytes, context: Context) -> bytes:
+        if raw not in known:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
+        return _SERVING
+
+    return check
+
+
+def _options(request_bytes_max: int) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", request_bytes_max),
+        ("grpc.so_reuseport", 0),  # a second coordinator on this port must fail, not share its calls
+        ("grpc.keepalive_time_ms", 60_000),  # finds nodes that vanished without closing
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # channels ping every 30 s while they wait
+        ("grpc.server_handshake_timeout_ms", 20_000),
+    ]
