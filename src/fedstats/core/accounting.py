@@ -1,10 +1,10 @@
-"""What a loss means: (epsilon, delta) to and from rho, and the noise scale that a loss buys. Exact and deterministic.
+"""What a loss means: (epsilon, delta) to and from rho, and the noise scale that a loss buys.
 
 Every client must derive the same rho and every node the same scale from the same query, so nothing here is a
 float: fractions, and decimals of 60 digits in a context of this module's own.
 
 The conversion is Canonne, Kamath and Steinke, "The Discrete Gaussian for Differential Privacy" (2020),
-Proposition 12: a rho-zCDP mechanism is (epsilon, delta)-differentially private, for every alpha > 1, with
+section 2.3: a rho-zCDP mechanism is (epsilon, delta)-differentially private, for every alpha > 1, with
 
     delta = exp((alpha - 1)(alpha rho - epsilon)) / (alpha - 1) * (1 - 1/alpha)^alpha.
 
@@ -17,6 +17,8 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import (
+    MAX_EMAX,
+    MIN_EMIN,
     ROUND_CEILING,
     ROUND_HALF_EVEN,
     Context,
@@ -41,7 +43,7 @@ SCALE_MIN = Fraction(1, 2**10)
 """The least noise scale: below it practically every released number would be the exact one."""
 
 SCALE_MAX = Fraction(2**50)
-"""The greatest noise scale: 4,096 scales still fit between 2^62, where sums end, and 2^63, where int64 ends."""
+"""The greatest noise scale: 4,096 of it fit between 2^62, where sums end, and 2^63, where int64 ends."""
 
 _SCALE_BITS = 40
 _SCALE_MARGIN = 1 + Fraction(1, 2**32)
@@ -83,14 +85,16 @@ def rho_from_epsilon(epsilon: Fraction, delta: Fraction) -> Fraction:
     """Convert an asked (epsilon, delta) to the greatest multiple of 2^-40 that keeps within it.
 
     Solved for rho, the bound of the module's docstring allows, for every alpha > 1,
-    rho = (epsilon - ln(1 - 1/alpha) - (ln(1/delta) - ln alpha)/(alpha - 1)) / alpha, and this is the greatest over
-    alpha. At its maximum both the bound and its derivative in alpha,
-    (2 alpha - 1) rho - epsilon + ln(1 - 1/alpha), vanish; eliminating rho leaves one increasing equation in alpha.
+
+        rho = (epsilon - ln(1 - 1/alpha) - (ln(1/delta) - ln alpha)/(alpha - 1)) / alpha,
+
+    and this is the greatest of them. There the bound equals delta and its derivative in alpha,
+    (2 alpha - 1) rho - epsilon + ln(1 - 1/alpha), is 0; without rho that is one increasing equation in alpha.
 
     Raises
     ------
     LossInvalid
-        Epsilon is not positive, delta is not between 0 and 1, or no multiple of 2^-40 above 0 is small enough.
+        Epsilon is not positive, delta is not between 0 and 1, or the loss they allow is below 2^-40.
 
     """
     _check_epsilon(epsilon)
@@ -105,7 +109,7 @@ def rho_from_epsilon(epsilon: Fraction, delta: Fraction) -> Fraction:
         beta = _root(excess)
         alpha = beta + 1
         rho = (e - _log_kept(beta) - (log_inverse_delta - alpha.ln()) / beta) / alpha
-        steps = floor(Fraction(rho - abs(rho) * _ROUNDING_SLACK) / RHO_STEP)
+        steps = floor(Fraction(rho * (1 - _ROUNDING_SLACK)) / RHO_STEP)
     if steps < 1:
         raise LossInvalid(
             "This epsilon and delta are too small together: the loss they allow rounds to nothing."
@@ -117,8 +121,10 @@ def epsilon_from_rho(rho: Fraction, delta: Fraction) -> Decimal:
     """Convert a loss of `rho` (zCDP) to the least epsilon at `delta`, rounded up to 12 significant digits.
 
     Solved for epsilon, the bound of the module's docstring allows, for every alpha > 1,
-    epsilon = alpha rho + ln(1 - 1/alpha) + (ln(1/delta) - ln alpha)/(alpha - 1); its derivative in alpha vanishes
-    where (alpha - 1)^2 rho + ln alpha = ln(1/delta).
+
+        epsilon = alpha rho + ln(1 - 1/alpha) + (ln(1/delta) - ln alpha)/(alpha - 1),
+
+    which is least where (alpha - 1)^2 rho + ln alpha = ln(1/delta).
 
     Raises
     ------
@@ -173,10 +179,11 @@ def delta_from_rho(rho: Fraction, epsilon: Fraction) -> Decimal:
 def noise_scale(sensitivity: Sensitivity, loss: MechanismLoss) -> Fraction:
     """Compute the noise scale of one measure that may lose `loss` at one node.
 
-    Gaussian: sigma = D2 / sqrt(2 rho) (Canonne, Kamath, Steinke 2020, Theorem 14). Laplace: b = D1 / epsilon
-    (Dwork, McSherry, Nissim, Smith 2006; for the discrete law Ghosh, Roughgarden, Sundararajan 2009). The scale is
-    enlarged by 2^-32 of itself and rounded up to about 40 bits: then it is exactly a float64, and a library that
-    computes the loss from it in floats, with its own last bits rounded up, still finds no more than `loss`.
+    Gaussian: sigma = D2 / sqrt(2 rho) (Canonne, Kamath, Steinke 2020). Laplace: b = D1 / epsilon (Dwork,
+    McSherry, Nissim, Smith 2006; for the discrete law Ghosh, Roughgarden, Sundararajan 2009). The scale is
+    enlarged by 2^-32 of itself and rounded up to about 40 bits: then it is exactly a float64, and a library
+    that computes the loss from it in floats, with its own last bits rounded up, still finds no more than
+    `loss`.
 
     Raises
     ------
@@ -196,17 +203,17 @@ def noise_scale(sensitivity: Sensitivity, loss: MechanismLoss) -> Fraction:
             "The privacy loss is so great for this measure that its noise would round to nothing."
         )
     if scale > SCALE_MAX:
-        sentence = (
-            "The noise of this measure would not fit 64-bit sums: its bounds are too wide for so little loss."
-        )
         raise TooLarge(
-            sentence, remedy="Ask with a larger --epsilon, or narrow the bounds with CLAMP(x, lo, hi)."
+            "The noise of this measure would not fit 64-bit sums: its bounds are too wide for this loss.",
+            remedy="Ask with a larger --epsilon, or narrow the bounds with CLAMP(x, lo, hi).",
         )
     return scale
 
 
 def loss_of_scale(mechanism: Mechanism, sensitivity: Sensitivity, scale: Fraction) -> Fraction:
-    """Compute the exact loss of noise of this `scale`: rho (Gaussian) or epsilon (Laplace); `noise_scale`'s inverse.
+    """Compute the exact loss of noise of this `scale`: the inverse of `noise_scale`.
+
+    It is rho for the Gaussian mechanism and epsilon for Laplace.
 
     Raises
     ------
@@ -240,10 +247,15 @@ def _check_rho(rho: Fraction) -> None:
 
 @contextmanager
 def _exact_decimals() -> Iterator[None]:
-    """Compute in 60 digits whatever the caller's own decimal context says: clients must agree to the last bit."""
-    context = Context(prec=_DIGITS, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero])
-    with localcontext(context):
+    """Compute in 60 digits, whatever decimal context the caller has: clients must agree to the last bit."""
+    with localcontext(_context(_DIGITS, ROUND_HALF_EVEN)):
         yield
+
+
+def _context(digits: int, rounding: str) -> Context:
+    """Make a context whose exponents have no practical end: a tiny delta must not become 0."""
+    traps = [InvalidOperation, DivisionByZero]
+    return Context(prec=digits, rounding=rounding, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=traps)
 
 
 def _decimal(number: Fraction) -> Decimal:
@@ -259,22 +271,12 @@ def _log_kept(beta: Decimal) -> Decimal:
 def _root(increasing: Callable[[Decimal], Decimal]) -> Decimal:
     """Find where an increasing function of a positive number crosses 0, to a relative 1e-30.
 
-    All three conversions take an extremum over alpha, so this error enters them squared, below their 60 digits.
-
-    Doubling brackets the root within a factor of 2; the Illinois rule (Dowell and Jarratt 1971: the false position,
-    with the weight of an end that stays put halved) then gains digits faster than bisection and keeps the bracket.
+    All three conversions are an extremum over alpha, so this error enters them squared and is lost in their
+    60 digits. The Illinois rule (Dowell and Jarratt 1971): the false position, with the weight of an end
+    that stays put halved; it keeps the root between two ends and is faster than bisection.
     """
-    low = high = Decimal(1)
-    value_low = value_high = increasing(high)
-    for _ in range(_ROOT_STEPS_MAX):
-        if value_low <= 0 <= value_high:
-            break
-        if value_high < 0:
-            low, value_low, high = high, value_high, high * 2
-            value_high = increasing(high)
-        else:
-            high, value_high, low = low, value_low, low / 2
-            value_low = increasing(low)
+    low, high = _bracket(increasing)
+    value_low, value_high = increasing(low), increasing(high)
     for _ in range(_ROOT_STEPS_MAX):
         if high - low <= high * _ROOT_TOLERANCE or value_high == value_low:
             return high
@@ -289,10 +291,23 @@ def _root(increasing: Callable[[Decimal], Decimal]) -> Decimal:
     raise InternalError("The conversion of a privacy loss did not converge.")
 
 
+def _bracket(increasing: Callable[[Decimal], Decimal]) -> tuple[Decimal, Decimal]:
+    """Find two powers of 2 in a row with the root between them."""
+    low = Decimal(1)
+    for _ in range(_ROOT_STEPS_MAX):
+        if increasing(low) <= 0:
+            break
+        low /= 2
+    for _ in range(_ROOT_STEPS_MAX):
+        if increasing(low * 2) >= 0:
+            return low, low * 2
+        low *= 2
+    raise InternalError("A privacy loss is too far from 1 to be converted.")
+
+
 def _rounded_up(number: Decimal) -> Decimal:
     """Round up for display, after a slack far above what 60 digits lose and far below what 12 digits show."""
-    context = Context(prec=_SHOWN_DIGITS, rounding=ROUND_CEILING)
-    return context.plus(number * (1 + _ROUNDING_SLACK))
+    return _context(_SHOWN_DIGITS, ROUND_CEILING).plus(number * (1 + _ROUNDING_SLACK))
 
 
 def _square_root_up(squared: Fraction) -> Fraction:

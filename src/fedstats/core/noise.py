@@ -1,8 +1,9 @@
 """How far the noise of a total can reach: the sum of independent discrete noises of one scale.
 
-A total adds the noise of every department that answered. Its law is computed, not looked up: the probabilities of
-one discrete noise, convolved with themselves as often as there are departments. The laws of privacy are in
-`accounting`; what is here only says how wide an interval must be drawn, so floats are good enough.
+A total adds the noise of every department that answered. Its law is computed, not looked up: the
+probabilities of one discrete noise, convolved with themselves as often as there are departments. What costs
+privacy is in `accounting`; what is here only says how wide an interval must be drawn, so floats are good
+enough.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ _SD_EXACT_MAX = 1000.0
 """Up to this standard deviation the law of a sum is computed at its own scale, above it at a reduced one."""
 
 _GAUSSIAN_SMOOTH_SCALE = 2
-"""From here the variance of the discrete Gaussian is sigma^2 to 1e-30 (Canonne, Kamath, Steinke 2020, Prop. 21)."""
+"""From here the variance of the discrete Gaussian is sigma^2 to 1e-30 (Canonne, Kamath, Steinke 2020)."""
 
 
 @lru_cache(maxsize=4096)
 def noise_sd(mechanism: Mechanism, scale: Fraction, terms: int) -> float:
     """Compute the standard deviation of the sum of `terms` independent noises of this `scale`.
 
-    Discrete Laplace: the variance is 2 q / (1 - q)^2 with q = exp(-1/b). Discrete Gaussian: sigma^2 from scale 2 on,
-    and below it the sum over its probabilities, which is less than sigma^2.
+    Discrete Laplace: the variance is 2 q / (1 - q)^2 with q = exp(-1/b). Discrete Gaussian: sigma^2 from
+    scale 2 on, and below it the sum over its probabilities, which is less than sigma^2.
 
     Raises
     ------
@@ -59,11 +60,11 @@ def noise_sd(mechanism: Mechanism, scale: Fraction, terms: int) -> float:
 
 @lru_cache(maxsize=4096)
 def noise_half_width(mechanism: Mechanism, scale: Fraction, terms: int, level: float = 0.95) -> int:
-    """Find the least integer w for which the summed noise stays within -w..w with probability `level` or more.
+    """Find the least integer w such that the summed noise lies in -w..w with probability `level` or more.
 
-    Exact up to a standard deviation of 1,000. Above it the law is computed at a scale reduced to that, and its
-    half width, plus the grid step that the reduced law cannot resolve, is enlarged again: at most 0.2 % too wide
-    at level 0.95, never too narrow.
+    Exact up to a standard deviation of 1,000. Above it the law is computed at a scale reduced to that, and
+    its half width, plus the one step that the reduced law cannot resolve, is enlarged again: never too
+    narrow, and at level 0.95 at most 0.2 % too wide.
 
     Raises
     ------
@@ -99,7 +100,7 @@ def _law_of_sum(mechanism: Mechanism, scale: float, terms: int) -> NDArray[np.fl
 
 
 def _law_of_one(mechanism: Mechanism, scale: float) -> NDArray[np.float64]:
-    """Tabulate one discrete noise: P(k) ~ exp(-|k|/b), or ~ exp(-k^2 / (2 sigma^2)); same shape as `_law_of_sum`."""
+    """Tabulate one noise, like `_law_of_sum`: P(k) ~ exp(-|k|/b), or ~ exp(-k^2 / (2 sigma^2))."""
     distance = np.abs(_integers()) / scale
     weights = np.exp(-distance if mechanism is Mechanism.LAPLACE else -(distance**2) / 2)
     return np.asarray(weights / weights.sum(), dtype=np.float64)
