@@ -77,6 +77,8 @@ class Service:
         """Fail as the request says."""
         if request.value == "refuse":
             raise BudgetExceeded("21 % is left — ask for less.", where=peer.name, remedy="Wait.")
+        if request.value == "at length":
+            raise BudgetExceeded("\U0001f642" * 9_000)
         raise ZeroDivisionError(request.value)
 
     async def lease(self, request: BytesValue, peer: Peer) -> Message:
@@ -278,6 +280,14 @@ def test_a_refusal_arrives_as_itself(coordinator: Coordinator) -> None:
     error = problem.value
     assert (error.sentence, error.where) == ("21 % is left — ask for less.", "gstt")
     assert (error.advice, error.spent) == ("Wait.", Spent.NOTHING)
+
+
+def test_a_long_refusal_is_cut_not_lost(coordinator: Coordinator) -> None:
+    """However long a sentence is, the caller gets the error and not a broken connection."""
+    with Channel(coordinator.address, _tls()) as channel, pytest.raises(BudgetExceeded) as problem:
+        channel.call(FAIL, StringValue(value="at length"))
+    assert problem.value.sentence.endswith("…")
+    assert len(problem.value.sentence) == 1_000
 
 
 def test_a_bug_stays_inside_and_in_the_log(

@@ -7,32 +7,38 @@ import json
 from fedstats.errors import FedstatsError, NetworkError, Spent, error_from_code
 
 KEY = "fedstats-error-bin"
-CHARACTERS_MAX = 1_000  # each text; with three bytes a character all fit into gRPC's 8 KiB for metadata
-FIELDS = ("code", "sentence", "where", "advice", "spent")
+
+# Together under 1,400 characters of at most 4 bytes, in base64: within the 8 KiB that gRPC allows.
+_CHARACTERS_MAX = {"code": 10, "sentence": 1_000, "where": 64, "advice": 300, "spent": 20}
 
 
 def trailer_of(error: FedstatsError) -> bytes:
     """Encode everything that the error says, and nothing about how it came about."""
-    said = (error.code, error.sentence, error.where, error.advice, error.spent.name)
-    return json.dumps(dict(zip(FIELDS, map(_cut, said), strict=True)), ensure_ascii=False).encode("utf-8")
+    said = {
+        "code": error.code,
+        "sentence": error.sentence,
+        "where": error.where,
+        "advice": error.advice,
+        "spent": error.spent.name,
+    }
+    clean = {field: _clean(said[field], limit) for field, limit in _CHARACTERS_MAX.items()}
+    return json.dumps(clean, ensure_ascii=False).encode("utf-8")
 
 
 def error_of(trailer: bytes) -> FedstatsError:
     """Rebuild the error: the same class, sentence and advice. One that cannot be read is a NetworkError."""
     try:
         said = json.loads(trailer)
-        code, sentence, where, advice, spent = (_printable(said[field]) for field in FIELDS)
-        error = error_from_code(code, sentence, where=where, spent=Spent[spent])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        clean = {field: _clean(said[field], limit) for field, limit in _CHARACTERS_MAX.items()}
+        spent = Spent[clean["spent"]]
+        error = error_from_code(clean["code"], clean["sentence"], where=clean["where"], spent=spent)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return NetworkError("The coordinator refused in a form that this version of fedstats cannot read.")
-    error.advice = advice
+    error.advice = clean["advice"]
     return error
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= CHARACTERS_MAX else text[: CHARACTERS_MAX - 1] + "…"
-
-
-def _printable(text: str) -> str:
-    """What another machine says goes to terminals and logs, so it brings no control characters along."""
-    return "".join(character for character in _cut(text) if character.isprintable())
+def _clean(text: str, characters_max: int) -> str:
+    """What another machine says goes to terminals and logs: it is short and brings no control characters."""
+    kept = "".join(character for character in text[: characters_max + 1] if character.isprintable())
+    return kept if len(kept) <= characters_max else kept[: characters_max - 1] + "…"
