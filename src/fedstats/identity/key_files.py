@@ -18,14 +18,13 @@ from typing import TypeVar
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from fedstats.errors import AlreadyExists, CertificateProblem, FileProblem, ValueInvalid
+from fedstats.errors import CertificateProblem, FileProblem, ValueInvalid
 from fedstats.identity.certificates import certificate_from_pem, certificate_to_pem
+from fedstats.identity.durable_file import PRIVATE_MODE, PUBLIC_MODE, write_durably
 from fedstats.identity.keys import SigningKey
 from fedstats.identity.tls_key import TlsKey
 
 FILE_BYTES_MAX = 16_384
-PRIVATE_MODE = 0o600
-PUBLIC_MODE = 0o644
 SALT_BYTES = 16
 LOCKED = b"fedstats-key1"
 LOCKED_PARTS = 3
@@ -50,7 +49,7 @@ def write_key(
     """
     pem = key.private_pem()
     content = pem if passphrase is None else _lock(pem, passphrase)
-    _write(path, content, mode=PRIVATE_MODE, replace=replace)
+    write_durably(path, content, mode=PRIVATE_MODE, replace=replace)
 
 
 def read_signing_key(path: Path, *, passphrase: str | None = None) -> SigningKey:
@@ -77,7 +76,7 @@ def is_locked(path: Path) -> bool:
 
 def write_certificate(path: Path, certificate_der: bytes, *, replace: bool = False) -> None:
     """Write a certificate as PEM; raises AlreadyExists, FileProblem as `write_key`."""
-    _write(path, certificate_to_pem(certificate_der), mode=PUBLIC_MODE, replace=replace)
+    write_durably(path, certificate_to_pem(certificate_der), mode=PUBLIC_MODE, replace=replace)
 
 
 def read_certificate(path: Path) -> bytes:
@@ -135,36 +134,3 @@ def _read(path: Path, *, private: bool) -> bytes:
     if len(content) > FILE_BYTES_MAX:
         raise FileProblem(f"{path} is too large for a key or a certificate.")
     return content
-
-
-def _write(path: Path, content: bytes, *, mode: int, replace: bool) -> None:
-    """Write beside, make durable, then name: whoever sees the name sees all of the content."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            if replace:
-                beside.replace(path)
-            else:
-                path.hardlink_to(beside)  # unlike a rename, a link never takes the place of another file
-        finally:
-            beside.unlink(missing_ok=True)
-        _sync_folder(path.parent)
-    except FileExistsError:
-        raise AlreadyExists(f"{path} exists already and is not overwritten.") from None
-    except OSError as problem:
-        raise FileProblem(f"{path} cannot be written: {problem.strerror}.") from None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name survive a power cut, where the operating system can."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
