@@ -442,6 +442,49 @@ def test_a_channel_goes_through_a_proxy(coordinator: Coordinator) -> None:
     assert "basic dxnlcjp3b3jk" in request.lower()  # user:word, in base64
 
 
+def test_a_proxy_that_wants_a_password_says_so() -> None:
+    """A refusal by the proxy is told from one by the coordinator, with the proxy's own status."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        listener.settimeout(5)
+        answered = pool.submit(_refuse_once, listener)
+        proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with Channel("stats.example.invalid:443", _tls(), proxy=proxy) as channel:
+            with pytest.raises(CoordinatorUnreachable, match="the proxy answered 407") as problem:
+                channel.call(WHOAMI, BytesValue())
+            assert "password" in problem.value.advice
+        answered.result(timeout=5)
+    with (
+        Channel("stats.example.invalid:443", _tls(), proxy=proxy) as channel,
+        pytest.raises(CoordinatorUnreachable, match="through the proxy: nothing listens there"),
+    ):
+        channel.call(WHOAMI, BytesValue())
+
+
+def test_this_machine_is_reached_without_the_environments_proxy(
+    coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a desk behind a proxy, a coordinator on loopback (the demo's) is still reached directly."""
+    for name in ("grpc_proxy", "https_proxy", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with Channel(coordinator.address, _tls()) as channel:
+        assert channel.call(WHOAMI, BytesValue()).value == "node gstt 0"
+
+
+def _refuse_once(listener: socket.socket) -> None:
+    inside, _ = listener.accept()
+    with inside:
+        inside.recv(65_536)
+        inside.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+
+
+@pytest.mark.parametrize("proxy", ["proxy:3128", "https://proxy:3128", "http://proxy", "http://u:secret@p:0"])
+def test_proxies_of_another_form_are_refused(proxy: str) -> None:
+    """A proxy that gRPC would ignore in silence is refused, and the sentence shows no password."""
+    with pytest.raises((ConfigInvalid, ValueInvalid)) as problem:
+        Channel("stats.example.invalid:443", _tls(), proxy=proxy)
+    assert "secret" not in str(problem.value)
+
+
 def _proxy_once(listener: socket.socket, port: int, pool: ThreadPoolExecutor) -> str:
     """Serve one CONNECT, whatever its target, by a tunnel to `port`; return the request's head."""
     inside, _ = listener.accept()

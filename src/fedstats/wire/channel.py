@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 
 from fedstats.errors import (
     CertificateProblem,
+    ConfigInvalid,
     CoordinatorUnreachable,
     FedstatsError,
     MessageInvalid,
@@ -42,11 +43,10 @@ _TOO_LARGE = re.compile(r"message larger than max \((\d+) vs\. (\d+)\)")
 _NOT_VERIFIED = re.compile(r"CERTIFICATE_VERIFY_FAILED: ([a-z -]+)")
 _WRONG_HOST = "Hostname Verification Check failed"
 _HUNG_UP = "Socket closed"
-_CAUSES = {
-    "Connection refused": ": nothing listens there",
-    "Domain name not found": ": its name cannot be resolved",
-    "HTTP proxy": ": the proxy refused",
-}
+_PROXY_REFUSED = re.compile(r"HTTP proxy returned response code (\d+)")
+_CAUSES = {"Connection refused": "nothing listens there", "Domain name not found": "there is no such name"}
+
+_PROXY = re.compile(r"http://(?:[^@/\s]+@)?([^@/\s]+?)/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +85,21 @@ class Channel:
         ------
         ValueInvalid
             The address is not HOST:PORT.
+        ConfigInvalid
+            The proxy has another form, as `https://` has, which gRPC cannot speak to a proxy.
 
         """
         host, _ = split_address(address)
         self.address = address
         self._tls = tls
         self._clock = clock
+        self._via = " through the proxy" if proxy else ""
         options: list[tuple[str, int | str]] = [
             *_OPTIONS,
             ("grpc.enable_http_proxy", int(not is_loopback(host))),
         ]
         if proxy:
-            options.append(("grpc.http_proxy", proxy))
+            options.append(("grpc.http_proxy", _check_proxy(proxy)))
         if tls.server_name:
             options.append(("grpc.ssl_target_name_override", tls.server_name))
         credentials = grpc.ssl_channel_credentials(
@@ -193,8 +196,22 @@ class Channel:
             return CoordinatorUnreachable(
                 f"{self.address} closed the connection: it is restarting, or does not accept our certificate."
             )
-        cause = next((said for text, said in _CAUSES.items() if text in details), "")
-        return CoordinatorUnreachable(f"No connection to {self.address}{cause}.")
+        if refusal := _PROXY_REFUSED.search(details):
+            return CoordinatorUnreachable(
+                f"No connection to {self.address}: the proxy answered {refusal[1]}.",
+                remedy="407 asks for a user and password; for others, ask whoever runs the proxy.",
+            )
+        cause = next((said for text, said in _CAUSES.items() if text in details), "the connection failed")
+        return CoordinatorUnreachable(f"No connection to {self.address}{self._via}: {cause}.")
+
+
+def _check_proxy(proxy: str) -> str:
+    """Return a proxy's URL that gRPC understands: it passes over others in silence and connects without."""
+    form = _PROXY.fullmatch(proxy)
+    if not form:  # the URL holds a password, so the sentence does not show it
+        raise ConfigInvalid("A proxy is written http://HOST:PORT or http://USER:PASSWORD@HOST:PORT.")
+    split_address(form[1])
+    return proxy
 
 
 _OPTIONS = (
