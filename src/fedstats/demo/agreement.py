@@ -1,0 +1,123 @@
+"""The agreement that the demo's trusts sign, written from the codes that their files share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+from fedstats.demo.codes import (
+    AGE_YEARS_BOUNDS,
+    CODES,
+    DATE_BOUNDS,
+    EDITION,
+    IMD_DECILE_BOUNDS,
+    PATHWAYS_PER_PERSON_MAX,
+    TRUSTS_PER_PERSON_MAX,
+)
+from fedstats.demo.trusts import Trust
+
+AGREEMENT_ID = "RTT-2026"
+PURPOSE = "waiting-times"
+DATASET = "rtt"
+Document = dict[str, object]
+
+
+def agreement_document(
+    trusts: Sequence[Trust],
+    controller_keys: Mapping[str, str],
+    *,
+    pathways_per_trust: int,
+    analysts: Sequence[str],
+    today: date,
+) -> Document:
+    """The agreement as TOML reads it. `controller_keys` are public keys in hexadecimal, by department."""
+    return {
+        "id": AGREEMENT_ID,
+        "version": 1,
+        "title": "Waiting times from referral to treatment, across trusts",
+        "starts_on": today.isoformat(),
+        "review_on": (today + timedelta(days=182)).isoformat(),
+        "ends_on": (today + timedelta(days=365)).isoformat(),
+        "analysts": list(analysts),
+        "modes": ["local"],
+        "aggregates": ["grouped_sums"],
+        "nodes_min": 3,
+        "partial": True,
+        "public": {
+            "summary": "Hospital trusts answer questions about how long patients wait for treatment. No "
+            "patient's record leaves a trust: each sends totals with noise added.",
+            "public_benefit": "Seeing which patients wait longest, so that waits can be shortened fairly.",
+            "legal_gateway": "Health and Social Care Act 2012, section 254 (demonstration)",
+            "contact": "information.governance@example.org",
+            "retention": "Answers are kept; editions are deleted when the agreement ends.",
+        },
+        "purposes": [
+            {
+                "code": PURPOSE,
+                "text": "Statistics on waits by service, deprivation and age, to plan services.",
+                "prohibited": ["Decisions about one patient.", "Ranking of staff."],
+            }
+        ],
+        "controllers": [
+            {
+                "department": trust.department,
+                "organisation": trust.title,
+                "key": controller_keys[trust.department],
+                "contact": f"dpo@{trust.department}.example.org",
+            }
+            for trust in trusts
+        ],
+        "privacy": {
+            "epsilon": "8",
+            "delta": "0.000001",
+            "epsilon_per_query": "2",
+            "max_departments": TRUSTS_PER_PERSON_MAX,
+            "mechanisms": ["gaussian", "laplace"],
+        },
+        "opt_out": {"applies": True, "list_age_days_max": 30},
+        "datasets": [_dataset(pathways_per_trust, len(trusts))],
+    }
+
+
+def _dataset(pathways_per_trust: int, trusts: int) -> Document:
+    return {
+        "name": DATASET,
+        "description": "Pathways from referral to treatment: open ones and those that ended, at the census.",
+        "rows_max": PATHWAYS_PER_PERSON_MAX,
+        "people_max": max(1_000_000, 10 * pathways_per_trust),
+        "people_about": pathways_per_trust * trusts,
+        "editions": [EDITION],
+        "unit": {"kind": "person", "namespace": "nhs_number", "column": "nhs_number"},
+        "columns": [
+            _dates("rtt_start_date", "clock start", missing=True),
+            _dates("rtt_end_date", "clock stop; missing while the pathway is open", missing=True),
+            _coded("stop_type", "how the clock stopped; missing while open", missing=True),
+            _coded("treatment_function", "the service that treats"),
+            _coded("priority", "routine, urgent, or two-week wait"),
+            _number("age", "years at clock start", AGE_YEARS_BOUNDS),
+            _coded("sex", "as recorded"),
+            _coded("ethnic_category", "NHS Data Dictionary"),
+            _number("imd_decile", "deprivation of the neighbourhood, 1 is most deprived", IMD_DECILE_BOUNDS),
+        ],
+    }
+
+
+def _dates(name: str, description: str, *, missing: bool) -> Document:
+    lo, hi = DATE_BOUNDS
+    column: Document = {"name": name, "description": description, "type": "date", "missing": missing}
+    return {**column, "lo": lo.isoformat(), "hi": hi.isoformat()}
+
+
+def _coded(name: str, description: str, *, missing: bool = False) -> Document:
+    column: Document = {"name": name, "description": description, "type": "category", "missing": missing}
+    return {**column, "labels": list(CODES[name])}
+
+
+def _number(name: str, description: str, bounds: tuple[int, int]) -> Document:
+    return {
+        "name": name,
+        "description": description,
+        "type": "number",
+        "lo": str(bounds[0]),
+        "hi": str(bounds[1]),
+    }
