@@ -1,0 +1,122 @@
+"""The text form of agreements."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from samples import sample_agreement
+
+from fedstats.core.agreement_document import (
+    agreement_from_json,
+    agreement_of,
+    canonical_json,
+    decimal_text,
+    document_of,
+)
+from fedstats.errors import AgreementInvalid, ValueInvalid
+
+DOCUMENT: Any = json.loads(canonical_json(document_of(sample_agreement())))
+
+
+def test_an_agreement_comes_back_from_its_signed_bytes() -> None:
+    """What controllers sign reads back as the same agreement, column types, dates and keys included."""
+    payload = canonical_json(document_of(sample_agreement()))
+    assert agreement_from_json(payload) == sample_agreement()
+
+
+def test_only_the_canonical_bytes_are_read() -> None:
+    """Spaces, another key order or a key left to its default are refused: one agreement has one hash."""
+    pretty = json.dumps(DOCUMENT, indent=1).encode()
+    short = {key: value for key, value in DOCUMENT.items() if key != "nodes_min"}
+    for payload in (pretty, canonical_json(short), b"{}", b"[1]", b"\xff", b"[" * 100_000):
+        with pytest.raises(AgreementInvalid):
+            agreement_from_json(payload)
+
+
+def paths(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a document that holds a value."""
+    items = document.items() if isinstance(document, dict) else enumerate(document)
+    for key, value in items:
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from paths(value, (*path, key))
+
+
+@pytest.mark.parametrize("path", list(paths(DOCUMENT)), ids=str)
+def test_every_changed_value_is_another_agreement_or_refused(path: tuple[Any, ...]) -> None:
+    """No value of an agreement can be changed, dropped or retyped without changing it or being refused."""
+    for change in ("drop", "retype", "alter"):
+        document = copy.deepcopy(DOCUMENT)
+        place = document
+        for key in path[:-1]:
+            place = place[key]
+        value = place[path[-1]]
+        if change == "drop":
+            del place[path[-1]]
+        else:
+            place[path[-1]] = {"strange": []} if change == "retype" else altered(value)
+        try:
+            agreement = agreement_of(document)
+        except AgreementInvalid:
+            continue
+        assert change == "drop" or agreement != sample_agreement(), (path, change)
+
+
+def altered(value: Any) -> Any:
+    """Another value of the same type."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, str):
+        return value + "1"
+    return [*value, value[0]] if isinstance(value, list) and value else {"new": 1}
+
+
+def test_an_unknown_key_is_named() -> None:
+    """A misspelt key is refused with its place, never ignored."""
+    document = copy.deepcopy(DOCUMENT)
+    document["privacy"]["max_department"] = 3
+    with pytest.raises(AgreementInvalid, match=r"privacy.*max_department"):
+        agreement_of(document)
+
+
+@pytest.mark.parametrize("text", ["1e999999999", "1/3", "nan", "inf", "0x10", "", "1" * 60])
+def test_numbers_cannot_be_bombs(text: str) -> None:
+    """A number that would fill the memory or is no decimal is refused at once."""
+    document = copy.deepcopy(DOCUMENT)
+    document["privacy"]["epsilon"] = text
+    with pytest.raises(AgreementInvalid, match=r"privacy\.epsilon"):
+        agreement_of(document)
+
+
+@pytest.mark.parametrize(
+    "value, text", [("0.5", "0.5"), ("-0.25", "-0.25"), ("1e-6", "0.000001"), ("30", "30")]
+)
+def test_decimals_have_one_text(value: str, text: str) -> None:
+    """A decimal is written in one way, whatever way it was typed."""
+    assert decimal_text(Fraction(value)) == text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"analysts": ("a.smith@nowhere",)},
+        {"analysts": ("a.smith",)},
+        {"nodes_min": 4},
+        {"controllers": sample_agreement().controllers[:2]},
+        {"version": 0},
+        {"modes": ()},
+        {"title": "two\nlines"},
+        {"title": "\u202ereversed"},
+    ],
+)
+def test_contradictions_are_refused(changes: dict[str, object]) -> None:
+    """An agreement that contradicts itself, or hides text from its reader, cannot exist."""
+    with pytest.raises((AgreementInvalid, ValueInvalid)):
+        sample_agreement(**changes)
