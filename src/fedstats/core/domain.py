@@ -14,12 +14,16 @@ from datetime import date, timedelta
 from enum import Enum
 from fractions import Fraction
 
-from fedstats.core.names import check_label
+from fedstats.core.names import check_label, did_you_mean
 from fedstats.errors import ExpressionInvalid, TooLarge, ValueInvalid
 
 CODE_MAX = 2**62
 CELLS_OF_ONE_KEY_MAX = 20_000
 EPOCH = date(1970, 1, 1)
+DAY_MIN, DAY_MAX = -700_000, 2_900_000
+"""The days that every database knows, from the year 54 to 9909, counted from 1970-01-01."""
+
+_LABELS_SHOWN_MAX = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +96,12 @@ class Categories:
 
         """
         if label not in self.labels:
-            known = ", ".join(self.labels[:12]) + (", ..." if len(self.labels) > 12 else "")
-            sentence = f"{label[:40]!r} is not one of the declared categories ({known})."
-            raise ExpressionInvalid(sentence)
+            shown = self.labels[:_LABELS_SHOWN_MAX]
+            known = ", ".join(shown) + (", ..." if len(shown) < len(self.labels) else "")
+            raise ExpressionInvalid(
+                f"{label[:40]!r} is not one of the declared categories{did_you_mean(label, self.labels)} "
+                f"({known})."
+            )
         return self.labels.index(label)
 
 
@@ -109,7 +116,7 @@ class Every(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Dates:
-    """Days from `lo` to `hi` (days since 1970-01-01, both included); truncated ones hold starts of periods."""
+    """Days from `lo` to `hi` (days since 1970-01-01, both included), or of these the starts of periods."""
 
     lo: int
     hi: int
@@ -117,15 +124,24 @@ class Dates:
     nullable: bool = False
 
     def __post_init__(self) -> None:
-        """Bounds are ordered and within the years that every database knows."""
-        if not -700_000 <= self.lo <= self.hi <= 2_900_000:
+        """Bounds are ordered, within the years that every database knows, and the first begins a period."""
+        if not DAY_MIN <= self.lo <= self.hi <= DAY_MAX:
             raise ValueInvalid("A date domain needs lo not above hi, both between the years 54 and 9909.")
+        if truncate(self.lo, self.every) != self.lo:
+            raise ValueInvalid(
+                f"The first date of a domain of {self.every.value}s must begin a {self.every.value}."
+            )
 
     def codes(self) -> Sequence[int]:
-        """Every day, or the first day of every week (Monday), month or year that the domain touches."""
+        """Every day, or the first day of every week (Monday), month or year, in order."""
         if self.every is Every.DAY:
             return _limited(range(self.lo, self.hi + 1))
-        return _limited(sorted({truncate(day, self.every) for day in range(self.lo, self.hi + 1)}))
+        if self.every is Every.WEEK:
+            return _limited(range(self.lo, self.hi + 1, 7))
+        months = 1 if self.every is Every.MONTH else 12
+        first, last = date_of(self.lo), date_of(self.hi)
+        numbers = range(12 * first.year + first.month - 1, 12 * last.year + last.month, months)
+        return [days_of(date(month // 12, month % 12 + 1, 1)) for month in _limited(numbers)]
 
     def label(self, code: int) -> str:
         """The ISO date."""
@@ -151,7 +167,7 @@ Domain = Numbers | Categories | Dates | Truth
 
 
 def cells_of(domain: Domain) -> tuple[int | None, ...]:
-    """The codes of a key's cells in their fixed order; a nullable key has one last cell for its missing values."""
+    """The codes of a key's cells in their fixed order; missing values have one last cell."""
     codes = tuple(domain.codes())
     return (*codes, None) if domain.nullable else codes
 
@@ -188,8 +204,8 @@ def common_step(left: Fraction, right: Fraction) -> Fraction:
 
 def _limited(codes: Sequence[int]) -> Sequence[int]:
     if len(codes) > CELLS_OF_ONE_KEY_MAX:
-        sentence = f"A key has {len(codes)} possible values; the most is {CELLS_OF_ONE_KEY_MAX}."
         raise TooLarge(
-            sentence, remedy="Group it coarser, for example with BAND(x, ...) or DATE_TRUNC('month', d)."
+            f"A key has {len(codes)} possible values; the most is {CELLS_OF_ONE_KEY_MAX}.",
+            remedy="Group it coarser, for example with BAND(x, ...) or DATE_TRUNC('month', d).",
         )
     return codes

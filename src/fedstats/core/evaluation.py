@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
-from fedstats.core.domain import Categories, Domain, Every, Numbers, truncate
+from fedstats.core.domain import Categories, Domain, Every, Numbers, Truth, truncate
 from fedstats.core.expression import (
     Call,
     CategoryLiteral,
@@ -17,11 +17,10 @@ from fedstats.core.expression import (
 )
 from fedstats.core.inference import domain_of
 from fedstats.core.schema import Dataset
+from fedstats.errors import InternalError
 
 Row = Mapping[str, int | None]
 """One row: column name to code, None where the value is missing."""
-
-_TRUNCATIONS = {Op.TRUNCATE_WEEK: Every.WEEK, Op.TRUNCATE_MONTH: Every.MONTH, Op.TRUNCATE_YEAR: Every.YEAR}
 
 
 def evaluate(expression: Expression, dataset: Dataset, row: Row) -> int | None:
@@ -48,31 +47,53 @@ def _value(expression: Expression, dataset: Dataset, row: Row) -> Value | None:
 
 
 def _call(call: Call, dataset: Dataset, row: Row) -> Value | None:
-    op = call.op
     values = [_value(arg, dataset, row) for arg in call.args]
-    if op is Op.AND:
-        return False if False in values else None if None in values else True
-    if op is Op.OR:
-        return True if True in values else None if None in values else False
-    if op is Op.IS_NULL:
-        return values[0] is None
-    if op is Op.COALESCE:
-        return next((value for value in values if value is not None), None)
-    if op is Op.CASE:
-        pairs = zip(values[0::2], values[1::2], strict=False)
-        default = values[-1] if len(values) % 2 else None
-        return next((value for condition, value in pairs if condition is True), default)
-    if None in values:
+    if call.op in _OF_MISSING:
+        return _OF_MISSING[call.op](values)
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
         return None
-    if op is Op.IN:
-        return values[0] in values[1:]
-    if op is Op.EQUAL:
-        return values[0] == values[1]
-    if op is Op.NOT:
-        return not values[0]
-    if op in _TRUNCATIONS:
-        return truncate(int(values[0]), _TRUNCATIONS[op])  # type: ignore[arg-type]  # inference: a date
-    return _arithmetic(call, dataset, [Fraction(value) for value in values])  # type: ignore[arg-type]  # numbers
+    if call.op in _OF_ANY:
+        return _OF_ANY[call.op](known)
+    return _arithmetic(call, dataset, [Fraction(value) for value in known if not isinstance(value, str)])
+
+
+def _and(values: Sequence[Value | None]) -> Value | None:
+    return False if False in values else None if None in values else True
+
+
+def _or(values: Sequence[Value | None]) -> Value | None:
+    return True if True in values else None if None in values else False
+
+
+def _coalesce(values: Sequence[Value | None]) -> Value | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _case(values: Sequence[Value | None]) -> Value | None:
+    pairs = zip(values[0::2], values[1::2], strict=False)  # an odd one is the default
+    default = values[-1] if len(values) % 2 else None
+    return next((value for condition, value in pairs if condition is True), default)
+
+
+_OF_MISSING: dict[Op, Callable[[Sequence[Value | None]], Value | None]] = {
+    Op.AND: _and,
+    Op.OR: _or,
+    Op.IS_NULL: lambda values: values[0] is None,
+    Op.COALESCE: _coalesce,
+    Op.CASE: _case,
+}
+"""What gives a value even where an argument is missing; everything else is missing there."""
+
+_OF_ANY: dict[Op, Callable[[Sequence[Value]], Value]] = {
+    Op.IN: lambda values: values[0] in values[1:],
+    Op.EQUAL: lambda values: values[0] == values[1],
+    Op.NOT: lambda values: not values[0],
+    Op.TRUNCATE_WEEK: lambda values: truncate(int(values[0]), Every.WEEK),
+    Op.TRUNCATE_MONTH: lambda values: truncate(int(values[0]), Every.MONTH),
+    Op.TRUNCATE_YEAR: lambda values: truncate(int(values[0]), Every.YEAR),
+}
+"""What works on values of every type."""
 
 
 def _arithmetic(call: Call, dataset: Dataset, values: list[Fraction]) -> Value:
@@ -110,12 +131,15 @@ def _from_code(code: int, domain: Domain) -> Value:
         return code * domain.step
     if isinstance(domain, Categories):
         return domain.labels[code]
-    return bool(code) if type(domain).__name__ == "Truth" else code
+    return bool(code) if isinstance(domain, Truth) else code
 
 
 def _to_code(value: Value, domain: Domain) -> int:
     if isinstance(domain, Numbers):
-        return int(Fraction(value) / domain.step)
+        code = Fraction(value) / domain.step
+        if code.denominator != 1:
+            raise InternalError("The value of an expression lies between two steps of its domain.")
+        return code.numerator
     if isinstance(domain, Categories):
         return domain.labels.index(str(value))
     return int(value)

@@ -1,8 +1,8 @@
 """Expression trees: what a question may compute on one row, and nothing else.
 
-A tree has five kinds of leaf and one kind of branch. Its meaning is given three times, and tests hold the three
-together: `inference.domain_of` (which values it can have), `evaluation.evaluate` (its integer reference) and
-`sql.render` (what an engine runs).
+A tree has four kinds of leaf and one kind of branch. Its meaning is given three times, and tests hold the
+three together: `inference.domain_of` (which values it can have), `evaluation.evaluate` (its integer
+reference) and `sql.render` (what an engine runs).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
+from fedstats.core.domain import DAY_MAX, DAY_MIN
 from fedstats.core.names import check_identifier, check_label
 from fedstats.errors import TooLarge, ValueInvalid
 
@@ -91,7 +92,7 @@ class DateLiteral:
 
     def __post_init__(self) -> None:
         """Within the years that every database knows."""
-        if not -700_000 <= self.days <= 2_900_000:
+        if not DAY_MIN <= self.days <= DAY_MAX:
             raise ValueInvalid("A date must lie between the years 54 and 9909.")
 
 
@@ -140,13 +141,15 @@ def columns_of(*expressions: Expression | None) -> frozenset[str]:
 
 _COMMUTATIVE = {Op.ADD, Op.MULTIPLY, Op.EQUAL, Op.LEAST, Op.GREATEST, Op.AND, Op.OR}
 _FLATTENED = {Op.AND, Op.OR}
+_OPPOSITES = {Op.LESS: Op.LESS_EQUAL, Op.LESS_EQUAL: Op.LESS}
 
 
 def normalise(expression: Expression) -> Expression:
     """The one tree that stands for all orders of writing the same thing, so that asking twice costs once.
 
     Arguments of commutative operations are sorted, AND and OR flattened and freed of repetitions, IN lists
-    sorted, double negation dropped. Not every equality is found: one that is missed costs budget, not privacy.
+    sorted, double negation dropped, NOT (a < b) turned into b <= a. Not every equality is found: one that is
+    missed costs budget, not privacy.
     """
     if not isinstance(expression, Call):
         return expression
@@ -162,11 +165,20 @@ def normalise(expression: Expression) -> Expression:
         args = tuple(sorted(args, key=order_key))
     if op is Op.IN:
         args = (args[0], *sorted(dict.fromkeys(args[1:]), key=order_key))
-        if len(args) == 2:
+        if len(args) == 2:  # noqa: PLR2004  # IN with one value
             return normalise(Call(Op.EQUAL, args))
-    if op is Op.NOT and isinstance(args[0], Call) and args[0].op is Op.NOT:
-        return args[0].args[0]
+    if op is Op.NOT:
+        return _negation(args[0])
     return Call(op, args)
+
+
+def _negation(arg: Expression) -> Expression:
+    """NOT of a tree in normal form, in normal form; both sides of an order are missing at the same rows."""
+    if isinstance(arg, Call) and arg.op is Op.NOT:
+        return arg.args[0]
+    if isinstance(arg, Call) and arg.op in _OPPOSITES:
+        return Call(_OPPOSITES[arg.op], (arg.args[1], arg.args[0]))
+    return Call(Op.NOT, (arg,))
 
 
 def order_key(expression: Expression) -> tuple[object, ...]:

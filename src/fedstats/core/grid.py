@@ -16,8 +16,8 @@ STEPS_MAX = 2**12
 class Grid:
     """Integers q = clip(round((value - centre) / step), -half_width, +half_width).
 
-    The steps are whole multiples of the expression's own step wherever it has no more than 2^12 of them, so that
-    nothing is lost to rounding; a finer range is cut into at most 2^12 steps.
+    The steps are whole multiples of the expression's own step wherever it has no more than 2^12 of them, so
+    that nothing is lost to rounding; a finer range is cut into at most 2^12 steps.
     """
 
     centre: Fraction

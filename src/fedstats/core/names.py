@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 from fedstats.errors import ValueInvalid
 
@@ -54,6 +56,13 @@ def check_text(text: str, *, what: str) -> str:
         for start in range(0, len(line), 80):
             check_label(line[start : start + 80], what=what)
     return text
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean age?` where a known name is close to `name`, else nothing."""
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    close = get_close_matches(name[:80].casefold(), by_folded, n=2)
+    return f"; did you mean {' or '.join(by_folded[match] for match in close)}?" if close else ""
 
 
 def _check(pattern: re.Pattern[str], name: str, what: str, rule: str) -> str:

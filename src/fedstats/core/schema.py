@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fedstats.core.domain import Domain
-from fedstats.core.names import check_edition, check_identifier, check_text
+from fedstats.core.names import check_edition, check_identifier, check_text, did_you_mean
 from fedstats.core.privacy import Contribution, UnitKind
 from fedstats.errors import NameUnknown, ValueInvalid
 
@@ -58,8 +58,8 @@ class ColumnDefinition:
 class Dataset:
     """One logical table that several departments hold, as their agreement defines it.
 
-    `rows_max` bounds the rows of one unit at one department, `people_max` the units at one department (for the
-    check that sums cannot overflow), `people_about` is the rough public size over all departments.
+    `rows_max` bounds the rows of one unit at one department, `people_max` the units at one department (for
+    the check that sums cannot overflow), `people_about` is the rough public size over all departments.
     """
 
     name: str
@@ -101,9 +101,11 @@ class Dataset:
         for column in self.columns:
             if column.name == name:
                 return column
-        known = ", ".join(column.name for column in self.columns)
-        sentence = f"{self.name} has no column {name[:48]!r}; it has {known}."
-        raise NameUnknown(sentence)
+        known = [column.name for column in self.columns]
+        guess = did_you_mean(name, known) or f"; it has {', '.join(known)}."
+        raise NameUnknown(
+            f"{self.name} has no column {name[:48]!r}{guess}", remedy=f"See: fedstats datasets {self.name}"
+        )
 
     def contribution(self, *, departments_max: int, cells_max: int | None = None) -> Contribution:
         """The bounds of one unit; `cells_max` (L0) is `rows_max` unless asked lower."""
