@@ -59,9 +59,9 @@ class Controller:
 
 @dataclass(frozen=True, slots=True)
 class PrivacyTerms:
-    """The budget, the most for one query, and c: in how many departments one person may be (mandatory).
+    """The budget, the most for one query, and c: in how many departments one person may be.
 
-    Losses are written as (epsilon, delta), since that is what people agree on; `rules.budget_of` converts them.
+    Losses are written as (epsilon, delta), as people agree on them; `rules.budget_of` converts them.
     """
 
     epsilon: Fraction
@@ -132,7 +132,7 @@ class PublicTerms:
 class Agreement:
     """One version of an agreement.
 
-    It is in force at a node once its department accepted it and every controller signed it, between its dates.
+    It is in force at a node once its department accepted it and all controllers signed it, between its dates.
     """
 
     id: str

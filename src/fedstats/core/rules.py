@@ -107,9 +107,8 @@ def _check_dates(agreement: Agreement, query: Query, today: date) -> None:
             f"Version {query.agreement_version} of {query.agreement} is not in force here."
         )
     if not agreement.starts_on <= today <= agreement.ends_on:
-        raise AgreementNotInForce(
-            f"Agreement {agreement.id} runs from {agreement.starts_on} to {agreement.ends_on}; today is {today}."
-        )
+        dates = f"from {agreement.starts_on} to {agreement.ends_on}"
+        raise AgreementNotInForce(f"Agreement {agreement.id} runs {dates}; today is {today}.")
 
 
 def _check_contribution(agreement: Agreement, dataset: Dataset, query: Query) -> None:

@@ -89,7 +89,7 @@ class RoundResult:
 
 @runtime_checkable
 class Statistic(Protocol):
-    """A kind of question: its fields are its parameters, its pure `step` decides the next round or the end."""
+    """A kind of question: its fields are its parameters; its pure `step` decides what is next."""
 
     name: ClassVar[str]
     version: ClassVar[str]
