@@ -129,12 +129,12 @@ def test_less_noise_than_was_charged_for_is_refused(mechanism: NoiseMechanism) -
 
 def test_the_proof_of_the_noise_library_is_asked_too(mechanism: NoiseMechanism) -> None:
     """At scale 3 its map is a last bit above the exact loss: if only that is allowed, nothing leaves."""
-    exact = loss_of_scale(mechanism.name, ONE, Fraction(3))
+    two = Sensitivity(d1=2, d2_squared=4)
+    exact = loss_of_scale(mechanism.name, two, Fraction(3))
     with pytest.raises(InternalError, match="more privacy than was charged"):
-        mechanism.add_noise(zeros(3), scale=Fraction(3), sensitivity=ONE, allowed=exact)
-    mechanism.add_noise(
-        zeros(3), scale=Fraction(3), sensitivity=ONE, allowed=exact * (1 + Fraction(1, 10**12))
-    )
+        mechanism.add_noise(zeros(3), scale=Fraction(3), sensitivity=two, allowed=exact)
+    enough = exact * (1 + Fraction(1, 10**12))
+    mechanism.add_noise(zeros(3), scale=Fraction(3), sensitivity=two, allowed=enough)
 
 
 @pytest.mark.parametrize("scale", [Fraction(0), Fraction(-1), Fraction(1, 3), Fraction(2**53 + 1)])
