@@ -1,4 +1,4 @@
-"""Which controllers' keys were compared by telephone and are trusted here: one small JSON file of fingerprints."""
+"""Which controllers' keys were compared by telephone and are trusted here: one JSON file of fingerprints."""
 
 from __future__ import annotations
 
