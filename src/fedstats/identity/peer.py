@@ -84,7 +84,7 @@ def peer_of(certificate_der: bytes) -> Peer:
         certificate = x509.load_der_x509_certificate(certificate_der)
         authority = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         raise CertificateProblem("A certificate was not made by a fedstats coordinator.") from None
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     if authority or len(uris) != 1:
