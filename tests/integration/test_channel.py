@@ -142,7 +142,7 @@ def start(loop: asyncio.AbstractEventLoop) -> Iterator[Callable[..., Coordinator
     """Start coordinators; all of them are stopped after the test."""
     started: list[Coordinator] = []
 
-    def begin(listen: str = "127.0.0.1:0", tls: ServerTls | None = None, **options: Any) -> Coordinator:  # noqa: ANN401 # the keywords of serve
+    def begin(listen: str = "127.0.0.1:0", tls: ServerTls | None = None, **options: Any) -> Coordinator:
         service = Service()
         work = serve(listen, tls or _server_tls(), service.methods(), **options)
         server = asyncio.run_coroutine_threadsafe(work, loop).result(timeout=10)
