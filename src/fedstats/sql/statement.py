@@ -1,0 +1,192 @@
+"""The one statement that computes a GroupedSums over an edition.
+
+The table of an edition has the dataset's columns as integer codes and `_person`: a number that the rows of
+one person share, NULL where a person has only one row (and in datasets whose unit is the row). A second table
+gives each such number a secret pseudonym, which stays the same when other people come or go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+from sqlglot import exp
+
+from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
+from fedstats.core.expression import Expression
+from fedstats.core.grid import Grid
+from fedstats.core.inference import domain_of
+from fedstats.core.privacy import Contribution, UnitKind
+from fedstats.core.schema import Dataset
+from fedstats.sql.render import Rendering, column_sql
+
+ROWS_TABLE, PEOPLE_TABLE = "rows", "people"
+PERSON, PSEUDONYM = "_person", "_pseudonym"
+KEY_PARAMETER = "key"
+_NTH = "_nth"
+
+
+def key_name(position: int) -> str:
+    """The column of the result that holds the codes of a key."""
+    return f"_key_{position}"
+
+
+def measure_name(position: int) -> str:
+    """The column of the result that holds a measure."""
+    return f"_measure_{position}"
+
+
+def grouped_statement(
+    aggregate: GroupedSums, *, dataset: Dataset, where: Expression | None, contribution: Contribution
+) -> exp.Select:
+    """One row per cell that has rows: the codes of the keys, then the measures.
+
+    With `cells_max` below `rows_max`, a person with more cells keeps those with the least hash of key, person
+    and cell, for all measures alike; `$key` is bound by whoever runs the statement.
+    """
+    values = _values(aggregate, dataset)
+    several = dataset.unit.kind is UnitKind.PERSON and dataset.rows_max > 1
+    bounded = several and bool(aggregate.keys) and contribution.cells_max < contribution.rows_max
+    persons = several and (bounded or any(m.kind is MeasureKind.PEOPLE for m in aggregate.measures))
+    rows = _rows(aggregate, values, dataset=dataset, where=where, persons=persons)
+    measures = [(measure, _value(measure, values)) for measure in aggregate.measures]
+    keys = [key_name(i) for i in range(len(aggregate.keys))]
+    if bounded:
+        return _bounded(keys, measures, rows, contribution.cells_max)
+    totals = [_total(measure, value, persons=persons) for measure, value in measures]
+    return _grouped(keys, totals).from_(rows.subquery("_row"))
+
+
+_Value = tuple[Expression, Grid | None]
+
+
+def _values(aggregate: GroupedSums, dataset: Dataset) -> list[_Value]:
+    """What a row contributes besides itself, each thing once: a sum's integer, or a value that may miss."""
+    wanted = [
+        (measure.expression, measure.grid)
+        for measure in aggregate.measures
+        if measure.expression is not None
+        and (measure.grid is not None or domain_of(measure.expression, dataset).nullable)
+    ]
+    return list(dict.fromkeys(wanted))
+
+
+def _value(measure: Measure, values: Sequence[_Value]) -> exp.Column | None:
+    """The column of the measure's value; None where every row counts."""
+    if measure.expression is None or (measure.expression, measure.grid) not in values:
+        return None
+    return column_sql(f"_value_{values.index((measure.expression, measure.grid))}")
+
+
+def _rows(
+    aggregate: GroupedSums,
+    values: Sequence[_Value],
+    *,
+    dataset: Dataset,
+    where: Expression | None,
+    persons: bool,
+) -> exp.Select:
+    """What is taken from each row that meets the condition: keys, values, and whose row it is."""
+    rendering = Rendering(dataset)
+    columns = [
+        exp.alias_(rendering.integer(key).sql, key_name(i), quoted=True)
+        for i, key in enumerate(aggregate.keys)
+    ]
+    for i, (expression, grid) in enumerate(values):
+        integer = rendering.grid_integer(expression, grid) if grid else rendering.integer(expression)
+        columns.append(exp.alias_(integer.sql, f"_value_{i}", quoted=True))
+    if persons:
+        columns.append(column_sql(PERSON))
+    condition = None if where is None else rendering.condition(where)
+    table = rendering.source(exp.table_(ROWS_TABLE, quoted=True))
+    rows = exp.select(*(columns or [exp.Literal.number(1)])).from_(table)
+    return rows if condition is None else rows.where(condition)
+
+
+def _total(measure: Measure, value: exp.Column | None, *, persons: bool) -> exp.Expr:
+    """The measure over the rows of a cell."""
+    if measure.kind is MeasureKind.SUM and value is not None:
+        return _whole(exp.Sum(this=value))
+    if measure.kind is MeasureKind.ROWS or not persons:
+        return _count(value)
+    # Rows without a person number are a person each; of the others, a person counts once.
+    person: exp.Expr = column_sql(PERSON)
+    if value is not None:
+        person = exp.Case(ifs=[exp.If(this=_not_null(value), true=person)])
+    several = exp.Count(this=exp.Distinct(expressions=[person]))
+    alone = exp.Sub(this=_count(value), expression=exp.Count(this=person.copy()))
+    return exp.Add(this=several, expression=alone)
+
+
+def _grouped(keys: Sequence[str], measures: Sequence[exp.Expr]) -> exp.Select:
+    named = [exp.alias_(sql, measure_name(i), quoted=True) for i, sql in enumerate(measures)]
+    columns = [column_sql(key) for key in keys]
+    return exp.select(*columns, *named).group_by(*(column.copy() for column in columns))
+
+
+def _bounded(
+    keys: Sequence[str],
+    measures: Sequence[tuple[Measure, exp.Column | None]],
+    rows: exp.Select,
+    cells_max: int,
+) -> exp.Select:
+    """The same with at most `cells_max` cells of each person: first per person and cell, then per cell."""
+    person = column_sql(PERSON)
+    per_person = [_share(measure, value) for measure, value in measures]
+    shares = _grouped([PERSON, *keys], per_person).from_("_row").where(_not_null(person))
+    names = [*keys, *(measure_name(i) for i in range(len(measures)))]
+    nth = exp.Window(
+        this=exp.RowNumber(),
+        partition_by=[column_sql(PERSON)],
+        order=exp.Order(expressions=[exp.Ordered(this=_cell_hash(keys))]),
+    )
+    ordered = (
+        exp.select(*map(column_sql, names), exp.alias_(nth, _NTH, quoted=True))
+        .from_(shares.subquery("_share"))
+        .join(exp.table_(PEOPLE_TABLE, quoted=True), using=[column_sql(PERSON)])
+    )
+    kept = exp.LTE(this=column_sql(_NTH), expression=exp.Literal.number(cells_max))
+    several = exp.select(*map(column_sql, names)).from_(ordered.subquery("_ordered")).where(kept)
+    totals = [_total(measure, value, persons=False) for measure, value in measures]
+    alone = _grouped(keys, totals).from_("_row").where(exp.Is(this=person.copy(), expression=exp.Null()))
+    both = exp.Union(this=alone, expression=several, distinct=False)
+    sums = [_whole(exp.Sum(this=column_sql(measure_name(i)))) for i in range(len(measures))]
+    # Read twice rather than kept: what is kept would grow with the rows.
+    return _grouped(keys, sums).from_(both.subquery("_both")).with_("_row", as_=rows, materialized=False)
+
+
+def _share(measure: Measure, value: exp.Column | None) -> exp.Expr:
+    """The measure over the rows of one person in one cell."""
+    if measure.kind is not MeasureKind.PEOPLE:
+        return _total(measure, value, persons=False)
+    present = exp.GT(this=_count(value), expression=exp.Literal.number(0))
+    return exp.cast(present, "BIGINT")
+
+
+def _cell_hash(keys: Sequence[str]) -> exp.Expr:
+    texts: list[exp.Expr] = [exp.Placeholder(this=KEY_PARAMETER), column_sql(PSEUDONYM)]
+    texts += [exp.Coalesce(this=_text(column_sql(key)), expressions=[exp.Literal.string("")]) for key in keys]
+    joined = reduce(
+        lambda text, part: exp.DPipe(
+            this=exp.DPipe(this=text, expression=exp.Literal.string("|")), expression=part
+        ),
+        [_text(part) if isinstance(part, exp.Column) else part for part in texts],
+    )
+    return exp.SHA2(this=joined, length=exp.Literal.number(256))
+
+
+def _count(value: exp.Column | None) -> exp.Count:
+    return exp.Count(this=exp.Star() if value is None else value.copy())
+
+
+def _whole(total: exp.Sum) -> exp.Expr:
+    """A sum as a 64-bit integer, 0 where nothing was added."""
+    return exp.cast(exp.Coalesce(this=total, expressions=[exp.Literal.number(0)]), "BIGINT")
+
+
+def _text(sql: exp.Expr) -> exp.Expr:
+    return exp.cast(sql, "TEXT")
+
+
+def _not_null(sql: exp.Expr) -> exp.Expr:
+    return exp.Not(this=exp.Is(this=sql.copy(), expression=exp.Null()))
