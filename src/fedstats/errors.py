@@ -10,7 +10,8 @@
     |   |-- LossInvalid       FS-106
     |   |-- JobUnknown        FS-107
     |   |-- ValueInvalid      FS-108
-    |   `-- NotAnswered       FS-109
+    |   |-- NotAnswered       FS-109
+    |   `-- StillWaiting      FS-110
     |-- Refused               FS-2xx  a node said no; travels as a typed refusal
     |   |-- NotAuthorised     FS-201
     |   |-- AgreementNotInForce FS-202
@@ -170,6 +171,13 @@ class NotAnswered(UsageError):
 
     code = "FS-109"
     title = "The question was not answered."
+
+
+class StillWaiting(UsageError):
+    """The time to wait was up before every department answered; the job goes on."""
+
+    code = "FS-110"
+    title = "The question is not answered yet."
 
 
 class Refused(FedstatsError):

@@ -1,0 +1,145 @@
+"""From a statistic to a query and its first round: pure, so that mistakes are found before sending."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+
+from fedstats.client.catalogue import Choice
+from fedstats.core.accounting import rho_from_epsilon
+from fedstats.core.agreement import Agreement
+from fedstats.core.names import did_you_mean
+from fedstats.core.privacy import RHO_STEP, Mechanism, MechanismLoss
+from fedstats.core.query import Query, RoundOrder, Scope, StatisticLabel
+from fedstats.core.rules import check_query, check_round
+from fedstats.core.schema import Dataset
+from fedstats.core.statistic import Ask, Mode, Round, Statistic
+from fedstats.errors import InternalError, LossInvalid, NameUnknown
+from fedstats.wire.codec import encode_query
+from fedstats.wire.codec.strict import sha256
+
+PARAMETERS_CHARACTERS_MAX = 4_000
+DEADLINE_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under what a question is asked: the agreement in force, the purpose, the edition and who is asked."""
+
+    agreement: Agreement
+    purpose: str
+    dataset: Dataset
+    choice: Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A query with its first round, checked against the agreement and not signed yet."""
+
+    terms: Terms
+    ask: Ask
+    query: Query
+    payload: bytes
+    order: RoundOrder
+
+
+def draft(
+    statistic: Statistic, text: str, terms: Terms, loss: MechanismLoss, *, now_s: int, nonce: bytes
+) -> Draft:
+    """The query and its first round. `text` is the question as people read it in the register.
+
+    Raises
+    ------
+    Refused
+        The agreement does not allow the question: nothing was sent.
+    LanguageError
+        The question does not fit the dataset.
+
+    """
+    agreement, dataset, choice = terms.agreement, terms.dataset, terms.choice
+    contribution = dataset.contribution(departments_max=agreement.privacy.max_departments)
+    ask = Ask(dataset, loss, contribution, choice.participants, Mode.LOCAL)
+    first = statistic.step(ask, [])
+    if not isinstance(first, Round):
+        raise InternalError(f"The statistic {statistic.name} asks nothing.")
+    first = first.normalised()
+    query = Query(
+        agreement=agreement.id,
+        agreement_version=agreement.version,
+        purpose=terms.purpose,
+        dataset=dataset.name,
+        edition=choice.edition,
+        where=statistic.where,
+        scope=Scope.of(first.aggregates, statistic.where),
+        loss=loss,
+        contribution=contribution,
+        mode=Mode.LOCAL,
+        rounds_max=statistic.rounds_max,
+        deadline_s=now_s + DEADLINE_S,
+        statistic=StatisticLabel(statistic.name, statistic.version, parameters_text(text)),
+        nonce=nonce,
+    )
+    check_query(agreement, query, datetime.fromtimestamp(now_s, UTC).date())
+    payload = encode_query(query)
+    order = RoundOrder(sha256(payload), 0, first, choice.participants, b"")
+    check_round(agreement, query, order)
+    return Draft(terms, ask, query, payload, order)
+
+
+def ask_again(query: Query, dataset: Dataset, participants: tuple[str, ...]) -> Ask:
+    """What the statistic knew when this query was signed."""
+    return Ask(dataset, query.loss, query.contribution, participants, query.mode)
+
+
+def loss_of(agreement: Agreement, epsilon: Fraction, *, pure: bool) -> MechanismLoss:
+    """The loss of a question over the whole federation.
+
+    Gaussian: the rho that epsilon buys at the agreement's delta. Pure: epsilon itself, rounded down to a
+    multiple of 2^-40, so that every client signs the same bytes.
+
+    Raises
+    ------
+    LossInvalid
+        It rounds to nothing.
+
+    """
+    if not pure:
+        return MechanismLoss(
+            Mechanism.GAUSSIAN, rho_from_epsilon(epsilon, agreement.privacy.delta_conversion)
+        )
+    if epsilon < RHO_STEP:
+        raise LossInvalid("This epsilon is too small: it rounds to nothing.")
+    return MechanismLoss(Mechanism.LAPLACE, epsilon // RHO_STEP * RHO_STEP)
+
+
+def choose_purpose(agreement: Agreement, asked: str) -> str:
+    """The purpose asked for, or the agreement's only one.
+
+    Raises
+    ------
+    NameUnknown
+        The agreement has none of this code, or several to choose from.
+
+    """
+    codes = [purpose.code for purpose in agreement.purposes]
+    if asked in codes:
+        return asked
+    if asked:
+        close = did_you_mean(asked, codes)
+        raise NameUnknown(
+            f"Agreement {agreement.id} has no purpose {asked[:48]!r}; it has {', '.join(codes)}{close}.",
+            remedy=f"Read them with: fedstats agreement show {agreement.id}",
+        )
+    if len(codes) > 1:
+        raise NameUnknown(
+            f"Agreement {agreement.id} has several purposes: {', '.join(codes)}.",
+            remedy=f"Say which with --purpose, or once and for all: fedstats use {agreement.id} PURPOSE",
+        )
+    return codes[0]
+
+
+def parameters_text(text: str) -> str:
+    """One line of at most 4,000 characters, for the register."""
+    line = " ".join(text.split())
+    return line if len(line) <= PARAMETERS_CHARACTERS_MAX else line[: PARAMETERS_CHARACTERS_MAX - 1] + "…"

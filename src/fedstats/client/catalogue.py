@@ -1,0 +1,90 @@
+"""Which departments hold which editions, and which of them a question asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fedstats.core.agreement import Agreement
+from fedstats.core.names import did_you_mean
+from fedstats.core.rules import base_edition
+from fedstats.core.schema import Dataset
+from fedstats.errors import EditionMissing, NameUnknown
+from fedstats.wire.v1 import analysts_pb2
+
+Holdings = Mapping[str, frozenset[str]]
+"""The editions that each department holds, of one dataset under one version of an agreement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The edition of a question, who is asked, and who is left out because it does not hold the edition."""
+
+    edition: str
+    participants: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def holdings_of(reply: analysts_pb2.CatalogueReply, agreement: Agreement, dataset: Dataset) -> Holdings:
+    """What the dataset's holders hold; names of nobody, and editions outside the schedule, are left out."""
+    found: dict[str, set[str]] = {name: set() for name in dataset.holders}
+    for node in reply.nodes:
+        for held in node.holdings:
+            version = (held.agreement, held.agreement_version, held.dataset)
+            scheduled = base_edition(held.edition) in dataset.editions
+            if (
+                node.department in found
+                and scheduled
+                and version == (agreement.id, agreement.version, dataset.name)
+            ):
+                found[node.department].add(held.edition)
+    return {name: frozenset(editions) for name, editions in found.items()}
+
+
+def choose(agreement: Agreement, dataset: Dataset, holdings: Holdings, edition: str | None) -> Choice:
+    """The edition asked for, else the newest of those that the most departments hold.
+
+    Raises
+    ------
+    NameUnknown
+        The edition is not in the agreement's schedule.
+    EditionMissing
+        Fewer departments hold it than the agreement needs.
+
+    """
+    if edition is None:
+        held = {name for editions in holdings.values() for name in editions}
+        if not held:
+            raise EditionMissing(
+                f"No department holds an edition of {dataset.name} yet.",
+                remedy="Each department makes one: fedstats node refresh --edition NAME",
+            )
+        edition = max(held, key=lambda name: (_count(holdings, name), edition_order(dataset, name)))
+    elif base_edition(edition) not in dataset.editions:
+        known = ", ".join(dataset.editions)
+        close = did_you_mean(edition, dataset.editions)
+        raise NameUnknown(f"{dataset.name} has no edition {edition[:40]!r}; there are {known}{close}.")
+    participants = tuple(sorted(name for name, editions in holdings.items() if edition in editions))
+    left_out = tuple(sorted(set(holdings) - set(participants)))
+    needed = agreement.nodes_min if agreement.partial else len(dataset.holders)
+    if len(participants) < needed:
+        raise EditionMissing(
+            f"Edition {edition} of {dataset.name} is held by {len(participants)} departments, and "
+            f"agreement {agreement.id} needs {needed}. Without it: {', '.join(left_out)}."
+        )
+    return Choice(edition, participants, left_out)
+
+
+def edition_order(dataset: Dataset, edition: str) -> tuple[int, int]:
+    """Later in the schedule is newer; within one edition the higher revision is."""
+    _, _, revision = edition.partition(".")
+    return dataset.editions.index(base_edition(edition)), int(revision or 1)
+
+
+def sorted_editions(dataset: Dataset, editions: Iterable[str]) -> tuple[str, ...]:
+    """Editions from the oldest to the newest."""
+    return tuple(sorted(editions, key=lambda name: edition_order(dataset, name)))
+
+
+def _count(holdings: Holdings, edition: str) -> int:
+    return sum(edition in editions for editions in holdings.values())

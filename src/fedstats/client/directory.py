@@ -1,0 +1,112 @@
+"""What can be asked about here: the datasets of agreements in force with trusted controllers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from fedstats.client.authority import Authority, in_force
+from fedstats.client.catalogue import Holdings, holdings_of
+from fedstats.core.agreement import Agreement
+from fedstats.core.names import did_you_mean
+from fedstats.core.schema import Dataset
+from fedstats.errors import AgreementNotInForce, AuthorityError, FedstatsError, NameUnknown
+from fedstats.wire.authority import Trusted
+from fedstats.wire.v1 import analysts_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetEntry:
+    """A dataset of an agreement in force, and which departments hold which of its editions."""
+
+    agreement: Agreement
+    dataset: Dataset
+    holdings: Holdings
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """What the coordinator relayed, seen through the keys that are trusted on this computer today."""
+
+    authority: Authority
+    catalogue: analysts_pb2.CatalogueReply
+    trusted: Trusted
+    today: date
+
+    def agreement(self, name: str, *, version: int | None = None) -> Agreement:
+        """The agreement in force: this version, or the newest under which somebody holds an edition.
+
+        Raises
+        ------
+        NameUnknown
+            There is no agreement of this name.
+        KeyUnknown, AgreementNotInForce
+            It is not in force as seen from here.
+
+        """
+        versions = in_force(self.authority.versions(name), self.trusted, self.today)
+        if version is not None:
+            versions = tuple(agreement for agreement in versions if agreement.version == version)
+            if not versions:
+                raise AgreementNotInForce(f"Version {version} of agreement {name} is not in force any more.")
+        held = {
+            holding.agreement_version
+            for node in self.catalogue.nodes
+            for holding in node.holdings
+            if holding.agreement == name
+        }
+        return next((agreement for agreement in versions if agreement.version in held), versions[0])
+
+    def entries(self) -> tuple[DatasetEntry, ...]:
+        """Every dataset of every agreement in force."""
+        found = []
+        for name in sorted({record.agreement.id for record in self.authority.records}):
+            try:
+                agreement = self.agreement(name)
+            except (AuthorityError, AgreementNotInForce):
+                continue
+            found += [self.entry(agreement, dataset) for dataset in agreement.datasets]
+        return tuple(found)
+
+    def entry(self, agreement: Agreement, dataset: Dataset) -> DatasetEntry:
+        """A dataset with who holds it."""
+        return DatasetEntry(agreement, dataset, holdings_of(self.catalogue, agreement, dataset))
+
+    def find(self, dataset: str, *, agreement: str = "") -> DatasetEntry:
+        """The dataset under the named agreement, or under the only one that has it.
+
+        Raises
+        ------
+        NameUnknown
+            There is none, or several agreements have it and none was named.
+        KeyUnknown, AgreementNotInForce
+            The named agreement is not in force as seen from here.
+
+        """
+        if agreement:
+            chosen = self.agreement(agreement)
+            return self.entry(chosen, chosen.dataset(dataset))
+        entries = self.entries()
+        found = [entry for entry in entries if entry.dataset.name == dataset]
+        if len(found) == 1:
+            return found[0]
+        raise self._not_one(dataset, entries, found)
+
+    def _not_one(
+        self, dataset: str, entries: tuple[DatasetEntry, ...], found: list[DatasetEntry]
+    ) -> FedstatsError:
+        if found:
+            several = ", ".join(entry.agreement.id for entry in found)
+            return NameUnknown(
+                f"Several agreements have a dataset {dataset}: {several}.",
+                remedy="Say which with --agreement, or for all later questions: fedstats use AGREEMENT",
+            )
+        if not entries:
+            known = sorted({record.agreement.id for record in self.authority.records})
+            return AgreementNotInForce(
+                "No agreement is in force with controllers that are trusted on this computer.",
+                remedy=f"Look at them and trust them: fedstats use {known[0] if known else 'AGREEMENT'}",
+            )
+        names = [entry.dataset.name for entry in entries]
+        close = did_you_mean(dataset, names)
+        return NameUnknown(f"No dataset is called {dataset[:48]!r}; there is {', '.join(names)}{close}.")

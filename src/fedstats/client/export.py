@@ -1,0 +1,184 @@
+"""Answers as JSON, CSV, Arrow, pandas and Parquet. Typed cells: an absence is never a number and never NaN.
+
+JSON, form 1 (keys are only ever added; readers ignore those they do not know):
+
+    {"form": 1, "job": text,
+     "question": {"text", "agreement", "agreement_version", "title", "purpose", "purpose_text",
+                  "dataset", "edition"},
+     "tables": [{"name": text, "keys": [text], "columns": [text],
+                 "rows": [{"key": [text or null], "cells": [cell]}]}],
+     "participants": [{"department": text, "answered": true or false, "refusal": null or refusal}],
+     "cost": {"rho": "n/d", "delta_add": "n/d", "epsilon": decimal text, "delta": decimal text,
+              "pure": true or false, "used_percent": number or null, "left_percent": number or null},
+     "guarantee": {"unit", "rows_max", "departments_max", "mechanism", "epsilon", "delta", "sentence"},
+     "notes": [text]}
+    cell:     {"value": number, "noise_interval": [lo, hi], "interval": [lo, hi] or null}
+              or {"absent": "too_few" | "refused" | "no_answer" | "suppressed", "sentence": text}
+    refusal:  {"code": "FS-2..", "sentence": text, "charged": true or false}
+
+In a table, a null key means that the value is missing in the data. CSV, Arrow and Parquet have the keys as
+text, and for each column x: x, x_lo, x_hi (the noise interval), and x_absent, which says why x is empty.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fedstats.client.extras import load
+from fedstats.client.guarantee import plain
+from fedstats.client.question import Question
+from fedstats.core.agreement_document import decimal_text
+from fedstats.core.estimate import Absence, Cell, Cost, Estimate, Guarantee, Interval, Participant, Table
+from fedstats.errors import FileProblem
+
+if TYPE_CHECKING:  # they come with [analysis]
+    import pandas as pd
+    import pyarrow as pa
+
+FORM = 1
+
+
+def to_json(estimate: Estimate, question: Question) -> str:
+    """The whole answer, in the form above."""
+    document = {
+        "form": FORM,
+        "job": estimate.job,
+        "question": asdict(question),
+        "tables": [_table(table) for table in estimate.tables],
+        "participants": [_participant(participant) for participant in estimate.participants],
+        "cost": None if estimate.cost is None else _cost(estimate.cost),
+        "guarantee": None if estimate.guarantee is None else _guarantee(estimate.guarantee),
+        "notes": list(estimate.notes),
+    }
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2)
+
+
+def to_csv(table: Table) -> str:
+    """One line of names, then one line for each row; an absent number is empty, and its reason beside it."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = flat(table)
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return text.getvalue()
+
+
+def to_arrow(table: Table) -> pa.Table:
+    """An Arrow table: keys and reasons are text, numbers are float64; null where there is none."""
+    pyarrow = load("pyarrow")
+    keys = len(table.keys)
+    types = [pyarrow.string()] * keys + [
+        kind
+        for _ in table.columns
+        for kind in (pyarrow.float64(), pyarrow.float64(), pyarrow.float64(), pyarrow.string())
+    ]
+    columns = flat(table)
+    arrays = [pyarrow.array(values, kind) for values, kind in zip(columns.values(), types, strict=True)]
+    return pyarrow.table(arrays, names=list(columns))
+
+
+def to_pandas(table: Table) -> pd.DataFrame:
+    """A data frame: keys are categories in the order of the table, so that it sorts as it reads."""
+    load("pandas")
+    frame = to_arrow(table).to_pandas()
+    for i, key in enumerate(table.keys):
+        labels = list(dict.fromkeys(row.key[i] for row in table if row.key[i] is not None))
+        frame[key] = load("pandas").Categorical(frame[key], categories=labels, ordered=True)
+    return frame
+
+
+def write_parquet(table: Table, path: Path) -> None:
+    """A Parquet file; raises FileProblem where it cannot be written."""
+    content = to_arrow(table)
+    try:
+        load("pyarrow.parquet").write_table(content, path)
+    except OSError as problem:
+        raise FileProblem(f"{path} cannot be written: {problem.strerror}.") from None
+
+
+def flat(table: Table) -> dict[str, list[object]]:
+    """The table as columns of plain values: keys, then four columns for each column of numbers."""
+    columns: dict[str, list[object]] = {
+        key: [row.key[i] for row in table] for i, key in enumerate(table.keys)
+    }
+    for i, name in enumerate(table.columns):
+        parts = [_parts(row.cells[i]) for row in table]
+        for j, suffix in enumerate(("", "_lo", "_hi", "_absent")):
+            columns[_free(name + suffix, columns)] = [part[j] for part in parts]
+    return columns
+
+
+def _parts(cell: Cell) -> tuple[object, ...]:
+    if isinstance(cell, Absence):
+        return None, None, None, cell.reason.name.lower()
+    return cell.value, cell.noise_interval.lo, cell.noise_interval.hi, None
+
+
+def _free(name: str, taken: dict[str, list[object]]) -> str:
+    """A name that no column has yet: an alias may end in _lo, too."""
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _table(table: Table) -> dict[str, object]:
+    return {
+        "name": table.name,
+        "keys": list(table.keys),
+        "columns": list(table.columns),
+        "rows": [{"key": list(row.key), "cells": [_cell(cell) for cell in row.cells]} for row in table],
+    }
+
+
+def _cell(cell: Cell) -> dict[str, object]:
+    if isinstance(cell, Absence):
+        return {"absent": cell.reason.name.lower(), "sentence": cell.sentence or cell.reason.value}
+    return {
+        "value": cell.value,
+        "noise_interval": _interval(cell.noise_interval),
+        "interval": None if cell.interval is None else _interval(cell.interval),
+    }
+
+
+def _interval(interval: Interval) -> list[float]:
+    return [interval.lo, interval.hi]
+
+
+def _participant(participant: Participant) -> dict[str, object]:
+    refusal = participant.refusal
+    return {
+        "department": participant.department,
+        "answered": refusal is None,
+        "refusal": None
+        if refusal is None
+        else {"code": refusal.code, "sentence": refusal.sentence, "charged": refusal.charged},
+    }
+
+
+def _cost(cost: Cost) -> dict[str, object]:
+    return {
+        "rho": f"{cost.loss.rho.numerator}/{cost.loss.rho.denominator}",
+        "delta_add": f"{cost.loss.delta_add.numerator}/{cost.loss.delta_add.denominator}",
+        "epsilon": plain(cost.epsilon),
+        "delta": decimal_text(cost.delta),
+        "pure": cost.pure,
+        "used_percent": cost.used_percent,
+        "left_percent": cost.left_percent,
+    }
+
+
+def _guarantee(guarantee: Guarantee) -> dict[str, object]:
+    return {
+        "unit": guarantee.unit,
+        "rows_max": guarantee.rows_max,
+        "departments_max": guarantee.departments_max,
+        "mechanism": guarantee.mechanism,
+        "epsilon": plain(guarantee.epsilon),
+        "delta": decimal_text(guarantee.delta),
+        "sentence": guarantee.sentence,
+    }

@@ -1,0 +1,94 @@
+"""Numbers as people read them: as many digits as the noise leaves meaning to, with the noise beside. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from fedstats.core.estimate import AbsenceReason, Cell, Table, Value
+
+DECIMALS_MAX = 10
+UNEVEN = 0.05  # from this part of its width on, an interval is not shown as plus or minus
+ABSENT = {
+    AbsenceReason.TOO_FEW: "too few",
+    AbsenceReason.REFUSED: "refused",
+    AbsenceReason.NO_ANSWER: "no answer",
+    AbsenceReason.SUPPRESSED: "suppressed",
+}
+MISSING_KEY = "(missing)"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A table as text: names, then rows of key labels and of numbers."""
+
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+    absences: tuple[str, ...]  # the distinct sentences of absent cells
+
+
+def figures_of(table: Table) -> Figures:
+    """The text of every cell; the cells of one column line up when they are set flush right."""
+    columns = [_column([row.cells[i] for row in table]) for i in range(len(table.columns))]
+    labels = [tuple(MISSING_KEY if label is None else label for label in row.key) for row in table]
+    numbers = list(zip(*columns, strict=True)) if columns else [()] * len(labels)
+    sentences = (
+        f"{ABSENT[cell.reason]}: {cell.sentence or cell.reason.value}"
+        for row in table
+        for cell in row.cells
+        if not isinstance(cell, Value)
+    )
+    return Figures(
+        table.keys,
+        table.columns,
+        tuple(zip(labels, numbers, strict=True)),
+        tuple(dict.fromkeys(sentences)),
+    )
+
+
+def percent(value: float) -> str:
+    """`1.8 %`: two significant digits, or whole percents from 10 on."""
+    if value >= 10:  # noqa: PLR2004 # two digits before the point are two significant digits
+        return f"{value:.0f} %"
+    return f"{float(f'{value:.2g}'):g} %"
+
+
+def _column(cells: Sequence[Cell]) -> list[str]:
+    values = [cell for cell in cells if isinstance(cell, Value)]
+    decimals = _decimals(values)
+    halves = {id(v): f"{v.noise_interval.half_width:,.{decimals}f}" for v in values}
+    width = max((len(text) for text in halves.values()), default=0)
+    return [
+        _figure(cell, decimals, halves[id(cell)].rjust(width))
+        if isinstance(cell, Value)
+        else ABSENT[cell.reason]
+        for cell in cells
+    ]
+
+
+def _figure(value: Value, decimals: int, half_width: str) -> str:
+    shown = _number(value.value, decimals)
+    interval = value.noise_interval
+    above, below = interval.hi - value.value, value.value - interval.lo
+    if abs(above - below) <= UNEVEN * (above + below):
+        return f"{shown} ± {half_width}"
+    return f"{shown} [{_number(interval.lo, decimals)}, {_number(interval.hi, decimals)}]"
+
+
+def _number(value: float, decimals: int) -> str:
+    text = f"{value:,.{decimals}f}"
+    return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text
+
+
+def _decimals(values: Sequence[Value]) -> int:
+    """So many that the middle half width of the column keeps two significant digits."""
+    numbers = [n for v in values for n in (v.value, v.noise_interval.lo, v.noise_interval.hi)]
+    if all(number == int(number) for number in numbers):
+        return 0
+    half_width = median(value.noise_interval.half_width for value in values)
+    if half_width <= 0:
+        return 4
+    return min(DECIMALS_MAX, max(0, 1 - math.floor(math.log10(half_width))))

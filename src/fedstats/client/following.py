@@ -1,0 +1,117 @@
+"""Following a round: polling the coordinator until every department answered, or the time is up."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fedstats.errors import CoordinatorUnreachable, NoReplyInTime
+from fedstats.wire.method import Transport
+from fedstats.wire.methods import POLL_S_MAX, WATCH
+from fedstats.wire.v1 import analysts_pb2
+
+log = logging.getLogger("fedstats.client")
+
+PAUSE_S_MIN = (
+    0.5  # between polls that came back without news, should a coordinator not wait as it was asked to
+)
+PAUSE_S_MAX = 30.0
+
+STATES = {
+    analysts_pb2.TASK_STATE_OFFERED: "offered",
+    analysts_pb2.TASK_STATE_LEASED: "computing",
+    analysts_pb2.TASK_STATE_WAITING: "waiting for a person there",
+    analysts_pb2.TASK_STATE_RELEASED: "answered",
+    analysts_pb2.TASK_STATE_REFUSED: "refused",
+}
+OVER = frozenset({analysts_pb2.TASK_STATE_RELEASED, analysts_pb2.TASK_STATE_REFUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class DepartmentProgress:
+    """How far one department is, in words; `node_seen_s` is when its node last asked for work (0: never)."""
+
+    department: str
+    state: str
+    sentence: str
+    over: bool
+    node_seen_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is. `problem` says why there is no news, such as a coordinator that is away."""
+
+    job: str
+    round_number: int
+    departments: tuple[DepartmentProgress, ...]
+    problem: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether every department answered or refused."""
+        return bool(self.departments) and all(department.over for department in self.departments)
+
+
+Tell = Callable[[Progress], None]
+"""What is told of every change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Until when to wait, on which clock (seconds since 1970), and how to pause between attempts."""
+
+    until_s: float
+    now: Callable[[], float]
+    pause: Callable[[float], None]
+
+    @property
+    def left_s(self) -> float:
+        """What is left of it; never below 0."""
+        return max(0.0, self.until_s - self.now())
+
+
+def follow(
+    transport: Transport, query_hash: bytes, number: int, *, job: str, tell: Tell, patience: Patience
+) -> Progress:
+    """Poll until the round is over or the patience ends; the last progress is returned.
+
+    A coordinator that is away is waited for: what it accepted goes on when it is back.
+    """
+    seen, progress, pause_s = 0, Progress(job, number, ()), PAUSE_S_MIN
+    while True:
+        wait_s, asked_at_s = min(POLL_S_MAX, int(patience.left_s)), patience.now()
+        request = analysts_pb2.WatchRequest(query=query_hash, number=number, seen=seen, wait_s=wait_s)
+        try:
+            reply = transport.call(WATCH, request)
+        except (CoordinatorUnreachable, NoReplyInTime) as problem:
+            log.info("The coordinator is away; asking again in %g s: %s", pause_s, problem.sentence)
+            tell(Progress(job, number, progress.departments, problem.sentence))
+            news = False
+        else:
+            # A poll that was held open has waited already.
+            news = reply.version != seen or 0 < wait_s <= 2 * (patience.now() - asked_at_s)
+            seen, progress = reply.version, _progress(job, number, reply)
+            tell(progress)
+        if progress.over or patience.left_s <= 0:
+            return progress
+        if news:
+            pause_s = PAUSE_S_MIN
+        else:
+            patience.pause(min(pause_s, patience.left_s))
+            pause_s = min(2 * pause_s, PAUSE_S_MAX)
+
+
+def _progress(job: str, number: int, reply: analysts_pb2.WatchReply) -> Progress:
+    departments = (
+        DepartmentProgress(
+            department=task.department,
+            state=STATES.get(task.state, "unknown"),
+            sentence=task.sentence,
+            over=task.state in OVER,
+            node_seen_s=task.node_seen_s,
+        )
+        for task in reply.tasks
+    )
+    return Progress(job, number, tuple(sorted(departments, key=lambda d: d.department)))

@@ -1,0 +1,183 @@
+"""The folder of an analyst or a controller: configuration, keys, certificates, trusted keys, jobs."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Self
+
+from fedstats.core.names import check_agreement, check_department
+from fedstats.core.reading import Reader
+from fedstats.errors import ConfigInvalid, FileProblem, NotJoined
+from fedstats.identity.address import check_host, split_address
+from fedstats.identity.durable_file import PRIVATE_MODE, write_durably
+from fedstats.identity.peer import Peer, Role
+from fedstats.identity.trust import TrustStore
+
+CONFIG_BYTES_MAX = 100_000
+FOLDER_MODE = 0o700
+ROLES = frozenset({Role.ANALYST, Role.CONTROLLER})
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What `config.toml` holds. Every field may be empty: before joining there is little to say.
+
+    `address` (HOST:PORT), `server_name` and `proxy` say where the coordinator is; `role` and `name` what the
+    certificate opens; `department` whose controller's key is here; `agreement` and `purpose` are what a
+    question is asked under when it does not say (`fedstats use`).
+    """
+
+    address: str = ""
+    server_name: str = ""
+    proxy: str = ""
+    role: str = ""
+    name: str = ""
+    department: str = ""
+    agreement: str = ""
+    purpose: str = ""
+
+    def __post_init__(self) -> None:
+        """Every value that is there has its form."""
+        if self.address:
+            split_address(self.address)
+        if self.server_name:
+            check_host(self.server_name)
+        if self.role or self.name:
+            if self.role not in {role.value for role in ROLES}:
+                raise ConfigInvalid("The role in config.toml must be analyst or controller.")
+            Peer(Role(self.role), self.name)
+        if self.department:
+            check_department(self.department)
+        if self.agreement:
+            check_agreement(self.agreement)
+        if self.purpose:
+            check_agreement(self.purpose, what="purpose")
+
+    @property
+    def joined(self) -> bool:
+        """Whether there is a coordinator to talk to."""
+        return bool(self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where things are. `folder` holds what must be kept safe, `state` what only this computer needs."""
+
+    folder: Path
+    state: Path
+
+    @classmethod
+    def at(cls, folder: Path) -> Self:
+        """Everything in one folder."""
+        return cls(folder, folder)
+
+    @classmethod
+    def find(cls, environment: Mapping[str, str]) -> Self:
+        """Where `FEDSTATS_HOME` says, else the XDG folders `~/.config/` and `~/.local/state/fedstats`."""
+        if told := environment.get("FEDSTATS_HOME"):
+            return cls.at(Path(told).expanduser())
+        config = _xdg(environment, "XDG_CONFIG_HOME", ".config")
+        return cls(config / "fedstats", _xdg(environment, "XDG_STATE_HOME", ".local/state") / "fedstats")
+
+    @property
+    def config_file(self) -> Path:
+        """The address, the name, the defaults."""
+        return self.folder / "config.toml"
+
+    @property
+    def signing_key_file(self) -> Path:
+        """The analyst's Ed25519 key."""
+        return self.folder / "keys" / "signing.pem"
+
+    @property
+    def controller_key_file(self) -> Path:
+        """The controller's Ed25519 key."""
+        return self.folder / "keys" / "controller.pem"
+
+    @property
+    def tls_key_file(self) -> Path:
+        """The key behind the certificate."""
+        return self.folder / "keys" / "tls.pem"
+
+    @property
+    def certificate_file(self) -> Path:
+        """What opens the connection."""
+        return self.folder / "tls.crt"
+
+    @property
+    def authority_file(self) -> Path:
+        """The federation's certificate authority."""
+        return self.folder / "ca.crt"
+
+    @property
+    def jobs_file(self) -> Path:
+        """The signed queries of this computer."""
+        return self.state / "jobs.sqlite"
+
+    @property
+    def trust(self) -> TrustStore:
+        """The controllers' keys that were compared and are trusted here."""
+        return TrustStore(self.folder / "trust.json")
+
+    def prepare(self) -> None:
+        """Make the folders, for their owner only; raises FileProblem."""
+        for folder in (self.folder, self.folder / "keys", self.state):
+            try:
+                folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            except OSError as problem:
+                raise FileProblem(f"{folder} cannot be made: {problem.strerror}.") from None
+
+    def config(self) -> Config:
+        """The configuration; an empty one where there is no file yet.
+
+        Raises
+        ------
+        ConfigInvalid
+            The file is no TOML, has unknown keys, or a value of another form.
+        FileProblem
+            It cannot be read.
+
+        """
+        try:
+            content = self.config_file.read_bytes()
+        except FileNotFoundError:
+            return Config()
+        except OSError as problem:
+            raise FileProblem(f"{self.config_file} cannot be read: {problem.strerror}.") from None
+        return _parse(content, where=str(self.config_file))
+
+    def write_config(self, config: Config) -> None:
+        """Keep the configuration; raises FileProblem."""
+        self.prepare()
+        lines = (f"{f.name} = {json.dumps(getattr(config, f.name))}\n" for f in fields(Config))
+        content = "".join(line for line in lines if not line.endswith('= ""\n'))
+        write_durably(self.config_file, content.encode(), mode=PRIVATE_MODE, replace=True)
+
+    def joined_config(self) -> Config:
+        """The configuration of a home that has joined; raises NotJoined, and as `config`."""
+        config = self.config()
+        if not config.joined:
+            raise NotJoined(f"{self.folder} has not joined a federation yet.")
+        return config
+
+
+def _xdg(environment: Mapping[str, str], variable: str, default: str) -> Path:
+    """A base folder; relative ones are ignored, as the XDG specification says."""
+    told = Path(environment.get(variable, ""))
+    return told if told.is_absolute() else Path(environment.get("HOME") or Path.home()) / default
+
+
+def _parse(content: bytes, *, where: str) -> Config:
+    if len(content) > CONFIG_BYTES_MAX:
+        raise ConfigInvalid(f"{where} is too large for a configuration.")
+    try:
+        document = tomllib.loads(content.decode())
+    except ValueError as problem:
+        raise ConfigInvalid(f"{where} is not TOML: {problem}.") from None
+    reader = Reader(document, where=where, error=ConfigInvalid)
+    with reader, reader.building():
+        return Config(**{field.name: reader.text(field.name, "") for field in fields(Config)})

@@ -1,0 +1,37 @@
+"""Answers for notebooks: one HTML table each, every text escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from fedstats.client.figures import figures_of
+from fedstats.client.question import Question
+from fedstats.client.words import notes_of
+from fedstats.core.estimate import Estimate, Table
+
+LEFT, RIGHT = "text-align: left", "text-align: right; white-space: pre"
+
+
+def html_of(estimate: Estimate, question: Question) -> str:
+    """The tables, and under them who answered, the cost and the promise."""
+    tables = "".join(_table(table) for table in estimate.tables)
+    notes = "".join(
+        f"<div><b>{escape(head)}</b> {escape(sentence)}</div>"
+        for head, sentence in notes_of(estimate, question)
+    )
+    return f'<div>{tables}<div style="font-size: smaller">{notes}</div></div>'
+
+
+def _table(table: Table) -> str:
+    figures = figures_of(table)
+    head = _cells("th", figures.keys, LEFT) + _cells("th", figures.columns, RIGHT)
+    rows = "".join(
+        f"<tr>{_cells('td', labels, LEFT)}{_cells('td', numbers, RIGHT)}</tr>"
+        for labels, numbers in figures.rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _cells(tag: str, texts: Sequence[str], style: str) -> str:
+    return "".join(f'<{tag} style="{style}">{escape(text)}</{tag}>' for text in texts)

@@ -1,0 +1,209 @@
+"""One job from its first round to its estimate: submit, follow, fetch, verify, add up, step again.
+
+Every part may be repeated: rounds are signed the same way each time (Ed25519 is deterministic), the
+coordinator knows what it has, and a node answers one computation once. So a client that died starts this
+again from its job and pays nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from fedstats.client.answer import Answer
+from fedstats.client.asking import ask_again
+from fedstats.client.authority import Authority
+from fedstats.client.following import Patience, Tell, follow
+from fedstats.client.guarantee import cost_of, guarantee_of
+from fedstats.client.jobs import Job, JobState, JobStore
+from fedstats.client.outcomes import Outcomes, add_up, check_enough, verify_outcomes
+from fedstats.client.question import Question
+from fedstats.core.agreement import Agreement
+from fedstats.core.estimate import Estimate, Participant, Refusal
+from fedstats.core.query import Query, RoundOrder
+from fedstats.core.rules import check_round
+from fedstats.core.statistic import RoundResult, Statistic
+from fedstats.errors import (
+    EditionMissing,
+    MessageInvalid,
+    NotAnswered,
+    NotFound,
+    RoundConflict,
+    StillWaiting,
+)
+from fedstats.identity.keys import Context, Signed, SigningKey
+from fedstats.wire.codec import decode_round, encode_round, signed_from, signed_to, totals_hash
+from fedstats.wire.method import Transport
+from fedstats.wire.methods import FETCH, SUBMIT
+from fedstats.wire.v1 import analysts_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A job with everything that is needed to go on with it."""
+
+    job: Job
+    statistic: Statistic
+    query: Query
+    first: RoundOrder
+    agreement: Agreement
+    authority: Authority
+    key: SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """Takes a job through its rounds, as long as the patience lasts."""
+
+    transport: Transport
+    jobs: JobStore
+    patience: Patience
+    tell: Tell
+
+    def answer(self, asked: Asked) -> Answer:
+        """Go on with the job from wherever it is.
+
+        Raises
+        ------
+        StillWaiting
+            The patience ended first.
+        NotAnswered
+            Too few departments answered.
+        RoundConflict
+            The statistic no longer asks what was signed.
+
+        """
+        known = self._known(asked)
+        dataset = asked.agreement.dataset(asked.query.dataset)
+        ask = ask_again(asked.query, dataset, asked.first.participants)
+        order, history, left_ppm = asked.first, list[RoundResult](), None
+        while True:
+            if order.number < len(known) and known[order.number] != order:
+                raise RoundConflict(
+                    "The statistic no longer asks what was signed for this job.",
+                    remedy="Use the version of it that asked, or ask again as a new question.",
+                )
+            later = known[order.number + 1] if order.number + 1 < len(known) else None
+            outcomes = self._outcomes(asked, order, later)
+            left_ppm = left_ppm if outcomes.left_ppm is None else outcomes.left_ppm
+            history.append(add_up(outcomes, asked.query, order))
+            step = asked.statistic.step(ask, history)
+            if isinstance(step, Estimate):
+                self.jobs.finish(asked.job.query_hash, JobState.ANSWERED)
+                return completed(asked, step, history, left_ppm)
+            order = RoundOrder(
+                query=order.query,
+                number=order.number + 1,
+                round=step.normalised(),
+                participants=tuple(sorted(outcomes.released)),
+                totals_before=totals_hash([result.total for result in history]),
+            )
+            check_round(asked.agreement, asked.query, order)
+
+    def _known(self, asked: Asked) -> Sequence[RoundOrder]:
+        """The rounds that the coordinator has, each verified to be one that this analyst signed."""
+        request = analysts_pb2.FetchRequest(query=asked.job.query_hash, statements_only=True)
+        try:
+            reply = self.transport.call(FETCH, request)
+        except NotFound:
+            return ()
+        known = []
+        for number, record in enumerate(reply.rounds):
+            signed = signed_from(record.round)
+            order = decode_round(signed.verify(Context.ROUND))
+            if (signed.key, order.query, order.number) != (asked.key.public, asked.job.query_hash, number):
+                raise MessageInvalid("The coordinator holds a round of this job that this key did not sign.")
+            known.append(order)
+        return known
+
+    def _outcomes(self, asked: Asked, order: RoundOrder, later: RoundOrder | None) -> Outcomes:
+        """The verified answers to a round; where a later one was signed, only of its participants."""
+        if later is None:
+            self._submit_and_follow(asked, order)
+        fetched = self.transport.call(FETCH, analysts_pb2.FetchRequest(query=order.query))
+        messages = list(fetched.rounds[order.number].outcomes) if order.number < len(fetched.rounds) else []
+        if later is not None:
+            messages = [message for message in messages if message.department in later.participants]
+        outcomes = verify_outcomes(
+            messages,
+            asked.query,
+            order,
+            asked.agreement,
+            asked.authority,
+            now_s=int(self.patience.now()),
+        )
+        try:
+            check_enough(outcomes, asked.agreement, asked.job.name)
+        except NotAnswered as problem:
+            self.jobs.finish(asked.job.query_hash, JobState.NOT_ANSWERED, problem.sentence)
+            raise
+        return outcomes
+
+    def _submit_and_follow(self, asked: Asked, order: RoundOrder) -> None:
+        if self.patience.now() >= asked.query.deadline_s:
+            return  # nobody may answer any more: what is there is what there will be
+        signed = Signed.make(Context.ROUND, encode_round(order), asked.key)
+        self.transport.call(
+            SUBMIT,
+            analysts_pb2.SubmitRequest(
+                query=signed_to(asked.job.query),
+                round=signed_to(signed),
+                appointment=signed_to(asked.job.appointment),
+            ),
+        )
+        job = asked.job.name
+        patience = self.patience
+        progress = follow(
+            self.transport, order.query, order.number, job=job, tell=self.tell, patience=patience
+        )
+        if progress.over or patience.now() >= asked.query.deadline_s:
+            return
+        waiting = [d.department for d in progress.departments if not d.over]
+        raise StillWaiting(
+            f"Job {job} still waits for {', '.join(waiting) or 'the departments'}.",
+            remedy=f"The question goes on without you. See later: fedstats resume {job}",
+        )
+
+
+def completed(
+    asked: Asked, estimate: Estimate, history: Sequence[RoundResult], left_ppm: int | None
+) -> Answer:
+    """The estimate with who took part, what it cost and what it promises, and the question beside it."""
+    query, agreement = asked.query, asked.agreement
+    dataset = agreement.dataset(query.dataset)
+    refusals: dict[str, Refusal] = {}
+    for result in history:
+        refusals |= result.absent
+    not_held = f"It does not hold edition {query.edition}, so it was not asked."
+    for name in set(dataset.holders) - set(asked.first.participants):
+        refusals[name] = Refusal(name, EditionMissing.code, not_held)
+    return Answer(
+        replace(
+            estimate,
+            participants=_participants(dataset.holders, refusals),
+            guarantee=guarantee_of(
+                agreement, dataset, query.loss, query.contribution, len(asked.first.participants)
+            ),
+            cost=cost_of(agreement, query.loss, query.contribution, left_ppm=left_ppm),
+            job=asked.job.name,
+        ),
+        Question(
+            text=query.statistic.parameters,
+            agreement=agreement.id,
+            agreement_version=agreement.version,
+            title=agreement.title,
+            purpose=query.purpose,
+            purpose_text=_purpose_text(agreement, query.purpose),
+            dataset=query.dataset,
+            edition=query.edition,
+        ),
+    )
+
+
+def _participants(holders: Sequence[str], refusals: Mapping[str, Refusal]) -> tuple[Participant, ...]:
+    return tuple(Participant(name, refusals.get(name)) for name in sorted(holders))
+
+
+def _purpose_text(agreement: Agreement, code: str) -> str:
+    purpose = agreement.purpose(code)
+    return purpose.text if purpose else ""

@@ -1,0 +1,329 @@
+"""A session: asks questions, follows them, verifies and adds up what comes back.
+
+with fedstats.connect() as session:
+    answer = session.query("SELECT COUNT(*) FROM rtt", epsilon=1)
+    print(answer)
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from fedstats.client.answer import Answer
+from fedstats.client.asking import Draft, Terms, choose_purpose, draft, loss_of, parameters_text
+from fedstats.client.authority import Authority, authority_of
+from fedstats.client.catalogue import choose
+from fedstats.client.directory import DatasetEntry, Directory
+from fedstats.client.explanation import Explanation, explain
+from fedstats.client.following import Patience, Tell
+from fedstats.client.home import Home
+from fedstats.client.jobs import Job, JobStore
+from fedstats.client.joining import open_channel
+from fedstats.client.rounds import Asked, Rounds
+from fedstats.core.accounting import parse_epsilon
+from fedstats.core.query import NONCE_BYTES
+from fedstats.core.statistic import Statistic
+from fedstats.errors import FileProblem, JobUnknown
+from fedstats.identity.key_files import read_signing_key
+from fedstats.identity.keys import Context, Signed, SigningKey
+from fedstats.statistics.table import Table
+from fedstats.wire.codec import decode_query, decode_round, encode_round
+from fedstats.wire.method import Transport
+from fedstats.wire.methods import CATALOGUE, FETCH_AUTHORITY
+from fedstats.wire.v1 import agreements_pb2, analysts_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Under:
+    """Under what a question is asked, as far as whoever asks said: empty is for the session to fill in."""
+
+    epsilon: float | str
+    purpose: str = ""
+    agreement: str = ""
+    edition: str = ""
+    pure: bool = False
+
+
+class Session:
+    """A connection to one federation, as the analyst of one home. Use it as a context manager, or close it.
+
+    `now` gives seconds since 1970; `pause` waits between attempts; `close` ends the transport's connection.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        transport: Transport,
+        *,
+        now: Callable[[], float],
+        pause: Callable[[float], None],
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Talk through `transport`; nothing is sent yet."""
+        self.home = home
+        self.transport = transport
+        self._now = now
+        self._pause = pause
+        self._close = close
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection. Jobs go on."""
+        self._close()
+
+    def query(  # noqa: PLR0913 # one parameter per choice that the analyst has
+        self,
+        sql: str,
+        *,
+        epsilon: float | str,
+        purpose: str = "",
+        agreement: str = "",
+        edition: str = "",
+        pure: bool = False,
+        progress: Tell | None = None,
+        wait_s: float | None = None,
+    ) -> Answer:
+        """Ask a question in SQL and wait for the answer, until its deadline or for `wait_s` seconds.
+
+        `epsilon` is the loss of one person over the whole federation; `pure` asks for pure epsilon (Laplace)
+        in place of the Gaussian mechanism. What is not given comes from `fedstats use`, or is the only or the
+        newest there is. `progress` is told of every change.
+
+        Raises
+        ------
+        LanguageError, Refused, AuthorityError
+            The question cannot be asked like this, is not allowed, or nobody appointed this key.
+        StillWaiting
+            The time was up first: the job goes on.
+        NotAnswered
+            Too few departments answered.
+
+        """
+        under = Under(epsilon, purpose, agreement, edition, pure)
+        directory, statistic = self._parsed(sql, under)
+        drafted = self._draft(directory, statistic, sql, under)
+        return self._ask(directory, drafted, statistic, sql, progress, wait_s)
+
+    def run(  # noqa: PLR0913 # one parameter per choice that the analyst has
+        self,
+        statistic: Statistic,
+        *,
+        epsilon: float | str,
+        purpose: str = "",
+        agreement: str = "",
+        edition: str = "",
+        pure: bool = False,
+        progress: Tell | None = None,
+        wait_s: float | None = None,
+    ) -> Answer:
+        """Ask a statistic, as `query` does; the register shows its fields. To resume it, give it again."""
+        under = Under(epsilon, purpose, agreement, edition, pure)
+        directory = self.directory()
+        drafted = self._draft(directory, statistic, repr(statistic), under)
+        return self._ask(directory, drafted, statistic, "", progress, wait_s)
+
+    def explain(
+        self,
+        sql: str,
+        *,
+        epsilon: float | str,
+        purpose: str = "",
+        agreement: str = "",
+        edition: str = "",
+        pure: bool = False,
+    ) -> Explanation:
+        """Say what a question would cost and how wide its intervals would be; nothing is asked or spent.
+
+        Raises as `query`, for everything that can be known beforehand.
+        """
+        under = Under(epsilon, purpose, agreement, edition, pure)
+        directory, statistic = self._parsed(sql, under)
+        drafted = self._draft(directory, statistic, sql, under)
+        return explain(drafted, statistic, parse_epsilon(str(epsilon)))
+
+    def datasets(self) -> tuple[DatasetEntry, ...]:
+        """Every dataset that can be asked about: those of agreements in force with trusted controllers."""
+        return self.directory().entries()
+
+    def dataset(self, name: str, *, agreement: str = "") -> DatasetEntry:
+        """One dataset; raises NameUnknown where there is none, or where several agreements have it."""
+        return self.directory().find(name, agreement=agreement)
+
+    def jobs(self) -> tuple[Job, ...]:
+        """The questions of this computer, the newest first."""
+        return self._jobs.all()
+
+    def resume(
+        self,
+        job: str,
+        *,
+        statistic: Statistic | None = None,
+        progress: Tell | None = None,
+        wait_s: float | None = None,
+    ) -> Answer:
+        """Take a job up again; nothing is paid twice. One that came from Python needs its `statistic` again.
+
+        Raises
+        ------
+        JobUnknown
+            No job of this computer is called so, it was asked with another key, or it needs its statistic.
+        StillWaiting, NotAnswered
+            As `query`.
+        RoundConflict
+            The statistic no longer asks what was signed.
+
+        """
+        kept, key = self._jobs.find(job), self._key()
+        if kept.query.key != key.public:
+            raise JobUnknown(f"Job {kept.name} was asked with another key than this home has now.", remedy="")
+        if statistic is None and not kept.sql:
+            raise JobUnknown(
+                f"Job {kept.name} was asked from Python.",
+                remedy=f"Give its statistic again: session.resume({kept.name!r}, statistic=...)",
+            )
+        query, directory = decode_query(kept.query.payload), self.directory()
+        agreement = directory.agreement(query.agreement, version=query.agreement_version)
+        asked = Asked(
+            job=kept,
+            statistic=statistic or Table.from_sql(kept.sql, agreement.dataset),
+            query=query,
+            first=decode_round(kept.round.payload),
+            agreement=agreement,
+            authority=directory.authority,
+            key=key,
+        )
+        return self._rounds(query.deadline_s, progress, wait_s).answer(asked)
+
+    def authority(self) -> Authority:
+        """What the controllers signed, as the coordinator relays it. Not verified yet."""
+        return authority_of(self.transport.call(FETCH_AUTHORITY, agreements_pb2.AuthorityRequest()))
+
+    def directory(self) -> Directory:
+        """What can be asked about here, now."""
+        catalogue = self.transport.call(CATALOGUE, analysts_pb2.CatalogueRequest())
+        return Directory(self.authority(), catalogue, self.home.trust.is_trusted, self._today())
+
+    def _parsed(self, sql: str, under: Under) -> tuple[Directory, Table]:
+        directory = self.directory()
+        named = self._agreement_named(under)
+        return directory, Table.from_sql(sql, lambda name: directory.find(name, agreement=named).dataset)
+
+    def _draft(self, directory: Directory, statistic: Statistic, text: str, under: Under) -> Draft:
+        """Everything that can go wrong before sending goes wrong here, and costs nothing."""
+        epsilon = parse_epsilon(str(under.epsilon))
+        named, config = self._agreement_named(under), self.home.config()
+        entry = directory.find(statistic.dataset, agreement=named)
+        agreement = entry.agreement
+        used = config.purpose if agreement.id == config.agreement else ""
+        terms = Terms(
+            agreement=agreement,
+            purpose=choose_purpose(agreement, under.purpose or used),
+            dataset=entry.dataset,
+            choice=choose(agreement, entry.dataset, entry.holdings, under.edition or None),
+        )
+        return draft(
+            statistic,
+            text,
+            terms,
+            loss_of(agreement, epsilon, pure=under.pure),
+            now_s=int(self._now()),
+            nonce=secrets.token_bytes(NONCE_BYTES),
+        )
+
+    def _ask(
+        self,
+        directory: Directory,
+        drafted: Draft,
+        statistic: Statistic,
+        sql: str,
+        progress: Tell | None,
+        wait_s: float | None,
+    ) -> Answer:
+        key, query, agreement = self._key(), drafted.query, drafted.terms.agreement
+        appointment = directory.authority.analyst(agreement, key.public, now_s=int(self._now()))
+        job = Job(
+            query_hash=drafted.order.query,
+            asked_at_s=int(self._now()),
+            agreement=agreement.id,
+            purpose=query.purpose,
+            dataset=query.dataset,
+            edition=query.edition,
+            question=parameters_text(query.statistic.parameters),
+            sql=sql,
+            query=Signed.make(Context.QUERY, drafted.payload, key),
+            round=Signed.make(Context.ROUND, encode_round(drafted.order), key),
+            appointment=appointment,
+        )
+        self._jobs.add(job)  # kept before it is sent: whatever happens next, `resume` finds it
+        asked = Asked(job, statistic, query, drafted.order, agreement, directory.authority, key)
+        return self._rounds(query.deadline_s, progress, wait_s).answer(asked)
+
+    def _rounds(self, deadline_s: int, progress: Tell | None, wait_s: float | None) -> Rounds:
+        until_s = deadline_s if wait_s is None else min(deadline_s, self._now() + wait_s)
+        patience = Patience(until_s, self._now, self._pause)
+        return Rounds(self.transport, self._jobs, patience, progress or (lambda _: None))
+
+    def _agreement_named(self, under: Under) -> str:
+        return under.agreement or self.home.config().agreement
+
+    def _key(self) -> SigningKey:
+        path = self.home.signing_key_file
+        if not path.exists():
+            raise FileProblem(
+                f"There is no analyst's key in {path.parent}.",
+                remedy="Join as an analyst: fedstats join TOKEN",
+            )
+        return read_signing_key(path)
+
+    @property
+    def _jobs(self) -> JobStore:
+        self.home.prepare()
+        return JobStore(self.home.jobs_file)
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._now(), UTC).date()
+
+
+def connect(
+    home: str | Path | None = None,
+    *,
+    transport: Transport | None = None,
+    now: Callable[[], float] = time.time,
+    pause: Callable[[float], None] | None = None,
+) -> Session:
+    """Open a session for the analyst of this home (by default `$FEDSTATS_HOME`, or the XDG folders).
+
+    `transport`, `now` and `pause` are for simulations: in place of the network, the clock and waiting.
+
+    Raises
+    ------
+    NotJoined
+        The home has joined no federation.
+
+    """
+    found = Home.at(Path(home)) if home is not None else Home.find(os.environ)
+    waiting = pause or _pause
+    if transport is not None:
+        return Session(found, transport, now=now, pause=waiting)
+    channel = open_channel(found, now=now)
+    return Session(found, channel, now=now, pause=waiting, close=channel.close)
+
+
+def _pause(seconds: float) -> None:
+    threading.Event().wait(seconds)

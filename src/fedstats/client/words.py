@@ -1,0 +1,52 @@
+"""What an answer says besides its numbers: who took part, what it cost, what it promises. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fedstats.client.figures import figures_of, percent
+from fedstats.client.guarantee import plain
+from fedstats.client.question import Question
+from fedstats.core.agreement_document import decimal_text
+from fedstats.core.estimate import Cost, Estimate, Participant, Value
+
+
+def notes_of(estimate: Estimate, question: Question) -> Iterator[tuple[str, str]]:
+    """As pairs of a head and a sentence."""
+    if any(isinstance(cell, Value) for table in estimate.tables for row in table for cell in row.cells):
+        yield "±", "is what the privacy noise hides of the exact answer, 95 times in 100."
+    for table in estimate.tables:
+        for sentence in figures_of(table).absences:
+            yield "-", sentence
+    for note in estimate.notes:
+        yield "Note:", note
+    yield from _took_part(estimate.participants)
+    if estimate.cost is not None:
+        yield "Cost:", cost_sentence(estimate.cost, question.agreement)
+    if estimate.guarantee is not None:
+        yield "Promise:", estimate.guarantee.sentence
+    asked = (
+        f"{question.agreement} version {question.agreement_version}, {question.dataset} {question.edition}"
+    )
+    yield "Asked:", f"under {asked}, for {question.purpose} ({question.purpose_text}) Job {estimate.job}."
+
+
+def cost_sentence(cost: Cost, agreement: str) -> str:
+    """The loss, and what it is of the budget."""
+    loss = f"epsilon {plain(cost.epsilon)}" + ("" if cost.pure else f" at delta {decimal_text(cost.delta)}")
+    sentence = f"{loss} for one person over all departments"
+    if cost.used_percent is not None:
+        sentence += f"; uses {percent(cost.used_percent)} of the budget of {agreement}"
+    if cost.left_percent is not None:
+        sentence += f", and {percent(cost.left_percent)} is left"
+    return f"{sentence}."
+
+
+def _took_part(participants: tuple[Participant, ...]) -> Iterator[tuple[str, str]]:
+    answered = [participant.department for participant in participants if participant.refusal is None]
+    yield "Answered:", (", ".join(answered) or "nobody") + "."
+    for participant in participants:
+        refusal = participant.refusal
+        if refusal is not None:
+            spent = " Its budget was charged." if refusal.charged else ""
+            yield "Absent:", f"{participant.department} ({refusal.code}): {refusal.sentence}{spent}"
