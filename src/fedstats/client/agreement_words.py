@@ -1,0 +1,185 @@
+"""An agreement in plain English: what people read before they sign, and what analysts keep to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+
+from fedstats.client.guarantee import belief_words, chance_words, used_percent
+from fedstats.core.agreement import Agreement
+from fedstats.core.agreement_document import decimal_text
+from fedstats.core.domain import Categories, Dates, Domain, Numbers, date_of
+from fedstats.core.privacy import Loss, Mechanism, UnitKind
+from fedstats.core.rules import query_cap_of
+from fedstats.core.schema import ColumnDefinition, Dataset
+from fedstats.identity.keys import PublicKey
+
+LABELS_SHOWN = 8
+Section = tuple[str, tuple[str, ...]]
+"""A heading and its lines."""
+
+
+def summary(agreement: Agreement) -> tuple[Section, ...]:
+    """Everything that somebody who signs should know, in the order in which they ask."""
+    public = agreement.public
+    return (
+        (f"{agreement.title} ({agreement.id}, version {agreement.version})", (public.summary,)),
+        ("What for", tuple(_purposes(agreement))),
+        ("Good for", (public.public_benefit, f"Legal basis: {public.legal_gateway}")),
+        ("Who", tuple(_people(agreement))),
+        ("When", (_dates(agreement),)),
+        ("What data", tuple(line for dataset in agreement.datasets for line in dataset_lines(dataset))),
+        ("How much privacy is given up", tuple(_privacy(agreement))),
+        ("How it is answered", tuple(_answering(agreement))),
+        ("Besides", tuple(_besides(agreement))),
+    )
+
+
+def warnings(agreement: Agreement, today: date) -> tuple[str, ...]:
+    """What is allowed, and still worth a second look before signing."""
+    privacy, found = agreement.privacy, []
+    if agreement.ends_on < today:
+        found.append(f"It ended on {agreement.ends_on}.")
+    if privacy.epsilon > 10:  # noqa: PLR2004 # from here a belief of 50 % may become certainty
+        found.append(
+            f"A budget of epsilon {decimal_text(privacy.epsilon)} promises nearly nothing to a person."
+        )
+    if privacy.epsilon_per_query == privacy.epsilon:
+        found.append("One question may use the whole budget: consider a smaller epsilon_per_query.")
+    if privacy.delta > _one_in(agreement):
+        found.append("delta is larger than one in the number of people, which is more than is usual.")
+    if agreement.nodes_min == 1 and len(agreement.controllers) > 1:
+        found.append("nodes_min is 1: a question may be put to one department alone.")
+    if any(privacy.max_departments > len(dataset.holders) for dataset in agreement.datasets):
+        found.append("max_departments is larger than the number of departments that hold a dataset.")
+    if not agreement.opt_out.applies:
+        found.append(f"People who opted out are counted: {agreement.opt_out.reason}")
+    found += [f"Nobody may use {name}." for name in _unusable(agreement)]
+    return tuple(found)
+
+
+def column_line(column: ColumnDefinition) -> str:
+    """A column, its values, and what it may be used for."""
+    uses = [word for word, may in (("key", column.as_key), ("measure", column.as_measure)) if may]
+    use = "" if len(uses) == 2 else f"; only as {uses[0]} or filter" if uses else "; only as filter"  # noqa: PLR2004 # both
+    missing = ", may be missing" if column.domain.nullable else ""
+    described = f" - {column.description}" if column.description else ""
+    return f"{column.name}: {values_words(column.domain)}{missing}{use}{described}"
+
+
+def values_words(domain: Domain) -> str:
+    """The values that a column can have."""
+    if isinstance(domain, Numbers):
+        step = "" if domain.step == 1 else f" in steps of {decimal_text(domain.step)}"
+        return f"{decimal_text(domain.lo)} to {decimal_text(domain.hi)}{step}"
+    if isinstance(domain, Categories):
+        more = len(domain.labels) - LABELS_SHOWN
+        return ", ".join(domain.labels[:LABELS_SHOWN]) + (f", and {more} more" if more > 0 else "")
+    if isinstance(domain, Dates):
+        return f"{date_of(domain.lo)} to {date_of(domain.hi)}"
+    return "true or false"
+
+
+def dataset_lines(dataset: Dataset) -> Iterator[str]:
+    """A dataset: who is in it, who holds it, its columns."""
+    yield f"{dataset.name}: {dataset.description}".rstrip(": ")
+    if dataset.unit.kind is UnitKind.PERSON:
+        rows = "1 row" if dataset.rows_max == 1 else f"{dataset.rows_max} rows"
+        yield f"  protects a person ({dataset.unit.namespace}), at most {rows} of each at one department"
+    else:
+        yield "  protects one record: someone with several records is protected less"
+    yield f"  about {dataset.people_about:,} in all; held by {', '.join(dataset.holders)}"
+    yield f"  editions: {', '.join(dataset.editions)}"
+    for column in dataset.columns:
+        yield f"  {column_line(column)}"
+
+
+def _purposes(agreement: Agreement) -> Iterator[str]:
+    for purpose in agreement.purposes:
+        yield f"{purpose.code}: {purpose.text}"
+        for prohibited in purpose.prohibited:
+            yield f"  never for: {prohibited}"
+
+
+def _people(agreement: Agreement) -> Iterator[str]:
+    for controller in agreement.controllers:
+        yield (
+            f"{controller.department}: {controller.organisation}, "
+            f"controller's key {PublicKey(controller.key).fingerprint}"
+        )
+    yield f"Analysts: {', '.join(agreement.analysts)}"
+    for what, names in (
+        ("Processors", agreement.public.processors),
+        ("Recipients", agreement.public.recipients),
+    ):
+        if names:
+            yield f"{what}: {', '.join(names)}"
+
+
+def _dates(agreement: Agreement) -> str:
+    return f"From {agreement.starts_on} to {agreement.ends_on}, reviewed by {agreement.review_on}."
+
+
+def _privacy(agreement: Agreement) -> Iterator[str]:
+    """What the budget means, for somebody who has never met an epsilon."""
+    terms = agreement.privacy
+    epsilon, most = Decimal(decimal_text(terms.epsilon)), Decimal(decimal_text(terms.epsilon_per_query))
+    yield (
+        f"All answers together, ever: epsilon {epsilon:f} at delta {decimal_text(terms.delta)}. Whatever the "
+        f"data says about you, someone's belief in it can move from 50 % to at most {belief_words(epsilon)} "
+        f"because of all answers, except with {chance_words(terms.delta)}."
+    )
+    cap = query_cap_of(agreement)
+    part = used_percent(agreement, Loss(cap.rho))
+    yield (
+        f"One question: at most epsilon {most:f} (a belief of 50 % to at most {belief_words(most)}), which "
+        f"is {part:.2g} % of the budget; smaller questions use far less."
+    )
+    yield "The budget never refills: not by a new edition, nor by a new version of this agreement."
+    c = terms.max_departments
+    yield (
+        f"It holds for everyone who is in at most {c} department{'s' if c > 1 else ''}; someone in more is "
+        "protected less."
+    )
+    names = {Mechanism.GAUSSIAN: "Gaussian", Mechanism.LAPLACE: "Laplace (pure epsilon)"}
+    yield f"Noise: {', '.join(names[mechanism] for mechanism in terms.mechanisms)}."
+
+
+def _answering(agreement: Agreement) -> Iterator[str]:
+    partial = "may be answered without some of them" if agreement.partial else "needs all of them"
+    yield f"A question asks at least {agreement.nodes_min} departments, and {partial}."
+    modes = {
+        "local": "each department adds noise to its own totals",
+        "secure": "only the sum is ever visible",
+    }
+    yield f"Modes: {'; '.join(modes[mode.value] for mode in agreement.modes)}."
+    if agreement.opt_out.applies:
+        days = agreement.opt_out.list_age_days_max
+        yield f"People who opted out are left out, by a list at most {days} days old."
+    else:
+        yield f"People who opted out are counted, because: {agreement.opt_out.reason}"
+
+
+def _besides(agreement: Agreement) -> Iterator[str]:
+    public = agreement.public
+    for what, text in (
+        ("Retention", public.retention),
+        ("Sub-licensing", public.sub_licensing),
+        ("Commercial use", public.commercial_use),
+        ("Impact assessment", public.impact_assessment),
+        ("Transparency record", public.transparency_record),
+        ("Contact", public.contact),
+    ):
+        if text:
+            yield f"{what}: {text}"
+
+
+def _one_in(agreement: Agreement) -> float:
+    return 1 / max(dataset.people_about for dataset in agreement.datasets)
+
+
+def _unusable(agreement: Agreement) -> Iterator[str]:
+    for dataset in agreement.datasets:
+        if not dataset.editions:
+            yield f"{dataset.name}: it has no edition in its schedule"
