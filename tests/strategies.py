@@ -27,7 +27,7 @@ from fedstats.core.grid import Grid, centred_grid, zero_grid
 from fedstats.core.inference import domain_of
 from fedstats.core.privacy import UnitKind
 from fedstats.core.schema import ColumnDefinition, Dataset, Unit
-from fedstats.errors import LanguageError
+from fedstats.errors import LanguageError, NameUnknown
 
 Draw = st.DrawFn
 
@@ -56,6 +56,29 @@ DATASET = Dataset(
     holders=("north", "south"),
 )
 """A definition with a column of every type, with and without missing values, awkward labels included."""
+
+RECORDS = Dataset(
+    name="records",
+    unit=Unit(UnitKind.ROW, "records"),
+    rows_max=1,
+    people_max=1_000,
+    people_about=1_000,
+    columns=(
+        ColumnDefinition("age", DATASET.column("age").domain, as_key=False),
+        ColumnDefinition("sex", DATASET.column("sex").domain, as_measure=False),
+    ),
+    editions=("2025-09",),
+    holders=("north",),
+)
+"""A definition of records without persons, with a column that is no key and one that is no measure."""
+
+
+def definitions(name: str) -> Dataset:
+    """The datasets of tests: one of persons, one of records."""
+    for dataset in (DATASET, RECORDS):
+        if dataset.name == name:
+            return dataset
+    raise NameUnknown(f"There is no dataset {name[:40]!r}.")
 
 
 def rows(dataset: Dataset = DATASET) -> st.SearchStrategy[Row]:

@@ -13,7 +13,8 @@ _DEPARTMENT = re.compile(r"[a-z][a-z0-9-]{0,47}")
 _EDITION = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,30}(\.[1-9][0-9]{0,3})?")
 _AGREEMENT = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,47}")
 _PERSON_NAME = re.compile(r"[a-z][a-z0-9.-]{0,63}")
-_LABEL = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]{1,80}")
+LABEL_CHARACTERS_MAX = 80
+_LABEL = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]{1,80}")
 TEXT_CHARACTERS_MAX = 4_000
 
 

@@ -1,0 +1,229 @@
+"""What the language leaves out, and what to write instead: one table per kind of thing, a sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlglot import ErrorLevel, exp
+
+from fedstats.errors import ExpressionInvalid, LanguageError, SqlRefused, ValueInvalid
+
+FRAGMENT_CHARACTERS_MAX = 80
+
+_CELLS = "Every public cell is answered; keep the ones you want in the answer."
+_ONE_DATASET = "Ask each dataset separately; FROM takes the name of one."
+
+CLAUSES: dict[str, tuple[str, str]] = {
+    "with_": ("WITH (a common table expression) is not offered.", _ONE_DATASET),
+    "distinct": ("SELECT DISTINCT shows values of rows.", "Write GROUP BY, which gives every public value."),
+    "joins": ("Rows of two tables cannot be joined.", _ONE_DATASET),
+    "laterals": ("LATERAL is not offered.", _ONE_DATASET),
+    "pivots": ("PIVOT is not offered.", "Write GROUP BY with two keys."),
+    "having": ("HAVING would drop cells by their noisy numbers.", _CELLS),
+    "qualify": ("QUALIFY would drop cells by their noisy numbers.", _CELLS),
+    "order": ("ORDER BY is not needed: rows come in the order of their keys.", "Leave it out."),
+    "limit": ("LIMIT would drop cells.", _CELLS),
+    "offset": ("OFFSET would drop cells.", _CELLS),
+    "windows": ("Windows look across rows.", "Leave WINDOW out."),
+    "sample": (
+        "Samples are not offered.",
+        "Leave the sample out: it would be another, weaker privacy promise.",
+    ),
+    "into": ("INTO writes a table, and nothing is ever written.", "Leave it out."),
+    "locks": ("FOR UPDATE locks rows, and nothing is ever written.", "Leave it out."),
+}
+"""Clauses of SELECT, by sqlglot's name of them."""
+
+NOT_OFFERED_YET: dict[str, str] = {
+    "MEDIAN": "Ask for shares at the cuts you care about, such as SHARE(x <= 126).",
+    "QUANTILE": "Ask for shares at the cuts you care about, such as SHARE(x <= 126).",
+    "VAR_SAMP": "Ask for AVG(x) and AVG(x * x).",
+    "STDDEV_SAMP": "Ask for AVG(x) and AVG(x * x).",
+    "HISTOGRAM": "Write COUNT(*) with GROUP BY BAND(x, cut, cut, ...).",
+}
+"""Aggregates that will come, and what to ask until then."""
+
+_EXTREME = "Ask for a share, such as SHARE(x <= 126), or for AVG(x)."
+_PERIOD = "Write DATE_TRUNC('week', d), DATE_TRUNC('month', d) or DATE_TRUNC('year', d)."
+_CLOCK = "Write the date out: DATE '2025-01-31'."
+
+SYNONYMS: dict[str, str] = {
+    "QUANTILE_CONT": "QUANTILE",
+    "QUANTILE_DISC": "QUANTILE",
+    "PERCENTILE_CONT": "QUANTILE",
+    "PERCENTILE_DISC": "QUANTILE",
+    "APPROX_QUANTILE": "QUANTILE",
+    "APPROX_MEDIAN": "MEDIAN",
+    "VARIANCE": "VAR_SAMP",
+    "VARIANCE_POP": "VAR_SAMP",
+    "VAR_POP": "VAR_SAMP",
+    "STD": "STDDEV_SAMP",
+    "STDDEV": "STDDEV_SAMP",
+    "STDDEV_POP": "STDDEV_SAMP",
+    "MEAN": "AVG",
+}
+"""Other names of what is in the table above, or of what is offered."""
+
+FUNCTIONS: dict[str, tuple[str, str]] = {
+    "MIN": ("MIN shows the value of one row.", _EXTREME),
+    "MAX": ("MAX shows the value of one row.", _EXTREME),
+    "MODE": ("MODE is not offered.", "Write COUNT(*) with GROUP BY x and pick the largest."),
+    "ANY_VALUE": ("ANY_VALUE shows the value of one row.", "Make it a key: GROUP BY x."),
+    "FIRST": ("FIRST shows the value of one row.", _EXTREME),
+    "LAST": ("LAST shows the value of one row.", _EXTREME),
+    "COUNT_IF": ("COUNT_IF is not offered.", "Write COUNT(*) FILTER (WHERE condition)."),
+    "LIST": ("Values of rows are never listed.", "Make it a key: GROUP BY x."),
+    "ARRAY_AGG": ("Values of rows are never listed.", "Make it a key: GROUP BY x."),
+    "STRING_AGG": ("Values of rows are never listed.", "Make it a key: GROUP BY x."),
+    "GROUP_CONCAT": ("Values of rows are never listed.", "Make it a key: GROUP BY x."),
+    "ROUND": (
+        "ROUND is not offered.",
+        "Round the answer afterwards; for whole numbers of a row write FLOOR(x).",
+    ),
+    "NULLIF": (
+        "NULLIF is not offered.",
+        "Write CASE WHEN condition THEN x END; a ratio with too small a divisor is left out anyway.",
+    ),
+    "YEAR": ("YEAR is not offered.", _PERIOD),
+    "MONTH": ("MONTH is not offered.", _PERIOD),
+    "WEEK": ("WEEK is not offered.", _PERIOD),
+    "EXTRACT": ("EXTRACT is not offered.", _PERIOD),
+    "DATE_PART": ("DATE_PART is not offered.", _PERIOD),
+    "DATE": ("DATE(...) is not offered.", _CLOCK),
+    "CURRENT_DATE": ("A question must mean the same tomorrow.", _CLOCK),
+    "CURRENT_TIMESTAMP": ("A question must mean the same tomorrow.", _CLOCK),
+    "NOW": ("A question must mean the same tomorrow.", _CLOCK),
+}
+"""Functions whose name alone says what is meant."""
+
+KNOWN_FUNCTIONS = (
+    "Row functions are ABS, FLOOR, CEIL, LEAST, GREATEST, CLAMP, BAND, WEEK_BAND, COALESCE, CASE, DATE_TRUNC "
+    "and DATEDIFF; aggregates are COUNT, SUM, AVG and SHARE."
+)
+
+_PATTERN = "Compare with declared categories: x IN ('a', 'b')."
+_SUBQUERY = ("A question inside a question is not offered.", "Ask the two separately.")
+_PLACEHOLDER = ("A placeholder has no value.", "Write the value out.")
+
+NODES: dict[type[exp.Expression], tuple[str, str]] = {
+    exp.Star: ("* would show rows.", "Name aggregates and keys: SELECT sex, COUNT(*) ... GROUP BY sex."),
+    exp.Null: (
+        "NULL has no value to compute with.",
+        "Write x IS NULL, or CASE without ELSE where there is to be no value.",
+    ),
+    exp.Like: ("LIKE is not offered: it would probe text.", _PATTERN),
+    exp.ILike: ("ILIKE is not offered: it would probe text.", _PATTERN),
+    exp.SimilarTo: ("SIMILAR TO is not offered: it would probe text.", _PATTERN),
+    exp.RegexpLike: ("Regular expressions are not offered: they would probe text.", _PATTERN),
+    exp.Glob: ("GLOB is not offered: it would probe text.", _PATTERN),
+    exp.DPipe: ("Texts cannot be joined.", "Use the two columns as two keys."),
+    exp.Concat: ("Texts cannot be joined.", "Use the two columns as two keys."),
+    exp.IntDiv: ("// is not offered.", "Write FLOOR(a / b)."),
+    exp.Mod: ("% is not offered.", "Write x - 7 * FLOOR(x / 7)."),
+    exp.Pow: ("Powers are not offered.", "Write x * x."),
+    exp.Cast: (
+        "CAST is not needed: every column has its declared type.",
+        "Leave it out, or write DATE '2025-01-31'.",
+    ),
+    exp.TryCast: ("CAST is not needed: every column has its declared type.", "Leave it out."),
+    exp.Interval: ("INTERVAL is not offered.", "Add a number of days: d + 7."),
+    exp.Subquery: _SUBQUERY,
+    exp.Select: _SUBQUERY,
+    exp.Exists: _SUBQUERY,
+    exp.Any: _SUBQUERY,
+    exp.All: _SUBQUERY,
+    exp.Window: ("Window functions look across rows.", "Leave OVER out and add GROUP BY."),
+    exp.Distinct: (
+        "DISTINCT counts values that rows have.",
+        "Only COUNT(DISTINCT ...) of the person column is offered; for values write GROUP BY.",
+    ),
+    exp.Rollup: ("ROLLUP is not offered.", "Ask for the totals as a question of their own."),
+    exp.Cube: ("CUBE is not offered.", "Ask for the totals as a question of their own."),
+    exp.GroupingSets: ("GROUPING SETS is not offered.", "Ask each set as a question of its own."),
+    exp.Placeholder: _PLACEHOLDER,
+    exp.Parameter: _PLACEHOLDER,
+    exp.Tuple: ("A list stands only after IN.", "Write x IN (1, 2)."),
+    exp.NullSafeEQ: ("IS NOT DISTINCT FROM is not offered.", "Write a = b OR (a IS NULL AND b IS NULL)."),
+    exp.NullSafeNEQ: ("IS DISTINCT FROM is not offered.", "Write a <> b OR (a IS NULL) <> (b IS NULL)."),
+}
+"""Everything else that has a node of its own in sqlglot's tree."""
+
+
+_AROUND_A_FUNCTION = (exp.IgnoreNulls, exp.RespectNulls, exp.WithinGroup)
+
+
+def fragment_of(node: exp.Expression) -> str:
+    """The SQL of a node, short enough for a message."""
+    text = " ".join(node.sql(dialect="duckdb", unsupported_level=ErrorLevel.IGNORE).split())
+    shown = text if len(text) <= FRAGMENT_CHARACTERS_MAX else f"{text[: FRAGMENT_CHARACTERS_MAX - 3]}..."
+    return "".join(character if character.isprintable() else "?" for character in shown)
+
+
+def refusal_of(node: exp.Expression) -> SqlRefused:
+    """The error for a node that the language does not have."""
+    while isinstance(node, _AROUND_A_FUNCTION):
+        node = node.this
+    if type(node) in NODES:
+        sentence, instead = NODES[type(node)]
+    elif isinstance(node, exp.Func):
+        return refusal_of_function(function_name(node), node)
+    else:
+        sentence, instead = "This is not part of the language.", KNOWN_FUNCTIONS
+    return SqlRefused(f"{fragment_of(node)}: {sentence}", remedy=instead)
+
+
+def refusal_of_function(name: str, node: exp.Expression) -> SqlRefused:
+    """The error for a function that the language does not have."""
+    synonym = SYNONYMS.get(name, name)
+    if synonym in NOT_OFFERED_YET:
+        sentence, instead = f"fedstats does not offer {synonym} yet.", NOT_OFFERED_YET[synonym]
+    elif synonym in FUNCTIONS:
+        sentence, instead = FUNCTIONS[synonym]
+    elif synonym != name:
+        sentence, instead = f"fedstats does not know {name[:40]}.", f"Write {synonym}."
+    else:
+        sentence, instead = f"fedstats does not know the function {name[:40]}.", KNOWN_FUNCTIONS
+    return SqlRefused(f"{fragment_of(node)}: {sentence}", remedy=instead)
+
+
+def function_name(node: exp.Expression) -> str:
+    """The name of a function in capitals, as it was written where sqlglot does not know it."""
+    if isinstance(node, exp.Anonymous):
+        return str(node.name).upper()
+    return node.sql_name() if isinstance(node, exp.Func) else ""
+
+
+FLAGS = frozenset({"big_int", "typed", "safe"})
+"""What sqlglot notes about DuckDB's own types; fedstats has its own meaning, the same everywhere."""
+
+
+def check_parts(node: exp.Expression, parts: Sequence[str]) -> None:
+    """Refuse a node that has more parts than the language gives it.
+
+    Raises
+    ------
+    SqlRefused
+        It has.
+
+    """
+    present = {
+        name for name, value in node.args.items() if value is not None and value is not False and value != []
+    }
+    extra = present - set(parts) - FLAGS
+    if extra:
+        raise SqlRefused(
+            f"{fragment_of(node)}: this form is not offered ({', '.join(sorted(extra))}).",
+            remedy=KNOWN_FUNCTIONS,
+        )
+
+
+@contextmanager
+def placed(node: exp.Expression) -> Iterator[None]:
+    """Give an error about a core tree the SQL that it is about."""
+    try:
+        yield
+    except ValueInvalid as problem:
+        raise ExpressionInvalid(f"{fragment_of(node)}: {problem.sentence}") from None
+    except LanguageError as problem:
+        raise type(problem)(f"{fragment_of(node)}: {problem.sentence}", remedy=problem.advice) from None

@@ -1,0 +1,205 @@
+"""The corpus of questions that must be refused, each with what its refusal must say."""
+
+from __future__ import annotations
+
+import pytest
+from strategies import definitions
+
+from fedstats.errors import ExpressionInvalid, LanguageError, NameUnknown, SqlRefused, SqlUnreadable, TooLarge
+from fedstats.sql.parse import parse
+
+REFUSED: list[tuple[str, type[LanguageError], str]] = [
+    # the person column, and what would point at rows
+    (
+        "SELECT nhs_number, COUNT(*) FROM waiting GROUP BY nhs_number",
+        SqlRefused,
+        "COUNT(DISTINCT nhs_number)",
+    ),
+    (
+        "SELECT COUNT(*) FROM waiting WHERE nhs_number = '9434765919'",
+        SqlRefused,
+        "COUNT(DISTINCT nhs_number)",
+    ),
+    ("SELECT COUNT(nhs_number) FROM waiting", SqlRefused, "COUNT(DISTINCT nhs_number)"),
+    ("SELECT COUNT(*) FROM waiting WHERE nhs_number IS NULL", SqlRefused, "COUNT(DISTINCT nhs_number)"),
+    ("SELECT COUNT(DISTINCT age) FROM waiting", SqlRefused, "GROUP BY"),
+    ("SELECT COUNT(DISTINCT nhs_number, age) FROM waiting", SqlRefused, "COUNT(DISTINCT nhs_number)"),
+    ("SELECT SUM(DISTINCT age) FROM waiting", SqlRefused, "GROUP BY"),
+    ("SELECT * FROM waiting", SqlRefused, "GROUP BY"),
+    ("SELECT w.* FROM waiting w", SqlRefused, "GROUP BY"),
+    ("FROM waiting", SqlRefused, "GROUP BY"),
+    ("SELECT age FROM waiting", SqlRefused, "AVG(age)"),
+    ("SELECT DISTINCT sex FROM waiting", SqlRefused, "GROUP BY"),
+    ("SELECT sex FROM waiting GROUP BY sex", SqlRefused, "COUNT(*)"),
+    ("SELECT MIN(age) FROM waiting", SqlRefused, "SHARE"),
+    ("SELECT MAX(age) FROM waiting", SqlRefused, "SHARE"),
+    ("SELECT LIST(age) FROM waiting", SqlRefused, "GROUP BY"),
+    ("SELECT ANY_VALUE(age) FROM waiting", SqlRefused, "GROUP BY"),
+    ("SELECT FIRST(age) FROM waiting", SqlRefused, "AVG"),
+    # literals as probes
+    ("SELECT COUNT(*) FROM waiting WHERE sex = 'X'", ExpressionInvalid, "F, M"),
+    ("SELECT COUNT(*) FROM waiting WHERE sex IN ('F', 'f')", ExpressionInvalid, "did you mean F"),
+    ("SELECT COUNT(*) FROM waiting WHERE age = 121", ExpressionInvalid, "0 to 120"),
+    ("SELECT COUNT(*) FROM waiting WHERE age < 100 + 21", ExpressionInvalid, "0 to 120"),
+    ("SELECT COUNT(*) FROM waiting WHERE started > '1999-01-01'", ExpressionInvalid, "2024-12-20"),
+    ("SELECT COUNT(*) FROM waiting WHERE sex LIKE 'F%'", SqlRefused, "IN ("),
+    ("SELECT COUNT(*) FROM waiting WHERE sex ~ 'F'", SqlRefused, "IN ("),
+    ("SELECT COALESCE(specialty, 'none'), COUNT(*) FROM waiting GROUP BY 1", ExpressionInvalid, "declared"),
+    (
+        "SELECT CASE WHEN urgent THEN 'yes' ELSE 'no' END, COUNT(*) FROM waiting GROUP BY 1",
+        ExpressionInvalid,
+        "BAND",
+    ),
+    # other tables, other rows
+    ("SELECT COUNT(*) FROM waiting, records", SqlRefused, "FROM takes"),
+    ("SELECT COUNT(*) FROM waiting JOIN records ON TRUE", SqlRefused, "FROM takes"),
+    ("SELECT COUNT(*) FROM (SELECT * FROM waiting) s", SqlRefused, "one dataset"),
+    ("SELECT COUNT(*) FROM other.waiting", SqlRefused, "not offered"),
+    ("SELECT COUNT(*) FROM read_csv('/etc/passwd')", SqlRefused, "one dataset"),
+    ("SELECT COUNT(*) FROM '/etc/passwd'", NameUnknown, "no dataset"),
+    ("SELECT COUNT(*) FROM waiting WHERE age IN (SELECT age FROM waiting)", SqlRefused, "not offered"),
+    ("SELECT COUNT(*) FROM waiting WHERE EXISTS (SELECT 1)", SqlRefused, "separately"),
+    (
+        "SELECT COUNT(*) FROM waiting WHERE age > (SELECT AVG(age) FROM waiting)",
+        SqlRefused,
+        "WHERE looks at one row",
+    ),
+    ("WITH x AS (SELECT 1) SELECT COUNT(*) FROM waiting", SqlRefused, "separately"),
+    ("SELECT COUNT(*) FROM waiting UNION SELECT COUNT(*) FROM waiting", SqlRefused, "one by one"),
+    ("(SELECT COUNT(*) FROM waiting)", SqlRefused, "Leave them out"),
+    ("SELECT AVG(age) OVER () FROM waiting", SqlRefused, "OVER"),
+    ("SELECT COUNT(*) FROM waiting TABLESAMPLE 10%", SqlRefused, "sample"),
+    ("SELECT COUNT(*) FROM waiting; DROP TABLE waiting", SqlRefused, "one question"),
+    ("SELECT COUNT(*) INTO x FROM waiting", SqlRefused, "INTO"),
+    ("SELECT COUNT(*)", SqlRefused, "FROM"),
+    # cells dropped by noisy numbers
+    ("SELECT sex, COUNT(*) FROM waiting GROUP BY sex HAVING COUNT(*) > 10", SqlRefused, "keep the ones"),
+    ("SELECT sex, COUNT(*) FROM waiting GROUP BY sex ORDER BY 2 DESC", SqlRefused, "order of their keys"),
+    ("SELECT sex, COUNT(*) FROM waiting GROUP BY sex LIMIT 1", SqlRefused, "keep the ones"),
+    ("SELECT sex, COUNT(*) FROM waiting GROUP BY ALL", SqlRefused, "Name the keys"),
+    ("SELECT sex, COUNT(*) FROM waiting GROUP BY ROLLUP (sex)", SqlRefused, "totals"),
+    ("SELECT sex, COUNT(*) FROM waiting GROUP BY GROUPING SETS ((sex))", SqlRefused, "question of its own"),
+    # keys
+    ("SELECT COUNT(*) FROM waiting GROUP BY sex", SqlRefused, "Add it to SELECT"),
+    ("SELECT sex, COUNT(*) FROM waiting", SqlRefused, "Add it to GROUP BY"),
+    ("SELECT sex, urgent, COUNT(*) FROM waiting GROUP BY sex", SqlRefused, "Add it to GROUP BY"),
+    ("SELECT sex, COUNT(*) FROM waiting GROUP BY 3", SqlRefused, "no column of that number"),
+    ("SELECT COUNT(*) AS n FROM waiting GROUP BY n", SqlRefused, "no key"),
+    ("SELECT 1, COUNT(*) FROM waiting GROUP BY 1 + 1", SqlRefused, "needs a column"),
+    ("SELECT age * 1000 + wait_days, COUNT(*) FROM waiting GROUP BY 1", TooLarge, "coarser"),
+    ("SELECT sex, sex AS s, COUNT(*) FROM waiting GROUP BY sex", ExpressionInvalid, "twice"),
+    ("SELECT COUNT(*) AS n, SUM(age) AS n FROM waiting", ExpressionInvalid, "Name one with AS"),
+    ("SELECT COUNT(*) FROM waiting WHERE department = 'north'", SqlRefused, "group by department"),
+    ("SELECT COUNT(department) FROM waiting", SqlRefused, "stands alone"),
+    # types and functions
+    ("SELECT AVG(sex) FROM waiting", ExpressionInvalid, "GROUP BY"),
+    ("SELECT AVG(started) FROM waiting", ExpressionInvalid, "Subtract two dates"),
+    ("SELECT SUM(1) FROM waiting", ExpressionInvalid, "COUNT(*)"),
+    ("SELECT SHARE(age) FROM waiting", ExpressionInvalid, "age >= 65"),
+    ("SELECT SHARE(TRUE) FROM waiting", ExpressionInvalid, "COUNT(*)"),
+    ("SELECT SHARE(urgent, admitted) FROM waiting", ExpressionInvalid, "one condition"),
+    ("SELECT COUNT(age > 3) FROM waiting", SqlRefused, "FILTER"),
+    ("SELECT COUNT('x') FROM waiting", SqlRefused, "COUNT(*)"),
+    ("SELECT COUNT(age, sex) FROM waiting", SqlRefused, "not offered"),
+    ("SELECT AVG(cost / wait_days) FROM waiting", ExpressionInvalid, "CLAMP(x, 1, 100)"),
+    ("SELECT SUM(cost) / 0 FROM waiting", ExpressionInvalid, "divides by 0"),
+    ("SELECT AVG(age) + age FROM waiting", SqlRefused, "inside"),
+    ("SELECT ABS(AVG(score)) FROM waiting", SqlRefused, "between aggregates"),
+    ("SELECT AVG(SUM(age)) FROM waiting", SqlRefused, "inside another"),
+    ("SELECT COUNT(*) FROM waiting WHERE COUNT(*) > 3", SqlRefused, "WHERE looks at one row"),
+    ("SELECT COUNT(*) FILTER (WHERE AVG(age) > 3) FROM waiting", SqlRefused, "inside another"),
+    ("SELECT COUNT(*) FROM waiting WHERE age", ExpressionInvalid, "condition"),
+    ("SELECT COUNT(*) FROM waiting WHERE age = 'x'", ExpressionInvalid, "cannot be compared"),
+    ("SELECT COUNT(*) FROM waiting WHERE urgent = 1", ExpressionInvalid, "cannot be compared"),
+    ("SELECT COUNT(*) FROM waiting WHERE sex < 'M'", ExpressionInvalid, "no order"),
+    ("SELECT COUNT(*) FROM waiting WHERE age = NULL", SqlRefused, "IS NULL"),
+    ("SELECT COUNT(*) FROM waiting WHERE started = '2025-02-30'", ExpressionInvalid, "2025-01-31"),
+    ("SELECT COUNT(*) FROM waiting WHERE started = '20250101'", ExpressionInvalid, "2025-01-31"),
+    ("SELECT COUNT(*) FROM waiting WHERE started + INTERVAL '7 days' < ended", SqlRefused, "d + 7"),
+    ("SELECT COUNT(*) FROM waiting WHERE started + 0.5 < ended", ExpressionInvalid, "whole number of days"),
+    ("SELECT COUNT(*) FROM waiting WHERE started + 900000000 < ended", TooLarge, "calendar"),
+    ("SELECT COUNT(*) FROM waiting WHERE started < CURRENT_DATE", SqlRefused, "DATE '2025-01-31'"),
+    ("SELECT COUNT(*) FROM waiting WHERE YEAR(started) = 2025", SqlRefused, "DATE_TRUNC"),
+    ("SELECT COUNT(*) FROM waiting WHERE EXTRACT(year FROM started) = 2025", SqlRefused, "DATE_TRUNC"),
+    ("SELECT DATE_TRUNC('quarter', started), COUNT(*) FROM waiting GROUP BY 1", SqlRefused, "month"),
+    ("SELECT AVG(DATEDIFF('month', started, ended)) FROM waiting", SqlRefused, "FLOOR"),
+    ("SELECT AVG(DATEDIFF('day', age, wait_days)) FROM waiting", ExpressionInvalid, "two dates"),
+    ("SELECT AVG(CAST(age AS DOUBLE)) FROM waiting", SqlRefused, "Leave it out"),
+    ("SELECT AVG(age // 10) FROM waiting", SqlRefused, "FLOOR(a / b)"),
+    ("SELECT AVG(age % 10) FROM waiting", SqlRefused, "FLOOR(x / 7)"),
+    ("SELECT AVG(RANDOM()) FROM waiting", SqlRefused, "does not know"),
+    ("SELECT AVG(LN(age)) FROM waiting", SqlRefused, "does not know"),
+    ("SELECT AVG(CLAMP(age)) FROM waiting", ExpressionInvalid, "CLAMP(x, 0, 365)"),
+    ("SELECT AVG(CLAMP(age, 65, 19)) FROM waiting", ExpressionInvalid, "above"),
+    ("SELECT BAND(age, 65, 19), COUNT(*) FROM waiting GROUP BY 1", ExpressionInvalid, "rise"),
+    ("SELECT COUNT(*) FROM waiting WHERE age BETWEEN SYMMETRIC 9 AND 2", SqlRefused, "not offered"),
+    ("SELECT COUNT(*) FROM waiting WHERE age = ?", SqlRefused, "Write the value out"),
+    ("SELECT ROUND(AVG(age), 1) FROM waiting", SqlRefused, "between aggregates"),
+    ("SELECT MEAN(age) FROM waiting", SqlRefused, "Write AVG"),
+    ("SELECT AVG(1e999) FROM waiting", TooLarge, "exponent"),
+    ("SELECT AVG(age * 99999999999999999999) FROM waiting", TooLarge, "digits"),
+    # names
+    ("SELECT COUNT(*) FROM waitings", NameUnknown, "waitings"),
+    ("SELECT AVG(wait) FROM waiting", NameUnknown, "wait_days"),
+    ('SELECT COUNT(*) FROM waiting WHERE sex = "F"', NameUnknown, "'F'"),
+    ("SELECT AVG(x.age) FROM waiting w", NameUnknown, "waiting alone"),
+    # not SQL
+    ("", SqlUnreadable, "SELECT"),
+    (";", SqlUnreadable, "SELECT"),
+    ("Hello there", SqlUnreadable, "SELECT"),
+    ("DROP TABLE waiting", SqlUnreadable, "SELECT"),
+    ("SELECT COUNT(* FROM waiting", SqlUnreadable, "line 1, column 19, near 'FROM'"),
+    ("SELECT COUNT(*)\nFROM waiting\nWHERE", SqlUnreadable, "line 3"),
+    ("SELECT 'abc", SqlUnreadable, "not closed"),
+    # size
+    ("SELECT COUNT(*) FROM waiting -- " + "x" * 20_000, TooLarge, "20000 characters"),
+    ("SELECT COUNT(*) FROM waiting WHERE age IN (" + "1," * 4_000 + "1)", TooLarge, "5000 words"),
+    ("SELECT COUNT(*) FROM waiting WHERE " + "(" * 60 + "age > 1" + ")" * 60, TooLarge, "nested"),
+    ("SELECT COUNT(*) FROM waiting WHERE " + "NOT " * 400 + "urgent", TooLarge, "nested"),
+    ("SELECT AVG(" + "-" * 1_000 + " age) FROM waiting", SqlUnreadable, "SELECT"),
+    ("SELECT AVG(" + "- " * 1_000 + " age) FROM waiting", TooLarge, "nested"),
+    ("SELECT AVG(" + "age + " * 2_000 + " age) FROM waiting", TooLarge, "nested"),
+    ("SELECT " + "COUNT(*) + " * 900 + " COUNT(*) FROM waiting", TooLarge, "nested"),
+    # the agreement's own limits
+    ("SELECT COUNT(DISTINCT age) FROM records", SqlRefused, "COUNT(*)"),
+    ("SELECT age, COUNT(*) FROM records GROUP BY age", SqlRefused, "may not be used in GROUP BY"),
+    ("SELECT SHARE(sex = 'F') FROM records", SqlRefused, "may not be counted"),
+    ("SELECT AVG(age) FILTER (WHERE sex = 'F') FROM records", SqlRefused, "may not be counted"),
+]
+
+
+@pytest.mark.parametrize("text, error, said", REFUSED, ids=[text[:60] for text, _, _ in REFUSED])
+def test_refused(text: str, error: type[LanguageError], said: str) -> None:
+    """What could point at a person, or has no public bound, is refused with a sentence that helps."""
+    with pytest.raises(error) as caught:
+        parse(text, definitions)
+    assert type(caught.value) is error
+    assert said in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "MEDIAN(age)",
+        "QUANTILE(age, 0.5)",
+        "VAR_SAMP(age)",
+        "STDDEV(age)",
+        "HISTOGRAM(age, 10)",
+        "PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY age)",
+        "VARIANCE(age)",
+        "QUANTILE_CONT(age, 0.5)",
+    ],
+)
+def test_not_offered_yet(call: str) -> None:
+    """What will come is refused by name, with what to ask until then."""
+    with pytest.raises(SqlRefused, match="does not offer") as caught:
+        parse(f"SELECT {call} FROM waiting", definitions)
+    assert caught.value.advice
+
+
+def test_refusals_cost_nothing() -> None:
+    """Whoever mistypes is told that no budget was spent."""
+    with pytest.raises(SqlRefused, match="MIN") as caught:
+        parse("SELECT MIN(age) FROM waiting", definitions)
+    assert str(caught.value).endswith("Nothing was spent.")
