@@ -1,0 +1,319 @@
+"""The node's own copy of every agreement: proposed by the coordinator, accepted by the department, in force.
+
+    proposed --accept (the department)--> accepted --every controller signed, within its dates--> in force
+        accepted | in force --withdraw (the department)--> withdrawn --accept--> accepted
+
+Accepting a new version ends the older ones here. The coordinator only brings documents: what counts are the
+controllers' signatures, with keys that were compared by telephone, and what this department decided.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+
+from fedstats.core.agreement import Agreement
+from fedstats.core.agreement_document import agreement_from_json
+from fedstats.core.appointment import Acceptance
+from fedstats.errors import (
+    AgreementInvalid,
+    AgreementNotInForce,
+    AlreadyExists,
+    FedstatsError,
+    KeyUnknown,
+    NameUnknown,
+)
+from fedstats.identity.keys import Context, PublicKey, Signed
+from fedstats.identity.trust import TrustStore
+from fedstats.node.state import State
+from fedstats.wire.authority import revoked_keys, unsigned_by, verify_agreement
+from fedstats.wire.codec import decode_revocation, signed_from
+from fedstats.wire.v1 import agreements_pb2, signed_pb2
+
+AGREEMENTS_MAX = 200
+REVOCATIONS_MAX = 10_000
+
+_log = logging.getLogger(__name__)
+
+Confirm = Callable[["Standing"], bool]
+"""Shows a person what is to be accepted, and returns whether they accept it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One agreement as this node knows it. `unsigned` and `untrusted` name departments."""
+
+    hash: bytes
+    agreement: Agreement
+    accepted_s: int | None
+    withdrawn_s: int | None
+    unsigned: tuple[str, ...]
+    untrusted: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """Where it stands, in a few words."""
+        if self.accepted_s is None:
+            return "proposed"
+        if self.withdrawn_s is not None:
+            return "withdrawn here"
+        waits = [f"{', '.join(self.unsigned)} to sign"] if self.unsigned else []
+        waits += [f"the keys of {', '.join(self.untrusted)} to be compared"] if self.untrusted else []
+        return f"accepted, waits for {' and '.join(waits)}" if waits else "accepted and signed by all"
+
+
+class Agreements:
+    """What the node knows of agreements and revocations."""
+
+    def __init__(self, state: State, trust: TrustStore) -> None:
+        """Use this node's records and the keys that were compared here."""
+        self._state = state
+        self._trust = trust
+        self._verified: dict[object, Agreement] = {}
+
+    def learn(self, reply: agreements_pb2.AuthorityReply) -> None:
+        """Keep what the coordinator relays: proposals that name this department, signatures, revocations.
+
+        Revocations count when they are made with a key that was compared here. Whatever is malformed is left
+        out and logged. Proposals mirror the reply; what was accepted stays whatever the coordinator says.
+        """
+        with self._state.change() as sqlite:
+            sqlite.execute(
+                "DELETE FROM signature WHERE hash IN (SELECT hash FROM agreement WHERE accepted_s IS NULL)"
+            )
+            sqlite.execute("DELETE FROM agreement WHERE accepted_s IS NULL")
+            for record in reply.agreements[:AGREEMENTS_MAX]:
+                with _leaving_out_what_is_malformed():
+                    _learn_agreement(sqlite, self._state.department, record)
+            for message in reply.revocations[:REVOCATIONS_MAX]:
+                with _leaving_out_what_is_malformed():
+                    self._learn_revocation(sqlite, message)
+
+    def accept(self, id_: str, version: int, confirm: Confirm, *, now_s: int) -> bool:
+        """Accept a proposed version for the department, once a person confirmed it.
+
+        Every controller's key must have been compared here, and the department's own controller must have
+        signed; the others may sign later. False if the person did not confirm.
+
+        Raises
+        ------
+        NameUnknown
+            There is no such proposal.
+        KeyUnknown
+            A controller's key was not compared and trusted here.
+        AgreementNotInForce
+            The department's own controller has not signed.
+        AlreadyExists
+            A newer version, or this version with another text, was accepted here.
+
+        """
+        found = [s for s in self.all() if (s.agreement.id, s.agreement.version) == (id_, version)]
+        own = [standing for standing in found if self._state.department not in standing.untrusted]
+        if not found:
+            raise NameUnknown(f"No version {version} of an agreement {id_} is known here.", remedy=_FETCH)
+        if not own:
+            raise KeyUnknown(f"The key of this department's own controller in {id_} is not trusted here.")
+        if len(own) > 1:
+            raise AgreementInvalid(f"There are {len(own)} different texts of {id_} version {version}.")
+        (standing,) = own
+        self._check_acceptable(standing)
+        if not confirm(standing):
+            return False
+        with self._state.change() as sqlite:
+            done = sqlite.execute(
+                "UPDATE agreement SET accepted_s = ?, withdrawn_s = NULL WHERE hash = ?",
+                (now_s, standing.hash),
+            )
+            if done.rowcount == 0:
+                raise NameUnknown(f"The proposal of {id_} was taken back meanwhile.")
+        return True
+
+    def withdraw(self, id_: str, *, now_s: int) -> None:
+        """Leave an agreement, whatever the others say: from now on nothing is answered under it.
+
+        Raises
+        ------
+        NameUnknown
+            No agreement of this name was accepted here.
+
+        """
+        with self._state.change() as sqlite:
+            done = sqlite.execute(
+                "UPDATE agreement SET withdrawn_s = ? WHERE id = ? AND accepted_s IS NOT NULL", (now_s, id_)
+            )
+            if done.rowcount == 0:
+                raise NameUnknown(f"No agreement {id_} was accepted here.")
+
+    def in_force(self, id_: str, version: int) -> Agreement:
+        """The agreement, from this node's own copy; its dates are checked with the query.
+
+        Raises
+        ------
+        AgreementNotInForce
+            This version is not accepted here, is withdrawn or replaced, or lacks signatures by trusted keys.
+
+        """
+        with self._state.look() as sqlite:
+            row = sqlite.execute(
+                "SELECT hash, version, document FROM agreement WHERE id = ? AND accepted_s IS NOT NULL"
+                " AND withdrawn_s IS NULL ORDER BY version DESC LIMIT 1",
+                (id_,),
+            ).fetchone()
+            signatures = _signatures(sqlite, row[0], row[2]) if row else ()
+        if row is None or row[1] != version:
+            raise AgreementNotInForce(f"Version {version} of {id_} is not in force here.")
+        return self._verify(row[2], signatures)
+
+    def current(self, today: date) -> tuple[Agreement, ...]:
+        """Every agreement in force today."""
+        found = []
+        with self._state.look() as sqlite:
+            rows = sqlite.execute(
+                "SELECT id, MAX(version) FROM agreement WHERE accepted_s IS NOT NULL AND withdrawn_s IS NULL"
+                " GROUP BY id ORDER BY id"
+            ).fetchall()
+        for id_, version in rows:
+            try:
+                agreement = self.in_force(id_, version)
+            except AgreementNotInForce:
+                continue
+            if agreement.starts_on <= today <= agreement.ends_on:
+                found.append(agreement)
+        return tuple(found)
+
+    def all(self) -> tuple[Standing, ...]:
+        """Everything that is known, by id and version."""
+        with self._state.look() as sqlite:
+            rows = sqlite.execute(
+                "SELECT hash, document, accepted_s, withdrawn_s FROM agreement ORDER BY id, version"
+            ).fetchall()
+            signed = {row[0]: _signatures(sqlite, row[0], row[1]) for row in rows}
+        return tuple(
+            self._standing(hash_, document, signed[hash_], accepted_s, withdrawn_s)
+            for hash_, document, accepted_s, withdrawn_s in rows
+        )
+
+    def revoked(self, agreement: Agreement) -> frozenset[tuple[str, bytes]]:
+        """The (department, key) pairs that the agreement's controllers revoked, as far as is known here."""
+        with self._state.look() as sqlite:
+            rows = sqlite.execute("SELECT payload, key, signature FROM revocation").fetchall()
+        return revoked_keys([Signed(p, PublicKey(k), s) for p, k, s in rows], agreement)
+
+    def acceptances(self) -> tuple[Acceptance, ...]:
+        """What the department decided, for the coordinator and the public: the newest version of each id."""
+        with self._state.look() as sqlite:
+            rows = sqlite.execute(
+                "SELECT hash, accepted_s, withdrawn_s, MAX(version) FROM agreement"
+                " WHERE accepted_s IS NOT NULL GROUP BY id ORDER BY id"
+            ).fetchall()
+        return tuple(
+            Acceptance(self._state.department, hash_, withdrawn is not None, withdrawn or accepted)
+            for hash_, accepted, withdrawn, _ in rows
+        )
+
+    def _standing(
+        self,
+        hash_: bytes,
+        document: bytes,
+        signatures: tuple[Signed, ...],
+        accepted_s: int | None,
+        withdrawn_s: int | None,
+    ) -> Standing:
+        agreement = agreement_from_json(document)
+        untrusted = [
+            c.department
+            for c in agreement.controllers
+            if not self._trust.is_trusted(c.department, PublicKey(c.key))
+        ]
+        unsigned = unsigned_by(agreement, document, signatures)
+        return Standing(hash_, agreement, accepted_s, withdrawn_s, unsigned, tuple(untrusted))
+
+    def _learn_revocation(self, sqlite: sqlite3.Connection, message: signed_pb2.Signed) -> None:
+        signed = signed_from(message)
+        revocation = decode_revocation(signed.verify(Context.REVOCATION))
+        if self._trust.is_trusted(revocation.department, signed.key):
+            sqlite.execute(
+                "INSERT OR IGNORE INTO revocation VALUES (?, ?, ?)",
+                (signed.payload, signed.key.raw, signed.signature),
+            )
+
+    def _check_acceptable(self, standing: Standing) -> None:
+        agreement = standing.agreement
+        if standing.untrusted:
+            names = ", ".join(standing.untrusted)
+            raise KeyUnknown(f"The keys of these controllers were not compared here yet: {names}.")
+        if self._state.department in standing.unsigned:
+            raise AgreementNotInForce(
+                f"Its own controller has not signed version {agreement.version} of {agreement.id}.",
+                remedy="The controller types: fedstats agreement sign",
+            )
+        with self._state.look() as sqlite:
+            newer = sqlite.execute(
+                "SELECT version FROM agreement WHERE id = ? AND accepted_s IS NOT NULL AND version >= ?"
+                " AND hash != ?",
+                (agreement.id, agreement.version, standing.hash),
+            ).fetchone()
+        if newer:
+            raise AlreadyExists(f"Version {newer[0]} of {agreement.id} was accepted here already.")
+
+    def _verify(self, document: bytes, signatures: tuple[Signed, ...]) -> Agreement:
+        """Verify all signatures, once for the same text, signatures and trusted keys."""
+        facts = (document, signatures, tuple(self._trust.all().items()))
+        if facts not in self._verified:
+            try:
+                agreement = verify_agreement(document, signatures, self._trust.is_trusted)
+            except KeyUnknown as problem:
+                raise AgreementNotInForce(problem.sentence) from None
+            if len(self._verified) >= AGREEMENTS_MAX:
+                self._verified.clear()
+            self._verified[facts] = agreement
+        return self._verified[facts]
+
+
+@contextmanager
+def _leaving_out_what_is_malformed() -> Iterator[None]:
+    try:
+        yield
+    except FedstatsError as problem:
+        _log.warning("left out what the coordinator sent: %s", problem)
+
+
+def _learn_agreement(
+    sqlite: sqlite3.Connection, department: str, record: agreements_pb2.AgreementRecord
+) -> None:
+    document = record.document
+    agreement = agreement_from_json(document)
+    if department not in agreement.departments:
+        return
+    digest = sha256(document).digest()
+    sqlite.execute(
+        "INSERT OR IGNORE INTO agreement VALUES (?, ?, ?, ?, NULL, NULL)",
+        (digest, agreement.id, agreement.version, document),
+    )
+    controllers = {controller.key for controller in agreement.controllers}
+    for message in record.signatures:
+        if message.key not in controllers:
+            continue
+        with _leaving_out_what_is_malformed():
+            signed = Signed(document, PublicKey(message.key), message.signature)
+            signed.verify(Context.AGREEMENT)
+            sqlite.execute(
+                "INSERT OR IGNORE INTO signature VALUES (?, ?, ?)", (digest, signed.key.raw, signed.signature)
+            )
+
+
+def _signatures(sqlite: sqlite3.Connection, hash_: bytes, document: bytes) -> tuple[Signed, ...]:
+    rows: Iterable[tuple[bytes, bytes]] = sqlite.execute(
+        "SELECT key, signature FROM signature WHERE hash = ? ORDER BY key", (hash_,)
+    )
+    return tuple(Signed(document, PublicKey(key), signature) for key, signature in rows)
+
+
+_FETCH = (
+    "Type fedstats agreement show, or ask whoever publishes it; a running node fetches what is published."
+)

@@ -1,0 +1,77 @@
+"""The node's connection to its coordinator, with a certificate that is renewed before it ends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import Lock
+
+from fedstats.errors import FedstatsError
+from fedstats.identity.certificates import check_issued, validity_of
+from fedstats.identity.key_files import read_certificate, read_tls_key, write_certificate
+from fedstats.node.home import Home
+from fedstats.wire.channel import Channel, ClientTls
+from fedstats.wire.method import Method, Reply, Request
+from fedstats.wire.methods import RENEW_NODE
+from fedstats.wire.v1 import nodes_pb2
+
+_log = logging.getLogger("fedstats.node")
+
+
+class Connection:
+    """A `Transport` over mutual TLS. Safe to use from several threads."""
+
+    def __init__(self, home: Home, *, now: Callable[[], float]) -> None:
+        """Read keys, certificates and address; the first call connects.
+
+        Raises
+        ------
+        NotJoined
+            The node has not joined a federation.
+        FileProblem
+            A key or certificate is missing or damaged.
+
+        """
+        self.address, server_name = home.read_coordinator()
+        self._home = home
+        self._now = now
+        self._tls = ClientTls(
+            authority_der=read_certificate(home.authority),
+            certificate_der=read_certificate(home.certificate),
+            key=read_tls_key(home.tls_key),
+            server_name=server_name,
+        )
+        self._turn = Lock()
+        self._channel = Channel(self.address, self._tls)
+
+    def call(self, method: Method[Request, Reply], request: Request, timeout_s: float | None = None) -> Reply:
+        """Call the coordinator; see `Transport`."""
+        return self._channel.call(method, request, timeout_s)
+
+    def close(self) -> None:
+        """End the connection; calls that wait in other threads end with CoordinatorUnreachable."""
+        self._channel.close()
+
+    def renew_if_due(self) -> None:
+        """Get a new certificate for the same key when a third of the old one's time is left.
+
+        A failure is logged and tried again at the next call: the old certificate works until it ends.
+        """
+        with self._turn:
+            now = datetime.fromtimestamp(self._now(), UTC)
+            if now < validity_of(self._tls.certificate_der).renew_from:
+                return
+            try:
+                request = nodes_pb2.RenewRequest(certificate_request=self._tls.key.request())
+                certificate = self.call(RENEW_NODE, request).certificate
+                check_issued(certificate, self._tls.authority_der, self._tls.key)
+                write_certificate(self._home.certificate, certificate, replace=True)
+            except FedstatsError as problem:
+                _log.warning("the certificate was not renewed: %s", problem)
+                return
+            self._tls = replace(self._tls, certificate_der=certificate)
+            old, self._channel = self._channel, Channel(self.address, self._tls)
+            old.close()
+        _log.info("renewed the certificate")

@@ -1,0 +1,70 @@
+"""The department's own word, before anything else: pause and resume, and the deadlines of queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from fedstats.core.query import Query
+from fedstats.errors import DeadlinePassed, NodePaused
+from fedstats.node.state import State
+
+
+class PauseReason(Enum):
+    """Why a node is paused: the category is public, the rest is the department's affair."""
+
+    MAINTENANCE = "maintenance"
+    DATA_QUALITY = "data-quality"
+    SECURITY = "security"
+    GOVERNANCE = "governance"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A pause in force, since when (seconds since 1970)."""
+
+    reason: PauseReason
+    since_s: int
+
+
+class Policy:
+    """What the department decided locally. It needs no coordinator and lasts over restarts."""
+
+    def __init__(self, state: State) -> None:
+        """Use this node's records."""
+        self._state = state
+
+    def pause(self, reason: PauseReason, *, now_s: int) -> None:
+        """Answer nothing, not even recorded answers, until `resume`."""
+        with self._state.change() as sqlite:
+            sqlite.execute("DELETE FROM pause")
+            sqlite.execute("INSERT INTO pause VALUES (?, ?)", (reason.value, now_s))
+
+    def resume(self) -> None:
+        """Answer again."""
+        with self._state.change() as sqlite:
+            sqlite.execute("DELETE FROM pause")
+
+    def paused(self) -> Pause | None:
+        """The pause in force, None if the node answers."""
+        with self._state.look() as sqlite:
+            row = sqlite.execute("SELECT reason, since_s FROM pause").fetchone()
+        return None if row is None else Pause(PauseReason(row[0]), row[1])
+
+    def check(self, query: Query, *, now_s: int) -> None:
+        """Refuse what the department does not want answered now.
+
+        Raises
+        ------
+        NodePaused
+            The node is paused.
+        DeadlinePassed
+            The query waited too long.
+
+        """
+        pause = self.paused()
+        if pause is not None:
+            raise NodePaused(f"The department has paused answering ({pause.reason.value}).")
+        if now_s > query.deadline_s:
+            raise DeadlinePassed

@@ -1,0 +1,53 @@
+"""The node's own records beside the ledger: agreements, revocations, editions, and whether it is paused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fedstats.core.names import check_department
+from fedstats.node.database import Database
+
+VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE node (department TEXT NOT NULL);
+CREATE TABLE agreement (
+  hash BLOB PRIMARY KEY, id TEXT NOT NULL, version INTEGER NOT NULL, document BLOB NOT NULL,
+  accepted_s INTEGER, withdrawn_s INTEGER);
+CREATE TABLE signature (
+  hash BLOB NOT NULL REFERENCES agreement (hash), key BLOB NOT NULL, signature BLOB NOT NULL,
+  PRIMARY KEY (hash, key));
+CREATE TABLE revocation (
+  payload BLOB NOT NULL, key BLOB NOT NULL, signature BLOB NOT NULL, PRIMARY KEY (payload, key));
+CREATE TABLE edition (
+  agreement TEXT NOT NULL, dataset TEXT NOT NULL, base TEXT NOT NULL, revision INTEGER NOT NULL,
+  definition BLOB NOT NULL, made_s INTEGER NOT NULL, PRIMARY KEY (agreement, dataset, base, revision));
+CREATE TABLE pause (reason TEXT NOT NULL, since_s INTEGER NOT NULL);
+"""
+
+
+class State(Database):
+    """The file `state.sqlite`; each kind of record has its class in a file of its own.
+
+    Every decision reads it anew, so that a pause or a withdrawal typed beside a running node counts at once.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open it.
+
+        Raises
+        ------
+        FileProblem
+            It is missing, damaged, or cannot be written.
+
+        """
+        super().__init__(path, version=VERSION)
+        with self.look() as sqlite:
+            (self.department,) = sqlite.execute("SELECT department FROM node").fetchone()
+
+    @classmethod
+    def make(cls, path: Path, department: str) -> bool:
+        """Make an empty one for this department's node; False if there is one already."""
+        name = check_department(department)
+        schema = f"{_SCHEMA} INSERT INTO node VALUES ('{name}');"  # noqa: S608 # such a name holds no quote
+        return cls.create(path, schema, version=VERSION)
