@@ -70,8 +70,8 @@ def computed(sql: exp.Expr, row: dict[str, int | None]) -> int | None:
     """What DuckDB computes on a row that is stored in the smallest types."""
     with duckdb.connect() as connection:
         connection.execute(f"CREATE TABLE rows ({STORED}, other TINYINT, day SMALLINT, flag TINYINT)")
-        connection.execute(f"INSERT INTO rows VALUES ({', '.join('?' * len(row))})", list(row.values()))  # noqa: S608  # marks only
-        answer = connection.execute(f"SELECT {to_text(sql, 'duckdb')} FROM rows").fetchone()  # noqa: S608  # the text under test
+        connection.execute(f"INSERT INTO rows VALUES ({', '.join('?' * len(row))})", list(row.values()))
+        answer = connection.execute(f"SELECT {to_text(sql, 'duckdb')} FROM rows").fetchone()
     assert answer is not None
     value: int | None = answer[0]
     return value
