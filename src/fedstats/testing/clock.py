@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ManualClock:
-    """Seconds since 1970, from `now_s` on: call it for the time, move it with `pass_s`; it never goes back."""
+    """Seconds since 1970, from `now_s` on: call it for the time, move it with `pass_s`; never backwards."""
 
     def __init__(self, now_s: float) -> None:
         """Start at `now_s`."""
