@@ -19,6 +19,17 @@ from fedstats.demo.trusts import Trust
 AGREEMENT_ID = "RTT-2026"
 PURPOSE = "waiting-times"
 DATASET = "rtt"
+DATASET_COLUMNS = (
+    "rtt_start_date",
+    "rtt_end_date",
+    "stop_type",
+    "treatment_function",
+    "priority",
+    "age",
+    "sex",
+    "ethnic_category",
+    "imd_decile",
+)
 Document = dict[str, object]
 
 
