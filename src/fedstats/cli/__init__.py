@@ -5,15 +5,29 @@ from __future__ import annotations
 import click
 
 from fedstats.cli.lazy import LazyGroup
+from fedstats.cli.root import EXIT_CODES_TEXT, Root
+
+__all__ = ["COMMANDS", "LazyGroup", "main"]
 
 # name: (where the click command is, the line that help shows). Kept here so that help imports nothing.
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "join": ("fedstats.cli.join:join", "Join a federation with a token, as an analyst or a controller."),
+    "use": ("fedstats.cli.use:use", "Choose the agreement and the purpose that you ask under."),
+    "datasets": ("fedstats.cli.datasets:datasets", "Show what you can ask about, and who holds it."),
+    "query": ("fedstats.cli.query:query", "Ask a question in SQL."),
+    "jobs": ("fedstats.cli.jobs:jobs", "List the questions of this computer."),
+    "resume": ("fedstats.cli.jobs:resume", "Take a question up again, or show its answer again, free."),
+    "agreement": ("fedstats.cli.agreement:agreement", "Write, read, sign and accept agreements."),
+    "controller": ("fedstats.cli.controller:controller", "Sign for a department: keys and appointments."),
+    "error": ("fedstats.cli.error:error", "Explain an error code, such as FS-214."),
+}
 
 
 @click.group(
-    cls=LazyGroup,
+    cls=Root,
     commands_at=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=EXIT_CODES_TEXT,
 )
 @click.version_option(package_name="fedstats", message="fedstats %(version)s")
 def main() -> None:

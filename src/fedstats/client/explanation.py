@@ -6,6 +6,7 @@ declared number of people, spread evenly over cells and departments; sums in the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,8 +14,10 @@ from statistics import median
 
 import numpy as np
 
+from fedstats.client import export
 from fedstats.client.asking import Draft, loss_of
 from fedstats.client.guarantee import cost_of, guarantee_of
+from fedstats.client.words import cost_sentence
 from fedstats.core.aggregate import Aggregate
 from fedstats.core.aggregate.grouped_sums import Measure, MeasureKind
 from fedstats.core.estimate import Cost, Estimate, Guarantee, Value
@@ -77,6 +80,57 @@ def explain(draft: Draft, statistic: Statistic, epsilon: Fraction) -> Explanatio
     )
 
 
+def explanation_lines(explanation: Explanation) -> list[tuple[str, str]]:
+    """The explanation as heads and sentences."""
+    e = explanation
+    asks = f"{', '.join(e.participants)}, about {e.dataset} {e.edition}, under {e.agreement} for {e.purpose}."
+    left = (
+        [("Not asked:", f"{', '.join(e.left_out)}, for want of edition {e.edition}.")] if e.left_out else []
+    )
+    cells = (
+        f"{e.cells:,} cells, about {e.people_about / e.cells:,.0f} people in each if they were spread evenly."
+    )
+    pure = "Pure epsilon" if not e.cost.pure else "The Gaussian mechanism"
+    factor = e.pure_factor if not e.cost.pure else 1 / e.pure_factor
+    return [
+        ("Question:", e.question),
+        ("Asks:", asks),
+        *left,
+        ("Cells:", cells),
+        *(("Expect:", _width_words(width)) for width in e.widths),
+        ("Cost:", cost_sentence(e.cost, e.agreement)),
+        ("Promise:", e.guarantee.sentence),
+        ("Besides:", f"{pure} would take {factor:.2g} times as much of the budget."),
+        ("Note:", "Nothing was asked and nothing was spent."),
+    ]
+
+
+def explanation_json(explanation: Explanation) -> str:
+    """The explanation as JSON: the names of its fields; keys are only ever added."""
+    e = explanation
+    document = {
+        "form": 1,
+        "question": e.question,
+        "agreement": e.agreement,
+        "agreement_version": e.agreement_version,
+        "purpose": e.purpose,
+        "dataset": e.dataset,
+        "edition": e.edition,
+        "participants": list(e.participants),
+        "left_out": list(e.left_out),
+        "cells": e.cells,
+        "people_about": e.people_about,
+        "cost": export.cost_document(e.cost),
+        "guarantee": export.guarantee_document(e.guarantee),
+        "expected": [
+            {"table": width.table, "column": width.column, "half_width": width.half_width}
+            for width in e.widths
+        ],
+        "pure_factor": e.pure_factor,
+    }
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2)
+
+
 def _widths(draft: Draft, statistic: Statistic) -> tuple[Width, ...]:
     """Of a statistic that ends after one round; one that asks on cannot be foreseen, and has none."""
     estimate = statistic.step(draft.ask, [_made_up(draft)])
@@ -124,3 +178,9 @@ def _vectors(aggregate: Aggregate, draft: Draft, departments: int) -> tuple[np.n
 
 def _counts(measure: Measure) -> bool:
     return measure.kind is not MeasureKind.SUM
+
+
+def _width_words(width: Width) -> str:
+    if width.half_width is None:
+        return f"{width.column}: too few people in most cells to tell from the noise."
+    return f"{width.column}: about ± {float(f'{width.half_width:.2g}'):,.10g}"

@@ -51,8 +51,8 @@ def to_json(estimate: Estimate, question: Question) -> str:
         "question": asdict(question),
         "tables": [_table(table) for table in estimate.tables],
         "participants": [_participant(participant) for participant in estimate.participants],
-        "cost": None if estimate.cost is None else _cost(estimate.cost),
-        "guarantee": None if estimate.guarantee is None else _guarantee(estimate.guarantee),
+        "cost": None if estimate.cost is None else cost_document(estimate.cost),
+        "guarantee": None if estimate.guarantee is None else guarantee_document(estimate.guarantee),
         "notes": list(estimate.notes),
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2)
@@ -113,6 +113,32 @@ def flat(table: Table) -> dict[str, list[object]]:
     return columns
 
 
+def cost_document(cost: Cost) -> dict[str, object]:
+    """The cost in the form above."""
+    return {
+        "rho": f"{cost.loss.rho.numerator}/{cost.loss.rho.denominator}",
+        "delta_add": f"{cost.loss.delta_add.numerator}/{cost.loss.delta_add.denominator}",
+        "epsilon": plain(cost.epsilon),
+        "delta": decimal_text(cost.delta),
+        "pure": cost.pure,
+        "used_percent": cost.used_percent,
+        "left_percent": cost.left_percent,
+    }
+
+
+def guarantee_document(guarantee: Guarantee) -> dict[str, object]:
+    """The guarantee in the form above."""
+    return {
+        "unit": guarantee.unit,
+        "rows_max": guarantee.rows_max,
+        "departments_max": guarantee.departments_max,
+        "mechanism": guarantee.mechanism,
+        "epsilon": plain(guarantee.epsilon),
+        "delta": decimal_text(guarantee.delta),
+        "sentence": guarantee.sentence,
+    }
+
+
 def _parts(cell: Cell) -> tuple[object, ...]:
     if isinstance(cell, Absence):
         return None, None, None, cell.reason.name.lower()
@@ -157,28 +183,4 @@ def _participant(participant: Participant) -> dict[str, object]:
         "refusal": None
         if refusal is None
         else {"code": refusal.code, "sentence": refusal.sentence, "charged": refusal.charged},
-    }
-
-
-def _cost(cost: Cost) -> dict[str, object]:
-    return {
-        "rho": f"{cost.loss.rho.numerator}/{cost.loss.rho.denominator}",
-        "delta_add": f"{cost.loss.delta_add.numerator}/{cost.loss.delta_add.denominator}",
-        "epsilon": plain(cost.epsilon),
-        "delta": decimal_text(cost.delta),
-        "pure": cost.pure,
-        "used_percent": cost.used_percent,
-        "left_percent": cost.left_percent,
-    }
-
-
-def _guarantee(guarantee: Guarantee) -> dict[str, object]:
-    return {
-        "unit": guarantee.unit,
-        "rows_max": guarantee.rows_max,
-        "departments_max": guarantee.departments_max,
-        "mechanism": guarantee.mechanism,
-        "epsilon": plain(guarantee.epsilon),
-        "delta": decimal_text(guarantee.delta),
-        "sentence": guarantee.sentence,
     }

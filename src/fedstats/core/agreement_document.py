@@ -110,7 +110,7 @@ def document_of(agreement: Agreement) -> Document:
         "starts_on": agreement.starts_on.isoformat(),
         "ends_on": agreement.ends_on.isoformat(),
         "review_on": agreement.review_on.isoformat(),
-        "datasets": [_dataset_document(dataset) for dataset in agreement.datasets],
+        "datasets": [dataset_document(dataset) for dataset in agreement.datasets],
         "privacy": {
             "epsilon": decimal_text(privacy.epsilon),
             "delta": decimal_text(privacy.delta),
@@ -128,6 +128,35 @@ def document_of(agreement: Agreement) -> Document:
             "reason": opt_out.reason,
             "list_age_days_max": opt_out.list_age_days_max,
         },
+    }
+
+
+def dataset_document(dataset: Dataset) -> Document:
+    """The document of one dataset, every key written out."""
+    return {
+        "name": dataset.name,
+        "unit": {
+            "kind": dataset.unit.kind.value,
+            "namespace": dataset.unit.namespace,
+            "column": dataset.unit.column or "",
+        },
+        "rows_max": dataset.rows_max,
+        "people_max": dataset.people_max,
+        "people_about": dataset.people_about,
+        "columns": [
+            {
+                "name": column.name,
+                "description": column.description,
+                "as_key": column.as_key,
+                "as_measure": column.as_measure,
+                "missing": column.domain.nullable,
+                **_domain_document(column.domain),
+            }
+            for column in dataset.columns
+        ],
+        "editions": list(dataset.editions),
+        "holders": list(dataset.holders),
+        "description": dataset.description,
     }
 
 
@@ -271,34 +300,6 @@ def _domain(reader: Reader) -> Domain:
     if kind == "boolean":
         return Truth(nullable=nullable)
     raise reader.problem("must be number, category, date or boolean", "type")
-
-
-def _dataset_document(dataset: Dataset) -> Document:
-    return {
-        "name": dataset.name,
-        "unit": {
-            "kind": dataset.unit.kind.value,
-            "namespace": dataset.unit.namespace,
-            "column": dataset.unit.column or "",
-        },
-        "rows_max": dataset.rows_max,
-        "people_max": dataset.people_max,
-        "people_about": dataset.people_about,
-        "columns": [
-            {
-                "name": column.name,
-                "description": column.description,
-                "as_key": column.as_key,
-                "as_measure": column.as_measure,
-                "missing": column.domain.nullable,
-                **_domain_document(column.domain),
-            }
-            for column in dataset.columns
-        ],
-        "editions": list(dataset.editions),
-        "holders": list(dataset.holders),
-        "description": dataset.description,
-    }
 
 
 def _domain_document(domain: Domain) -> Document:

@@ -1,0 +1,80 @@
+"""Accepting an agreement at a node: fetch what was published, compare keys, read it, say yes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fedstats.cli.meeting import meet
+from fedstats.cli.running import say, say_sections
+from fedstats.client.agreement_words import summary
+from fedstats.errors import NameUnknown, NetworkError, NotJoined
+from fedstats.node.agreements import Agreements, Standing
+from fedstats.node.connection import Connection
+from fedstats.node.home import DEFAULT_HOME, Home
+from fedstats.node.state import State
+from fedstats.wire.methods import FETCH_AUTHORITY
+from fedstats.wire.v1 import agreements_pb2
+
+if TYPE_CHECKING:  # for a type only
+    from collections.abc import Sequence
+
+
+def accept_at_node(name: str, *, version: int | None, trust: bool, yes: bool, folder: Path | None) -> None:
+    """Accept a version of an agreement at the node in `folder`; raises as `Agreements.accept`."""
+    home = Home(folder or DEFAULT_HOME)
+    home.check_exists()
+    with State(home.state) as state:
+        agreements = Agreements(state, home.trust)
+        _fetch(home, agreements)
+        standing = _wanted(agreements.all(), name, version)
+        meet(standing.agreement, home.trust, trust=trust)
+        number = standing.agreement.version
+        if agreements.accept(name, number, lambda found: _confirm(found, yes=yes), now_s=int(time.time())):
+            say(f"{state.department} accepts {name} version {number}.")
+            _say_next(standing)
+        else:
+            say("Nothing was accepted.")
+
+
+def _fetch(home: Home, agreements: Agreements) -> None:
+    """Learn what was published; without a connection, what is known here already has to do."""
+    try:
+        connection = Connection(home, now=time.time)
+    except NotJoined:
+        return
+    try:
+        agreements.learn(connection.call(FETCH_AUTHORITY, agreements_pb2.AuthorityRequest()))
+    except NetworkError as problem:
+        say(f"What is new at the coordinator is not known: {problem}")
+    finally:
+        connection.close()
+
+
+def _wanted(known: Sequence[Standing], name: str, version: int | None) -> Standing:
+    found = [
+        standing
+        for standing in known
+        if standing.agreement.id == name and version in (None, standing.agreement.version)
+    ]
+    if not found:
+        listed = ", ".join(sorted({standing.agreement.id for standing in known})) or "none yet"
+        raise NameUnknown(
+            f"No agreement {name[:48]!r} for this department was published; there is {listed}.", remedy=""
+        )
+    return max(found, key=lambda standing: standing.agreement.version)
+
+
+def _confirm(standing: Standing, *, yes: bool) -> bool:
+    """Show what it means, and ask."""
+    say_sections(summary(standing.agreement))
+    return yes or click.confirm("Accept it for your department?", default=False)
+
+
+def _say_next(standing: Standing) -> None:
+    if standing.unsigned:
+        say(f"It is in force once these have signed, too: {', '.join(standing.unsigned)}.")
+    say("Next, make the first edition of each dataset:  fedstats node refresh --edition NAME")

@@ -1,0 +1,207 @@
+"""`fedstats agreement`: write, read, sign and accept agreements."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fedstats.cli.meeting import say_keys, strangers
+from fedstats.cli.passphrase import open_key, passphrase_option
+from fedstats.cli.publishing import output_option, put_out_signed
+from fedstats.cli.running import home_at, home_option, say, say_sections, session_at, write_text
+from fedstats.errors import AgreementInvalid, AlreadyExists, FileProblem
+
+if TYPE_CHECKING:  # imported when a command runs
+    from fedstats.client.authority import Authority, Record
+    from fedstats.client.home import Home
+    from fedstats.core.agreement import Agreement
+
+
+@click.group
+def agreement() -> None:
+    """Write, read, sign and accept agreements.
+
+    An agreement says which questions may be asked of which data, for what, by whom, and at what cost in
+    privacy. It is in force at a department once every controller signed it and the department accepted
+    it.
+    """
+
+
+@agreement.command
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write to FILE. Default: print.",
+)
+def new(*, output: Path | None) -> None:
+    """Write a commented agreement to fill in."""
+    from fedstats.client.agreement_file import template
+
+    if output is not None and output.exists():
+        raise AlreadyExists(f"{output} exists already and is not overwritten.")
+    write_text(output, template())
+    if output is not None:
+        say(f"Wrote {output}. Fill it in, then: fedstats agreement check {output}")
+
+
+@agreement.command(short_help="Say what is wrong in a file, or what it means.")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def check(*, file: Path) -> None:
+    """Say what is wrong with an agreement in FILE, or what it means in plain English."""
+    from fedstats.client.agreement_file import read_agreement
+
+    found, _ = read_agreement(file)
+    _say_agreement(found)
+    say("It can be signed: fedstats agreement sign " + str(file))
+
+
+@agreement.command
+@click.argument("source", metavar="FILE|ID")
+@click.option("--yes", is_flag=True, help="Sign without asking. For scripts.")
+@output_option
+@passphrase_option
+@home_option
+def sign(
+    *,
+    source: str,
+    yes: bool,
+    output: Path | None,
+    passphrase_file: Path | None,
+    home: Path | None,
+) -> None:
+    """Sign an agreement with your department's controller's key.
+
+    The first controller signs a FILE, which publishes the text; the others sign it by its ID after
+    reading what it means. The newest version of ID is signed.
+    """
+    from fedstats.client.agreement_file import SignedFile
+    from fedstats.client.controller import department_of, sign_agreement
+
+    found = home_at(home)
+    department = department_of(found)
+    document, agreement_read = _read(source, home)
+    _say_agreement(agreement_read)
+    _say_keys_to_compare(agreement_read, found)
+    if not yes:
+        question = f"Sign {agreement_read.id} version {agreement_read.version} for {department}?"
+        click.confirm(question, abort=True)
+    signed = sign_agreement(open_key(found, passphrase_file), department, agreement_read, document)
+    put_out_signed(SignedFile("agreement", signed), output, home)
+    say(f"See who has signed: fedstats agreement show {agreement_read.id}")
+
+
+@agreement.command
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@home_option
+def publish(*, file: Path, home: Path | None) -> None:
+    """Send a signed document that --output wrote on an offline machine."""
+    from fedstats.client.agreement_file import read_signed
+
+    put_out_signed(read_signed(file), None, home)
+
+
+@agreement.command(name="list")
+@home_option
+def list_agreements(*, home: Path | None) -> None:
+    """List the agreements that were published."""
+    with session_at(home) as session:
+        authority = session.authority()
+    if not authority.records:
+        say("No agreement was published yet.")
+    for record in sorted(authority.records, key=lambda r: (r.agreement.id, -r.agreement.version)):
+        found = record.agreement
+        say(f"{found.id} version {found.version}: {found.title}")
+        say(f"  {_standing(authority, record)}")
+
+
+@agreement.command(short_help="Show one in plain English, and where it is in force.")
+@click.argument("name", metavar="ID")
+@home_option
+def show(*, name: str, home: Path | None) -> None:
+    """Show an agreement in plain English, who signed it, and where it is in force."""
+    with session_at(home) as session:
+        authority = session.authority()
+    versions = authority.versions(name)
+    _say_agreement(versions[0].agreement)
+    for record in versions:
+        say(f"Version {record.agreement.version}: {_standing(authority, record)}")
+
+
+@agreement.command(short_help="Accept one for the department of this node.")
+@click.argument("name", metavar="ID")
+@click.option(
+    "--version", type=int, metavar="N", help="Which version. Default: the newest that was published."
+)
+@click.option(
+    "--trust", is_flag=True, help="Trust the controllers' keys without asking. For scripts: they are printed."
+)
+@click.option("--yes", is_flag=True, help="Accept without asking. For scripts.")
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="The node's folder. Default: /var/lib/fedstats.",
+)
+def accept(*, name: str, version: int | None, trust: bool, yes: bool, home: Path | None) -> None:
+    """Accept an agreement for the department whose node is on this computer.
+
+    Shows what it means and the fingerprints of the controllers' keys: compare them by telephone. From
+    then on the node answers questions under it, once every controller has signed.
+    """
+    from fedstats.cli.accepting import accept_at_node
+
+    accept_at_node(name, version=version, trust=trust, yes=yes, folder=home)
+
+
+def _read(source: str, home: Path | None) -> tuple[bytes, Agreement]:
+    """The document to sign: of a file, or of the newest published version of this name."""
+    from fedstats.client.agreement_file import read_agreement
+
+    path = Path(source)
+    if path.is_file():
+        found, document = read_agreement(path)
+        return document, found
+    if path.suffix:
+        raise FileProblem(f"There is no file {source}.")
+    with session_at(home) as session:
+        versions = session.authority().versions(source)
+    newest = [record for record in versions if record.agreement.version == versions[0].agreement.version]
+    if len(newest) > 1:
+        raise AgreementInvalid(
+            f"{len(newest)} different texts of the newest version of {source} were published.",
+            remedy="Agree on one with the other controllers, and sign it from its file.",
+        )
+    return newest[0].document, newest[0].agreement
+
+
+def _say_agreement(found: Agreement) -> None:
+    from fedstats.client.agreement_words import summary, warnings
+
+    say_sections(summary(found))
+    doubts = warnings(found, _today())
+    if doubts:
+        say_sections((("Look twice", doubts),))
+
+
+def _say_keys_to_compare(found: Agreement, home: Home) -> None:
+    """Whoever signs vouches for the other controllers' keys, too."""
+    unknown = strangers(found, home.trust)
+    if unknown:
+        say("Compare these keys with their controllers by telephone before you sign:")
+        say_keys(unknown)
+        say()
+
+
+def _standing(authority: Authority, record: Record) -> str:
+    unsigned, accepted = record.unsigned, authority.accepted_by(record)
+    signed = f"waits for the signatures of {', '.join(unsigned)}" if unsigned else "signed by all"
+    return f"{signed}; accepted by {', '.join(accepted) or 'no department yet'}"
+
+
+def _today() -> date:
+    return datetime.fromtimestamp(time.time(), UTC).date()

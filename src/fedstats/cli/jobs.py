@@ -1,0 +1,93 @@
+"""`fedstats jobs` and `fedstats resume`: the questions of this computer."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fedstats.cli.answering import chosen_format, output_options, put_out
+from fedstats.cli.running import home_at, home_option, say, session_at, terminal
+
+if TYPE_CHECKING:  # imported when the command runs
+    from fedstats.client.jobs import Job
+
+
+@click.command
+@click.option(
+    "--format", "form", type=click.Choice(("table", "json")), default="table", help="table or json."
+)
+@home_option
+def jobs(*, form: str, home: Path | None) -> None:
+    """List the questions of this computer.
+
+    The newest comes first. Take one up again, or see its answer again, with: fedstats resume JOB
+    """
+    from fedstats.client.jobs import JobStore
+
+    found = home_at(home)
+    found.prepare()
+    kept = JobStore(found.jobs_file).all()
+    if form == "json":
+        say(json.dumps([_document(job) for job in kept], ensure_ascii=False, indent=2))
+    elif not kept:
+        say("Nothing was asked from this computer yet.")
+    else:
+        _show(kept)
+
+
+@click.command
+@click.argument("job")
+@output_options
+@home_option
+def resume(
+    *, job: str, form: str | None, output: Path | None, wait_s: float | None, home: Path | None
+) -> None:
+    """Take a question up again, or show its answer again, free.
+
+    JOB is its name, or the first four digits of it. Departments that could not answer are asked again
+    under the same charge.
+    """
+    from fedstats.cli.progress import shown
+
+    chosen = chosen_format(form, output)
+    with session_at(home) as session, shown(quiet=False) as tell:
+        answer = session.resume(job, progress=tell, wait_s=wait_s)
+    put_out(answer, chosen, output)
+
+
+def _show(kept: tuple[Job, ...]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for heading in ("job", "asked", "state", "agreement", "edition", "question"):
+        table.add_column(heading, no_wrap=heading != "question")
+    for job in kept:
+        asked = f"{_time(job):%Y-%m-%d %H:%M}"
+        texts = (job.name, asked, job.state.value, job.agreement, job.edition, job.question)
+        table.add_row(*(Text(text) for text in texts))
+    terminal().print(table)
+
+
+def _document(job: Job) -> dict[str, str]:
+    return {
+        "job": job.name,
+        "query": job.query_hash.hex(),
+        "asked_at": _time(job).isoformat(),
+        "state": job.state.name.lower(),
+        "sentence": job.sentence,
+        "agreement": job.agreement,
+        "purpose": job.purpose,
+        "dataset": job.dataset,
+        "edition": job.edition,
+        "question": job.question,
+    }
+
+
+def _time(job: Job) -> datetime:
+    return datetime.fromtimestamp(job.asked_at_s, UTC)

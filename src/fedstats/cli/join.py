@@ -1,0 +1,55 @@
+"""`fedstats join`: keys and a certificate for an analyst or a controller."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from fedstats.cli.running import home_at, home_option, say
+from fedstats.identity.peer import Peer, Role
+
+
+@click.command
+@click.argument("token", required=False)
+@click.option(
+    "--proxy",
+    default="",
+    metavar="URL",
+    help="http://[user:password@]host:port, where $https_proxy does not say it already.",
+)
+@home_option
+def join(*, token: str | None, proxy: str, home: Path | None) -> None:
+    """Join a federation with a token, as an analyst or a controller.
+
+    Whoever runs the coordinator gives you the TOKEN; it works once. Your keys are made on this computer
+    and never leave it. Write - for TOKEN to read it from standard input.
+
+    Without a TOKEN, say how this computer has joined.
+    """
+    from fedstats.client.joining import join as join_federation
+
+    found = home_at(home)
+    if token is None:
+        config = found.joined_config()
+        peer = Peer(Role(config.role), config.name)
+    else:
+        text = sys.stdin.read() if token == "-" else token  # noqa: S105 # not a password, but its placeholder
+        peer = join_federation(found, text, now=time.time, proxy=proxy)
+    say(f"Joined the federation at {found.config().address} as {peer.role.value} {peer.name}.")
+    if peer.role is Role.ANALYST:
+        _say_next_to_analyst(home, peer.name)
+    else:
+        say("Make the controller's key, if there is none yet:  fedstats controller init " + peer.name)
+
+
+def _say_next_to_analyst(home: Path | None, name: str) -> None:
+    from fedstats.client.joining import introduction, signing_key
+
+    say()
+    say("Give this line to the controller of your organisation, who appoints your key with it:")
+    say(f"  {introduction(name, signing_key(home_at(home)).public)}")
+    say()
+    say("Then choose what you ask under:  fedstats use AGREEMENT")

@@ -1,0 +1,92 @@
+"""`fedstats query`: a question in SQL, explained or asked."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fedstats.cli.answering import chosen_format, output_options, put_out
+from fedstats.cli.running import home_option, say, session_at, write_text
+
+if TYPE_CHECKING:  # imported when the command runs
+    from fedstats.client.explanation import Explanation
+
+
+@click.command
+@click.argument("sql")
+@click.option(
+    "--epsilon",
+    required=True,
+    metavar="E",
+    help="How much the answer may reveal about one person, over all departments together: 1 is usual, "
+    "0.1 reveals less and is noisier.",
+)
+@click.option("--purpose", default="", metavar="CODE", help="What you ask for, by its code in the agreement.")
+@click.option("--agreement", default="", metavar="ID", help="The agreement that you ask under.")
+@click.option(
+    "--edition",
+    default="",
+    metavar="NAME",
+    help="The snapshot to ask about. Default: the newest that most hold.",
+)
+@click.option(
+    "--pure",
+    is_flag=True,
+    help="Pure epsilon (Laplace noise): a stronger promise that takes far more of the budget.",
+)
+@click.option(
+    "--explain", is_flag=True, help="Say what it would cost and how exact it would be. Asks nothing."
+)
+@output_options
+@home_option
+def query(
+    *,
+    sql: str,
+    epsilon: str,
+    purpose: str,
+    agreement: str,
+    edition: str,
+    pure: bool,
+    explain: bool,
+    form: str | None,
+    output: Path | None,
+    wait_s: float | None,
+    home: Path | None,
+) -> None:
+    """Ask a question in SQL.
+
+    SELECT of counts, sums, averages and shares FROM one dataset WHERE ... GROUP BY keys, for example
+
+      fedstats query "SELECT sex, COUNT(*) FROM rtt GROUP BY sex" --epsilon 1
+
+    Write - for SQL to read it from standard input. The same question again gives the same answer and
+    costs nothing.
+    """
+    text = sys.stdin.read() if sql == "-" else sql
+    with session_at(home) as session:
+        under = {"epsilon": epsilon, "purpose": purpose, "agreement": agreement, "edition": edition}
+        if explain:
+            explanation = session.explain(text, **under, pure=pure)
+            _put_out_explanation(explanation, chosen_format(form, output), output)
+            return
+        chosen = chosen_format(form, output)  # before anything is spent
+        from fedstats.cli.progress import shown
+
+        with shown(quiet=False) as tell:
+            answer = session.query(text, **under, pure=pure, progress=tell, wait_s=wait_s)
+    put_out(answer, chosen, output)
+
+
+def _put_out_explanation(explanation: Explanation, form: str, output: Path | None) -> None:
+    from fedstats.client.explanation import explanation_json, explanation_lines
+
+    if form == "json":
+        write_text(output, explanation_json(explanation))
+    elif output is not None:
+        write_text(output, "\n".join(f"{head} {line}" for head, line in explanation_lines(explanation)))
+    else:
+        for head, line in explanation_lines(explanation):
+            say(f"{click.style(head, bold=True)} {line}")

@@ -1,0 +1,93 @@
+"""What many commands have in common: the home folder, the terminal, the output file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from fedstats.errors import FileProblem
+
+if TYPE_CHECKING:  # imported when a command runs, so that help stays quick
+    from rich.console import Console
+
+    from fedstats.client.home import Home
+    from fedstats.client.session import Session
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+PLAIN_COLUMNS = 1_000  # without a terminal no line is cut or wrapped
+
+
+def home_option(command: Command) -> Command:
+    """Add `--home FOLDER`: the analyst's or controller's folder."""
+    return click.option(
+        "--home",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="FOLDER",
+        help="Where your keys and jobs are. Default: $FEDSTATS_HOME, else ~/.config/fedstats.",
+    )(command)
+
+
+def home_at(folder: Path | None) -> Home:
+    """The home that `--home` names, or the default one."""
+    from fedstats.client.home import Home
+
+    return Home.at(folder) if folder is not None else Home.find(os.environ)
+
+
+def session_at(folder: Path | None) -> Session:
+    """A connection to the federation of this home; close it, or use it in a `with` block."""
+    from fedstats.client.session import connect
+
+    return connect(folder)
+
+
+def terminal(*, stderr: bool = False) -> Console:
+    """Where to print: with colours on a terminal (unless NO_COLOR says otherwise), plain text anywhere else.
+
+    Nothing that is printed is taken for markup: labels and titles come from other people.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if console.is_terminal:
+        return console
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=PLAIN_COLUMNS)
+
+
+def say(text: str = "") -> None:
+    """Print one line of plain text."""
+    click.echo(text)
+
+
+def say_sections(sections: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
+    """Print headings with their lines, wrapped to the terminal."""
+    import shutil
+    import textwrap
+
+    columns = min(shutil.get_terminal_size((100, 24)).columns, 100)
+    for heading, lines in sections:
+        if not any(lines):
+            continue
+        click.echo(click.style(heading, bold=True))
+        for line in lines:
+            indent = "  " + " " * (len(line) - len(line.lstrip()))
+            click.echo(
+                textwrap.fill(line.strip(), columns, initial_indent=indent, subsequent_indent=indent + "  ")
+            )
+        click.echo()
+
+
+def write_text(path: Path | None, text: str) -> None:
+    """Print a document, or write it to the file that `--output` names; raises FileProblem."""
+    if path is None:
+        click.echo(text, nl=not text.endswith("\n"))
+        return
+    try:
+        path.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+    except OSError as problem:
+        raise FileProblem(f"{path} cannot be written: {problem.strerror}.") from None

@@ -1,0 +1,95 @@
+"""`fedstats use`: the agreement and the purpose of later questions, and the keys that they rest on."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fedstats.cli.meeting import meet
+from fedstats.cli.running import home_option, say, say_sections, session_at
+from fedstats.errors import FedstatsError
+
+if TYPE_CHECKING:  # imported when the command runs
+    from fedstats.client.authority import Authority, Record
+    from fedstats.client.session import Session
+    from fedstats.core.agreement import Agreement
+
+
+@click.command
+@click.argument("agreement", required=False)
+@click.argument("purpose", required=False)
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="Trust the controllers' keys without asking. For scripts: the fingerprints are printed.",
+)
+@home_option
+def use(*, agreement: str | None, purpose: str | None, trust: bool, home: Path | None) -> None:
+    """Choose the agreement and the purpose that you ask under.
+
+    Shows the agreement in plain English, and the fingerprints of the controllers' keys that this
+    computer does not trust yet. Compare them over a channel that the coordinator's host does not
+    control, such as the telephone: your answers are only as good as these keys.
+
+    Without AGREEMENT, say what is in use and what there is.
+    """
+    with session_at(home) as session:
+        if agreement is None:
+            _say_choice(session)
+            return
+        authority = session.authority()
+        record = _signed_or_newest(authority.versions(agreement))
+        meet(record.agreement, session.home.trust, trust=trust)
+        found = session.directory().agreement(agreement)
+        from fedstats.client.agreement_words import summary
+        from fedstats.client.asking import choose_purpose
+
+        several = len(found.purposes) > 1 and not purpose
+        chosen = "" if several else choose_purpose(found, purpose or "")
+        session.home.write_config(replace(session.home.config(), agreement=found.id, purpose=chosen))
+        say_sections(summary(found))
+        say(f"Questions are now asked under {found.id}" + (f", for {chosen}." if chosen else "."))
+        if several:
+            say("It has several purposes; say with each question which one: --purpose CODE")
+        _say_appointment(session, authority, found)
+
+
+def _say_choice(session: Session) -> None:
+    config = session.home.config()
+    if config.agreement:
+        say(f"In use: {config.agreement}" + (f", for {config.purpose}." if config.purpose else "."))
+    else:
+        say("No agreement is in use yet.")
+    for record in session.authority().records:
+        agreement = record.agreement
+        say(f"  {agreement.id} version {agreement.version}: {agreement.title}")
+
+
+def _signed_or_newest(versions: tuple[Record, ...]) -> Record:
+    return next((record for record in versions if not record.unsigned), versions[0])
+
+
+def _say_appointment(session: Session, authority: Authority, agreement: Agreement) -> None:
+    """Tell an analyst whether anybody has appointed this key."""
+    from fedstats.client.joining import introduction, signing_key
+    from fedstats.wire.codec import decode_appointment
+
+    config = session.home.config()
+    if config.role != "analyst":
+        return
+    key = signing_key(session.home).public
+    try:
+        signed = authority.analyst(agreement, key, now_s=int(time.time()))
+    except FedstatsError as problem:
+        say(f"You cannot ask yet: {problem}")
+        say("The line for your controller:")
+        say(f"  {introduction(config.name, key)}")
+        return
+    appointment = decode_appointment(signed.payload)
+    end = datetime.fromtimestamp(appointment.until_s, UTC)
+    say(f"You may ask as {appointment.name}@{appointment.department} until {end:%Y-%m-%d %H:%M} UTC.")
