@@ -1,0 +1,339 @@
+"""The service Analysts: a question comes in, its progress and its answers go out.
+
+Whether it may be asked is for the nodes to decide. The checks here spare them what they would refuse anyway,
+and the public register what nobody signed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fedstats.coordinator.desk import Desk, Poll, offers, progress
+from fedstats.coordinator.register import query_entry
+from fedstats.coordinator.rounds import Effect, State
+from fedstats.coordinator.store_members import Member
+from fedstats.coordinator.store_questions import StoredQuery, StoredRound, Submission
+from fedstats.core.agreement import Agreement
+from fedstats.core.agreement_document import agreement_from_json
+from fedstats.core.appointment import AppointedRole, Appointment
+from fedstats.core.query import HASH_BYTES, Computation, Query, RoundOrder
+from fedstats.errors import (
+    AgreementNotInForce,
+    AppointmentInvalid,
+    DeadlinePassed,
+    MessageInvalid,
+    NotFound,
+    RoundConflict,
+    TooLarge,
+)
+from fedstats.identity.keys import Context, PublicKey, Signed
+from fedstats.identity.peer import Peer, Role
+from fedstats.wire.authority import revoked_keys, unsigned_by, verify_appointment
+from fedstats.wire.codec import (
+    computation_hash,
+    decode_appointment,
+    decode_query,
+    decode_round,
+    signed_from,
+)
+from fedstats.wire.codec.strict import sha256
+from fedstats.wire.v1 import analysts_pb2, nodes_pb2
+
+QUERY_BYTES_MAX = 1_000_000
+ROUND_BYTES_MAX = 2_000_000
+APPOINTMENT_BYTES_MAX = 10_000
+NUMBER_BYTES = 8
+DAY_S = 86_400
+
+_STATES = {
+    State.OFFERED: analysts_pb2.TASK_STATE_OFFERED,
+    State.LEASED: analysts_pb2.TASK_STATE_LEASED,
+    State.WAITING: analysts_pb2.TASK_STATE_WAITING,
+    State.RELEASED: analysts_pb2.TASK_STATE_RELEASED,
+    State.REFUSED: analysts_pb2.TASK_STATE_REFUSED,
+}
+
+_log = logging.getLogger("fedstats.coordinator.analysts")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a Submit brings: decoded, signed by one key, bound together; not compared with the store."""
+
+    query: Query
+    query_signed: Signed
+    order: RoundOrder
+    round_signed: Signed
+    appointment: Appointment
+    appointment_signed: Signed
+
+
+@dataclass(frozen=True, slots=True)
+class Analysts:
+    """What analysts call. `seen_s` says when each node last asked for work."""
+
+    desk: Desk
+    seen_s: Mapping[str, float] = field(default_factory=dict)
+
+    def submit(self, request: analysts_pb2.SubmitRequest, peer: Peer) -> analysts_pb2.SubmitReply:
+        """Register and store a signed round, its query too if it is the first, and offer its tasks.
+
+        The same round again is no new question. It asks those departments again that refused for a reason
+        which may have ended, as long as no later round builds on the totals without them.
+
+        Raises
+        ------
+        MessageInvalid, SignatureInvalid
+            A part is malformed, not signed, or they do not belong together.
+        RoundConflict
+            The round was submitted with other content, by another key, or comes too early.
+        DeadlinePassed
+            The query's deadline is over, or implausibly far away.
+        AgreementNotInForce, AppointmentInvalid
+            No agreement of this name was published and signed by all its controllers, or none of them
+            appointed the analyst.
+        NotFound
+            A participant's node has not joined.
+        TooLarge
+            The answers would not fit one reply, or this analyst has too many questions open.
+
+        """
+        asked = _read(request)
+        digest, number = asked.order.query, asked.order.number
+        known = self.desk.store.questions.query(digest)
+        if known is not None and known.key != asked.query_signed.key.raw:
+            raise RoundConflict("This query was submitted by another key.")
+        before = self.desk.store.questions.rounds(digest)
+        if number < len(before):
+            self._submit_again(asked, before[number])
+        else:
+            self._submit_first(asked, known, before, peer)
+        return analysts_pb2.SubmitReply(query=digest)
+
+    def watch_poll(self) -> Poll[analysts_pb2.WatchRequest, analysts_pb2.WatchReply]:
+        """Watch as a long poll: ends when a task of the round has changed."""
+        return Poll(
+            wait_s=lambda request: request.wait_s,
+            arrive=lambda _request, _peer: None,
+            look=self._news,
+            idle=lambda request, _peer: self._progress(request),
+            topics=lambda request, _peer: (_topic(request),),
+        )
+
+    def fetch(self, request: analysts_pb2.FetchRequest, peer: Peer) -> analysts_pb2.FetchReply:
+        """Everything of one query: noisy numbers, for every analyst who knows its hash.
+
+        Raises
+        ------
+        NotFound
+            There is no such query.
+
+        """
+        del peer
+        query = self.desk.store.questions.query(request.query)
+        if query is None:
+            raise NotFound("The coordinator has no query of this hash.")
+        records = [
+            analysts_pb2.RoundRecord(
+                round=stored.signed,
+                outcomes=[]
+                if request.statements_only
+                else self.desk.store.tasks.outcomes(stored.query, stored.number),
+            )
+            for stored in self.desk.store.questions.rounds(request.query)
+        ]
+        return analysts_pb2.FetchReply(query=query.signed, appointment=query.appointment, rounds=records)
+
+    def catalogue(self, request: analysts_pb2.CatalogueRequest, peer: Peer) -> analysts_pb2.CatalogueReply:
+        """Which nodes have joined, what they hold, and when they last asked for work."""
+        del request, peer
+        nodes = [member for member in self.desk.store.members.all() if member.role is Role.NODE]
+        return analysts_pb2.CatalogueReply(
+            nodes=[
+                analysts_pb2.NodeHoldings(
+                    department=node.name,
+                    holdings=[
+                        nodes_pb2.Holding(
+                            agreement=held.agreement,
+                            agreement_version=held.agreement_version,
+                            dataset=held.dataset,
+                            edition=held.edition,
+                        )
+                        for held in node.holdings
+                    ],
+                    seen_s=self._seen_s(node),
+                )
+                for node in nodes
+            ]
+        )
+
+    def _submit_again(self, asked: Asked, stored: StoredRound) -> None:
+        if stored.payload_digest != sha256(asked.round_signed.payload):
+            raise RoundConflict("This round was submitted before, with other content.")
+        for change in self.desk.store.tasks.ask_again(stored.query, stored.number, self.desk.now()):
+            self.desk.ring(progress(stored.query, stored.number))
+            if Effect.OFFER in change.effects:
+                self.desk.ring(offers(change.after.department))
+
+    def _submit_first(
+        self, asked: Asked, known: StoredQuery | None, before: list[StoredRound], peer: Peer
+    ) -> None:
+        order, now_s = asked.order, self.desk.now()
+        if order.number != len(before):
+            raise RoundConflict(f"Round {order.number} came before round {len(before)}.")
+        self._check_deadline(asked.query, now_s)
+        agreement = self._agreement_of(asked, now_s)
+        unknown = self.desk.store.members.unknown_nodes(order.participants)
+        if unknown:
+            raise NotFound(f"No node has joined for {', '.join(unknown)}.")
+        release_bytes = _release_bytes(asked, agreement)
+        taken = sum(stored.release_bytes * stored.asked for stored in before)
+        if taken + release_bytes * len(order.participants) > self.desk.limits.reply_bytes_max:
+            raise TooLarge(
+                "The answers of all departments together would be larger than a reply can be.",
+                remedy="Use fewer or coarser keys, or fewer measures.",
+            )
+        account = f"{peer.role.value} {peer.name}"
+        if known is None and self.desk.store.questions.open_queries(account, now_s) >= (
+            most := self.desk.limits.open_queries_max
+        ):
+            raise TooLarge(f"You have {most:,} questions whose deadline is still to come, which is the most.")
+        submission = Submission(
+            query=asked.query_signed,
+            order=order,
+            round=asked.round_signed,
+            appointment=asked.appointment_signed,
+            deadline_s=asked.query.deadline_s,
+            computation=computation_hash(Computation.of(asked.query, order)),
+            release_bytes=release_bytes,
+            peer=account,
+        )
+        entry = query_entry(asked.query, order, asked.appointment, agreement)
+        for task in self.desk.store.questions.submit(submission, entry, now_s):
+            self.desk.ring(offers(task.department))
+        _log.info(
+            "round %d of query %s offered to %d", order.number, order.query.hex(), len(order.participants)
+        )
+
+    def _check_deadline(self, query: Query, now_s: float) -> None:
+        if now_s >= query.deadline_s:
+            raise DeadlinePassed
+        if query.deadline_s > now_s + self.desk.limits.deadline_days_max * DAY_S:
+            raise DeadlinePassed(
+                f"The query's deadline is more than {self.desk.limits.deadline_days_max} days away.",
+                remedy="Ask with an earlier deadline; is the clock of this computer right?",
+            )
+
+    def _agreement_of(self, asked: Asked, now_s: float) -> Agreement:
+        """The published agreement that is signed by all and whose controller appointed the analyst."""
+        documents, query = self.desk.store.documents, asked.query
+        problem: Exception = AgreementNotInForce(
+            f"Agreement {query.agreement} version {query.agreement_version} has not been published here."
+        )
+        revocations = [signed_from(message) for message in documents.statements("revocation")]
+        for stored in documents.agreements_of(query.agreement, query.agreement_version):
+            agreement = agreement_from_json(stored.document)
+            if missing := unsigned_by(agreement, stored.document, stored.signatures):
+                problem = AgreementNotInForce(
+                    f"Agreement {agreement.id} version {agreement.version} lacks the signatures of"
+                    f" {', '.join(missing)}."
+                )
+                continue
+            try:
+                verify_appointment(
+                    asked.appointment_signed,
+                    AppointedRole.ANALYST,
+                    agreement,
+                    now_s=int(now_s),
+                    revoked=revoked_keys(revocations, agreement),
+                )
+            except AppointmentInvalid as refusal:
+                problem = refusal
+            else:
+                return agreement
+        raise problem
+
+    def _check_round(self, request: analysts_pb2.WatchRequest) -> StoredRound:
+        stored = self.desk.store.questions.round(request.query, request.number)
+        if stored is None:
+            raise NotFound("The coordinator has no such round.")
+        return stored
+
+    def _news(self, request: analysts_pb2.WatchRequest, peer: Peer) -> analysts_pb2.WatchReply | None:
+        del peer
+        if self._check_round(request).version == request.seen:
+            return None
+        return self._progress(request)
+
+    def _progress(self, request: analysts_pb2.WatchRequest) -> analysts_pb2.WatchReply:
+        version = self._check_round(request).version
+        seen = {member.name: self._seen_s(member) for member in self.desk.store.members.all()}
+        return analysts_pb2.WatchReply(
+            version=version,
+            tasks=[
+                analysts_pb2.TaskStatus(
+                    department=stored.department,
+                    state=_STATES[stored.task.state],
+                    sentence=stored.task.sentence,
+                    since_s=int(stored.task.since_s),
+                    node_seen_s=seen.get(stored.department, 0),
+                )
+                for stored in self.desk.store.tasks.tasks(request.query, request.number)
+            ],
+        )
+
+    def _seen_s(self, node: Member) -> int:
+        return int(max(self.seen_s.get(node.name, 0), node.seen_s))
+
+
+def _topic(request: analysts_pb2.WatchRequest) -> str:
+    if len(request.query) != HASH_BYTES:
+        raise MessageInvalid("A query is named by its hash of 32 bytes.")
+    return progress(request.query, request.number)
+
+
+def _read(request: analysts_pb2.SubmitRequest) -> Asked:
+    """Decode and verify the three signed parts, and that they belong together."""
+    query_signed, round_signed = signed_from(request.query), signed_from(request.round)
+    appointment_signed = signed_from(request.appointment)
+    for signed, most in (
+        (query_signed, QUERY_BYTES_MAX),
+        (round_signed, ROUND_BYTES_MAX),
+        (appointment_signed, APPOINTMENT_BYTES_MAX),
+    ):
+        if len(signed.payload) > most:
+            raise MessageInvalid("A part of the question is too large.")
+    asked = Asked(
+        query=decode_query(query_signed.verify(Context.QUERY)),
+        query_signed=query_signed,
+        order=decode_round(round_signed.verify(Context.ROUND)),
+        round_signed=round_signed,
+        appointment=decode_appointment(appointment_signed.verify(Context.APPOINTMENT)),
+        appointment_signed=appointment_signed,
+    )
+    if asked.order.query != sha256(query_signed.payload):
+        raise MessageInvalid("The round is of another query.")
+    if asked.order.number >= asked.query.rounds_max:
+        raise MessageInvalid("The round is one more than its query announced.")
+    keys = {query_signed.key, round_signed.key, PublicKey(asked.appointment.key)}
+    if len(keys) != 1 or asked.appointment.role is not AppointedRole.ANALYST:
+        raise MessageInvalid("The query, the round and the appointment are not of one analyst's key.")
+    return asked
+
+
+def _release_bytes(asked: Asked, agreement: Agreement) -> int:
+    """How large the vectors of one department's release are.
+
+    Raises
+    ------
+    LanguageError
+        The round does not fit the definition of its dataset, or has too many cells.
+
+    """
+    dataset = agreement.dataset(asked.query.dataset)
+    return sum(
+        aggregate.cells(dataset) * len(aggregate.measures) * NUMBER_BYTES
+        for aggregate in asked.order.round.aggregates
+    )

@@ -1,0 +1,61 @@
+"""What the coordinator's services share: the store, the clock, a bell for those who wait; and long polls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+from fedstats.coordinator.config import Limits
+from fedstats.coordinator.store import Store
+from fedstats.identity.peer import Peer
+from fedstats.wire.method import Reply, Request
+
+Answer = Callable[[Any, Peer], Any]
+"""One method of the wire, answered at once: (request, peer) -> reply."""
+
+AUTHORITY = "authority"
+"""The topic of agreements, appointments and their ends."""
+
+
+def offers(department: str) -> str:
+    """The topic of tasks that one department's node could lease."""
+    return f"offers {department}"
+
+
+def progress(query: bytes, number: int) -> str:
+    """The topic of one round's tasks."""
+    return f"progress {query.hex()} {number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the services work with. They are called by one thread at a time."""
+
+    store: Store
+    now: Callable[[], float]  # seconds since 1970
+    new_token: Callable[[], str]  # for leases; nobody can guess the next one
+    limits: Limits = field(default_factory=Limits)
+    ring: Callable[[str], None] = lambda _topic: None  # after a change, with its topic
+
+
+@dataclass(frozen=True, slots=True)
+class Poll(Generic[Request, Reply]):
+    """One method that may wait until there is something to say.
+
+    Whoever serves it calls, in this order: `arrive` once; `look` then and whenever one of `topics` rings,
+    until it gives a reply; `idle` for the reply when the wait is over, or when one of `ends` rings.
+    """
+
+    wait_s: Callable[[Request], int]
+    arrive: Callable[[Request, Peer], None]
+    look: Callable[[Request, Peer], Reply | None]
+    idle: Callable[[Request, Peer], Reply]
+    topics: Callable[[Request, Peer], tuple[str, ...]]
+    ends: tuple[str, ...] = ()
+
+    def answer(self, request: Request, peer: Peer) -> Reply:
+        """The reply at once, without waiting: for simulations, which wait on a clock of their own."""
+        self.arrive(request, peer)
+        found = self.look(request, peer)
+        return self.idle(request, peer) if found is None else found

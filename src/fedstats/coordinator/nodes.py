@@ -1,0 +1,212 @@
+"""The service Nodes: a node asks for work and answers it, under its own certificate's name only."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+from fedstats.coordinator.desk import AUTHORITY, Desk, Poll, offers, progress
+from fedstats.coordinator.rounds import Effect, Event, Outcome, Parked, Reported
+from fedstats.coordinator.store_members import Holding
+from fedstats.coordinator.store_questions import StoredRound
+from fedstats.coordinator.store_tasks import Change, StoredTask
+from fedstats.core.names import check_agreement, check_edition, check_identifier, check_label, check_text
+from fedstats.errors import InternalError, MessageInvalid, NotFound
+from fedstats.identity.keys import Context
+from fedstats.identity.peer import Peer
+from fedstats.wire.codec import decode_refusal, decode_release, signed_from
+from fedstats.wire.codec.strict import rejecting, sha256
+from fedstats.wire.v1 import analysts_pb2, nodes_pb2, query_pb2
+
+HOLDINGS_MAX = 1_000
+DECISIONS_MAX = 1_000
+SEEN_EVERY_S = 60
+"""How often it is stored that a node is there; in between it is known to this process only."""
+PARTS_PER_MILLION = 1_000_000
+
+_log = logging.getLogger("fedstats.coordinator.nodes")
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What a node said of itself when it was last stored."""
+
+    announced: bytes
+    stored_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """What nodes call."""
+
+    desk: Desk
+    seen_s: dict[str, float] = field(default_factory=dict)  # when each node last asked for work
+    _presences: dict[str, Presence] = field(default_factory=dict)
+
+    def lease_poll(self) -> Poll[nodes_pb2.LeaseRequest, nodes_pb2.LeaseReply]:
+        """Lease as a long poll: ends with a task, or when there are new agreements to fetch."""
+        return Poll(
+            wait_s=lambda request: request.wait_s,
+            arrive=self.arrive,
+            look=self.look,
+            idle=lambda _request, _peer: self._reply(None),
+            topics=lambda _request, peer: (offers(peer.name),),
+            ends=(AUTHORITY,),
+        )
+
+    def arrive(self, request: nodes_pb2.LeaseRequest, peer: Peer) -> None:
+        """The node is here, holds these editions, and its people decided about these tasks.
+
+        Raises
+        ------
+        MessageInvalid
+            A name in the request is none, or there are too many.
+
+        """
+        now_s = self.desk.now()
+        if len(request.decisions) > DECISIONS_MAX:
+            raise MessageInvalid(f"More than {DECISIONS_MAX} decisions came at once.")
+        self._announce(request, peer.name, now_s)
+        for decision in request.decisions:
+            change = self.desk.store.tasks.decide(peer.name, decision.task, now_s)
+            if change is not None:
+                self._ring(change)
+
+    def look(self, request: nodes_pb2.LeaseRequest, peer: Peer) -> nodes_pb2.LeaseReply | None:
+        """The department's next task, leased now; None if there is none."""
+        del request
+        now_s, tasks = self.desk.now(), self.desk.store.tasks
+        if not tasks.has_offer(peer.name, now_s):
+            return None
+        leased = tasks.lease(peer.name, self.desk.new_token(), self.desk.limits.lease_s, now_s)
+        if leased is None:
+            return None
+        _log.info("task %s leased, time %d", leased.id, leased.task.leases)
+        self.desk.ring(progress(leased.query, leased.number))
+        return self._reply(leased)
+
+    def report(self, request: nodes_pb2.ReportRequest, peer: Peer) -> nodes_pb2.ReportReply:
+        """Take a node's answer. The same one may come again, and late: the first stays.
+
+        Raises
+        ------
+        NotFound
+            This department has no such task.
+        MessageInvalid, SignatureInvalid
+            The answer is malformed, not signed by the key it names, or not of this task.
+
+        """
+        task = self.desk.store.tasks.task(request.task)
+        if task is None or task.department != peer.name:
+            raise NotFound(f"{peer.name} has no task of this name here.")
+        outcome = analysts_pb2.Outcome(department=peer.name, budget=_budget(request))
+        kind = request.WhichOneof("outcome")
+        event: Event
+        if kind == "release":
+            event = Reported(self._released(request, task))
+            outcome.release.CopyFrom(request.release)
+        elif kind == "refusal":
+            event = Reported(_refused(request, task))
+            outcome.refusal.CopyFrom(request.refusal)
+        elif kind == "waiting":
+            with rejecting("Waiting"):
+                event = Parked(request.lease_token, check_text(request.waiting.sentence, what="sentence"))
+        else:
+            raise MessageInvalid("The report has no outcome that this coordinator knows.")
+        change = self.desk.store.tasks.move(task.id, event, self.desk.now(), outcome)
+        self._note(change)
+        self._ring(change)
+        return nodes_pb2.ReportReply()
+
+    def _announce(self, request: nodes_pb2.LeaseRequest, department: str, now_s: float) -> None:
+        """Remember who is here; write it down only when something changed or a while has passed."""
+        if len(request.holdings) > HOLDINGS_MAX:
+            raise MessageInvalid(f"More than {HOLDINGS_MAX} editions were announced.")
+        with rejecting("LeaseRequest"):
+            holdings = sorted({_holding(message) for message in request.holdings})
+            software = (
+                check_label(request.software, what="version of the software") if request.software else ""
+            )
+        self.seen_s[department] = now_s
+        announced = sha256(repr((holdings, software)).encode())
+        known = self._presences.get(department)
+        if known is None or known.announced != announced or now_s >= known.stored_s + SEEN_EVERY_S:
+            self.desk.store.members.announce(department, holdings, software, now_s)
+            self._presences[department] = Presence(announced, now_s)
+
+    def _reply(self, leased: StoredTask | None) -> nodes_pb2.LeaseReply:
+        reply = nodes_pb2.LeaseReply(authority_revision=self.desk.store.documents.revision())
+        if leased is not None:
+            query = self.desk.store.questions.query(leased.query)
+            order = self._round(leased)
+            if query is None:
+                raise InternalError(f"Task {leased.id} has no query.")
+            reply.task.CopyFrom(
+                nodes_pb2.Task(
+                    id=leased.id,
+                    query=query.signed,
+                    round=order.signed,
+                    appointment=query.appointment,
+                    attempt=leased.task.leases,
+                    phase=nodes_pb2.PHASE_COMPUTE,
+                    lease_token=leased.task.token,
+                    expires_s=int(leased.task.expires_s),
+                )
+            )
+        return reply
+
+    def _released(self, request: nodes_pb2.ReportRequest, task: StoredTask) -> Outcome:
+        """A release of exactly this round's computation, no larger than it can be."""
+        signed = signed_from(request.release)
+        note = decode_release(signed.verify(Context.RELEASE))
+        order = self._round(task)
+        if (note.department, note.computation) != (task.department, order.computation):
+            raise MessageInvalid("The release is of another computation or department.")
+        size = sum(vector.nbytes for measures in note.vectors for vector in measures)
+        if size > order.release_bytes:
+            raise MessageInvalid("The release has more numbers than the round asks for.")
+        return Outcome(sha256(signed.payload))
+
+    def _round(self, task: StoredTask) -> StoredRound:
+        order = self.desk.store.questions.round(task.query, task.number)
+        if order is None:
+            raise InternalError(f"Task {task.id} has no round.")
+        return order
+
+    def _note(self, change: Change) -> None:
+        if Effect.CONFLICT in change.effects:
+            _log.warning("task %s has an outcome; another one came and was dropped", change.after.id)
+        elif change.is_change:
+            _log.info("task %s %s", change.after.id, change.after.task.state.value)
+
+    def _ring(self, change: Change) -> None:
+        if change.is_change:
+            self.desk.ring(progress(change.after.query, change.after.number))
+        if Effect.OFFER in change.effects:
+            self.desk.ring(offers(change.after.department))
+
+
+def _refused(request: nodes_pb2.ReportRequest, task: StoredTask) -> Outcome:
+    """A refusal of exactly this round by this department."""
+    signed = signed_from(request.refusal)
+    note = decode_refusal(signed.verify(Context.REFUSAL))
+    if (note.department, note.query, note.number) != (task.department, task.query, task.number):
+        raise MessageInvalid("The refusal is of another round or department.")
+    return Outcome(sha256(signed.payload), note.code, note.sentence)
+
+
+def _holding(message: nodes_pb2.Holding) -> Holding:
+    return Holding(
+        check_agreement(message.agreement),
+        message.agreement_version,
+        check_identifier(message.dataset, what="dataset"),
+        check_edition(message.edition),
+    )
+
+
+def _budget(request: nodes_pb2.ReportRequest) -> query_pb2.Budget | None:
+    if not request.HasField("budget"):
+        return None
+    if max(request.budget.used_ppm, request.budget.left_ppm) > PARTS_PER_MILLION:
+        raise MessageInvalid("A budget has at most a million parts per million.")
+    return request.budget

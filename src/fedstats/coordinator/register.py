@@ -1,0 +1,235 @@
+"""What the public register says: the document of each kind of entry, and one sentence about each. Pure.
+
+Entries outlive programs, so keys are only ever added. Readers meet entries of later kinds and must not fail.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from decimal import ROUND_CEILING, Context, Decimal
+from fractions import Fraction
+
+from fedstats.core.accounting import epsilon_from_rho
+from fedstats.core.agreement import Agreement
+from fedstats.core.agreement_document import Document, decimal_text, document_of
+from fedstats.core.appointment import Appointment
+from fedstats.core.privacy import Mechanism, MechanismLoss
+from fedstats.core.query import Query, RoundOrder
+
+AGREEMENT_PUBLISHED = "agreement-published"
+AGREEMENT_SIGNED = "agreement-signed"
+AGREEMENT_ACCEPTED = "agreement-accepted"
+AGREEMENT_WITHDRAWN = "agreement-withdrawn"
+QUERY = "query"
+ROUND = "round"
+OUTCOME = "outcome"
+
+SHOWN_DIGITS = 4
+QUERY_DIGITS_SHOWN = 12
+
+Read = Mapping[str, object]
+"""An entry's document as it is read: made by any coordinator, so nothing of it is taken for granted."""
+
+
+def agreement_entry(agreement: Agreement, digest: bytes) -> Document:
+    """A new agreement, with what the public is told about it."""
+    document = document_of(agreement)
+    told = ("id", "version", "title", "public", "purposes", "starts_on", "ends_on", "review_on", "privacy")
+    more = ("analysts", "modes", "nodes_min", "partial", "opt_out")
+    return {
+        **{key: document[key] for key in (*told, *more)},
+        "hash": digest.hex(),
+        "controllers": [
+            {"department": c.department, "organisation": c.organisation, "contact": c.contact}
+            for c in agreement.controllers
+        ],
+        "datasets": [
+            {
+                "name": dataset.name,
+                "description": dataset.description,
+                "unit": dataset.unit.kind.value,
+                "columns": [column.name for column in dataset.columns],
+                "holders": list(dataset.holders),
+            }
+            for dataset in agreement.datasets
+        ],
+    }
+
+
+def agreement_step(identifier: str, version: int, digest: bytes, department: str) -> Document:
+    """A department signed, accepted or withdrew from an agreement."""
+    return {"agreement": identifier, "version": version, "hash": digest.hex(), "department": department}
+
+
+def query_entry(query: Query, order: RoundOrder, appointment: Appointment, agreement: Agreement) -> Document:
+    """A question: who asks what of whom, for which purpose, and how much privacy it may use."""
+    purpose = agreement.purpose(query.purpose)
+    return {
+        "query": order.query.hex(),
+        "analyst": appointment.name,
+        "department": appointment.department,
+        "agreement": query.agreement,
+        "version": query.agreement_version,
+        "purpose": query.purpose,
+        "purpose_text": purpose.text if purpose else "",
+        "dataset": query.dataset,
+        "edition": query.edition,
+        "statistic": query.statistic.name,
+        "statistic_version": query.statistic.version,
+        "question": query.statistic.parameters,
+        "departments": list(order.participants),
+        "rounds_max": query.rounds_max,
+        "mode": query.mode.value,
+        "loss": loss_entry(query.loss, query.contribution.departments_max, agreement),
+    }
+
+
+def round_entry(order: RoundOrder) -> Document:
+    """A later round of a question that is registered."""
+    return {"query": order.query.hex(), "round": order.number, "departments": list(order.participants)}
+
+
+def loss_entry(loss: MechanismLoss, departments_max: int, agreement: Agreement) -> Document:
+    """A loss over the whole federation: as charged (rho), and as (epsilon, delta), never rounded down."""
+    rho = loss.charge(departments_max).rho
+    pure = loss.mechanism is Mechanism.LAPLACE
+    delta = Fraction(0) if pure else agreement.privacy.delta_conversion
+    epsilon = _decimal(loss.amount) if pure else epsilon_from_rho(rho, delta)
+    return {
+        "mechanism": loss.mechanism.value,
+        "epsilon": _shown(epsilon),
+        "delta": decimal_text(delta),
+        "rho": f"{rho.numerator}/{rho.denominator}",
+    }
+
+
+def outcome_entry(
+    query: bytes, number: int, *, released: Iterable[str], refused: Mapping[str, str], missing: Iterable[str]
+) -> dict[str, object]:
+    """How a round ended: who answered, who refused with which code, who had not answered at the deadline."""
+    return {
+        "query": query.hex(),
+        "round": number,
+        "released": sorted(released),
+        "refused": dict(sorted(refused.items())),
+        "missing": sorted(missing),
+    }
+
+
+def parsed(document: bytes) -> Read:
+    """The document of an entry; one that cannot be read is empty."""
+    try:
+        read = json.loads(document)
+    except (ValueError, RecursionError):
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def sentence_of(kind: str, document: Read) -> str:
+    """The entry in one sentence: one line without control characters, whatever the entry holds."""
+    return one_line(_sentence(kind, document))
+
+
+def _sentence(kind: str, document: Read) -> str:
+    write = _SENTENCES.get(kind)
+    return write(document) if write else f"An entry of the kind {kind}, which this version does not know."
+
+
+def _published(document: Read) -> str:
+    return f"Agreement {text(document, 'id')} version {text(document, 'version')}: {text(document, 'title')}."
+
+
+def _signed(document: Read) -> str:
+    return f"The controller of {text(document, 'department')} signed agreement {_agreement(document)}."
+
+
+def _accepted(document: Read) -> str:
+    return f"The node of {text(document, 'department')} accepted agreement {_agreement(document)}."
+
+
+def _withdrawn(document: Read) -> str:
+    return f"{text(document, 'department')} withdrew from agreement {_agreement(document)}."
+
+
+def _asked(document: Read) -> str:
+    who = f"{text(document, 'analyst')} of {text(document, 'department')}"
+    why = f"for the purpose {text(document, 'purpose')} under {_agreement(document)}"
+    return f"{who} asked, {why}: {text(document, 'question')}"
+
+
+def _round(document: Read) -> str:
+    whom = listed(document, "departments")
+    return f"Question {_question(document)}: round {text(document, 'round')} was asked of {whom}."
+
+
+def _ended(document: Read) -> str:
+    return f"Question {_question(document)}, round {text(document, 'round')}: {outcome_text(document)}."
+
+
+_SENTENCES: Mapping[str, Callable[[Read], str]] = {
+    AGREEMENT_PUBLISHED: _published,
+    AGREEMENT_SIGNED: _signed,
+    AGREEMENT_ACCEPTED: _accepted,
+    AGREEMENT_WITHDRAWN: _withdrawn,
+    QUERY: _asked,
+    ROUND: _round,
+    OUTCOME: _ended,
+}
+
+
+def _agreement(document: Read) -> str:
+    return f"{text(document, 'agreement')} version {text(document, 'version')}"
+
+
+def _question(document: Read) -> str:
+    return text(document, "query")[:QUERY_DIGITS_SHOWN]
+
+
+def outcome_text(document: Read) -> str:
+    """Who answered, refused or was missing."""
+    refused = document.get("refused")
+    codes = [f"{who} ({code})" for who, code in refused.items()] if isinstance(refused, dict) else []
+    said = {
+        "answered by": listed(document, "released"),
+        "refused by": ", ".join(codes),
+        "no answer by the deadline from": listed(document, "missing"),
+    }
+    return "; ".join(f"{how} {who}" for how, who in said.items() if who) or "nobody answered"
+
+
+def loss_text(document: Read) -> str:
+    """The loss of a question, as people write it."""
+    loss = document.get("loss")
+    if not isinstance(loss, dict):
+        return ""
+    delta = text(loss, "delta")
+    return f"epsilon {text(loss, 'epsilon')}" + (f", delta {delta}" if delta not in ("", "0") else "")
+
+
+def text(document: Read, key: str) -> str:
+    """A text or a number of an entry; empty if it is missing or something else."""
+    value = document.get(key, "")
+    return str(value) if isinstance(value, str | int) else ""
+
+
+def listed(document: Read, key: str) -> str:
+    """A list of texts of an entry, in one line."""
+    value = document.get(key)
+    return ", ".join(str(item) for item in value) if isinstance(value, list) else ""
+
+
+def one_line(said: str) -> str:
+    """What came from another machine as one printable line, for terminals and pages."""
+    return "".join(character for character in " ".join(said.split()) if character.isprintable())
+
+
+def _decimal(value: Fraction) -> Decimal:
+    return Context(prec=28, rounding=ROUND_CEILING).divide(
+        Decimal(value.numerator), Decimal(value.denominator)
+    )
+
+
+def _shown(value: Decimal) -> str:
+    rounded = Context(prec=SHOWN_DIGITS, rounding=ROUND_CEILING).create_decimal(value)
+    return format(rounded.normalize(), "f")

@@ -1,0 +1,109 @@
+"""The coordinator itself: every method of the wire as a function, without network, threads or clock."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from fedstats.coordinator.agreements import Agreements
+from fedstats.coordinator.analysts import Analysts
+from fedstats.coordinator.authority import Admission
+from fedstats.coordinator.config import Limits
+from fedstats.coordinator.desk import Answer, Desk, Poll, offers, progress
+from fedstats.coordinator.nodes import Nodes
+from fedstats.coordinator.rounds import Effect
+from fedstats.coordinator.store import Store
+from fedstats.errors import MessageInvalid, NotPermitted
+from fedstats.identity.certificates import Authority
+from fedstats.identity.peer import Peer
+from fedstats.wire import methods
+from fedstats.wire.method import Method, Reply, Request
+
+TOKEN_BYTES = 16
+
+
+def new_token() -> str:
+    """A lease token that nobody can guess."""
+    return secrets.token_hex(TOKEN_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinator:
+    """All services over one store. Synchronous, and called by one thread at a time.
+
+    `answers` are the methods that reply at once, `polls` those that may wait; `tick` is to be called about
+    once a second. A network server (`server`) and a simulation (`call`) drive the same object.
+    """
+
+    desk: Desk
+    admission: Admission
+    answers: Mapping[Method[Any, Any], Answer]
+    polls: Mapping[Method[Any, Any], Poll[Any, Any]]
+
+    @classmethod
+    def of(
+        cls,
+        store: Store,
+        authority: Authority,
+        *,
+        now: Callable[[], float],
+        limits: Limits | None = None,
+        ring: Callable[[str], None] = lambda _topic: None,
+        token: Callable[[], str] = new_token,
+    ) -> Self:
+        """A coordinator over a store. `ring` hears the topic of every change, after it is durable."""
+        desk = Desk(store, now, token, limits or Limits(), ring)
+        admission = Admission(authority, store.members, now)
+        nodes = Nodes(desk)
+        analysts = Analysts(desk, nodes.seen_s)
+        agreements = Agreements(desk)
+        return cls(
+            desk=desk,
+            admission=admission,
+            answers={
+                methods.JOIN_NODE: admission.join_node,
+                methods.RENEW_NODE: admission.renew,
+                methods.REPORT: nodes.report,
+                methods.JOIN_ANALYST: admission.join_person,
+                methods.RENEW_ANALYST: admission.renew,
+                methods.CATALOGUE: analysts.catalogue,
+                methods.SUBMIT: analysts.submit,
+                methods.FETCH: analysts.fetch,
+                methods.PUBLISH: agreements.publish,
+                methods.SIGN: agreements.sign,
+                methods.FETCH_AUTHORITY: agreements.fetch,
+                methods.REGISTER: agreements.register,
+            },
+            polls={methods.LEASE: nodes.lease_poll(), methods.WATCH: analysts.watch_poll()},
+        )
+
+    def call(self, method: Method[Request, Reply], request: Request, peer: Peer) -> Reply:
+        """Let time pass, and answer a call at once; a poll that has nothing to say says so without waiting.
+
+        Raises
+        ------
+        NotPermitted
+            The peer's role does not open this method.
+        FedstatsError
+            The coordinator refuses.
+
+        """
+        if peer.role not in method.roles:
+            raise NotPermitted(f"A certificate for the role {peer.role.value} does not open {method.name}.")
+        answer = self.polls[method].answer if method in self.polls else self.answers.get(method)
+        if answer is None:
+            raise MessageInvalid(f"This coordinator does not know {method.name}.")
+        self.tick()
+        reply: Reply = answer(request, peer)
+        return reply
+
+    def tick(self) -> None:
+        """What the passing of time does: leases end, and deadlines pass."""
+        now_s = self.desk.now()
+        for change in self.desk.store.tasks.expire(now_s):
+            self.desk.ring(progress(change.after.query, change.after.number))
+            if Effect.OFFER in change.effects:
+                self.desk.ring(offers(change.after.department))
+        self.desk.store.questions.tell_missing(now_s)

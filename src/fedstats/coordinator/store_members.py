@@ -1,0 +1,199 @@
+"""Who joined, who is invited, and what the nodes hold. Each method that writes is one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from fedstats.coordinator.store_file import StoreFile
+from fedstats.errors import AlreadyExists, TokenInvalid
+from fedstats.identity.peer import Peer, Role
+from fedstats.identity.token import Token
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Holding:
+    """An edition of a dataset that a node says it holds, under an agreement."""
+
+    agreement: str
+    agreement_version: int
+    dataset: str
+    edition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A node, an analyst or a controller that has joined. Times are seconds since 1970, 0 for never."""
+
+    role: Role
+    name: str
+    signing_key: bytes
+    joined_s: int
+    certificate_until_s: int
+    seen_s: int
+    software: str
+    holdings: tuple[Holding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A token that nobody has used yet."""
+
+    role: Role
+    name: str
+    made_s: int
+    expires_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate just issued: its DER, its serial number, when it ends, and SHA-256 of its key."""
+
+    der: bytes
+    serial: int
+    until_s: int
+    key_hash: bytes
+
+
+class Members:
+    """Members, their certificates, and the tokens that let more of them in."""
+
+    def __init__(self, file: StoreFile) -> None:
+        """Work on this store."""
+        self._file = file
+
+    def invite(self, token: Token, now_s: float, *, again: bool = False) -> None:
+        """Remember a token, by its id only: the token itself is kept by whoever gets it.
+
+        Raises
+        ------
+        AlreadyExists
+            Somebody joined under this name, and `again` was not asked for.
+
+        """
+        with self._file.transaction() as db:
+            if not again and _member(db, Peer(token.role, token.name)) is not None:
+                raise AlreadyExists(
+                    f"The {token.role.value} {token.name} has joined already.",
+                    remedy="If it lost its keys and must join once more, add --again.",
+                )
+            db.execute(
+                "INSERT INTO tokens (id, role, name, made_s, expires_s) VALUES (?, ?, ?, ?, ?)",
+                (token.token_id, token.role.value, token.name, int(now_s), int(token.expires_at.timestamp())),
+            )
+
+    def join(
+        self, token_id: str, roles: Iterable[Role], issue: Callable[[Peer], Issued], key: bytes, now_s: float
+    ) -> Issued:
+        """Use a token and record the certificate that `issue` makes for its owner, both or neither.
+
+        A reply may be lost, so the same TLS key may use the same token again until it expires.
+
+        Raises
+        ------
+        TokenInvalid
+            The token is unknown, expired, used for another key, or for another role.
+
+        """
+        with self._file.transaction() as db:
+            token = db.execute("SELECT * FROM tokens WHERE id = ?", (token_id,)).fetchone()
+            if token is None or now_s >= token["expires_s"]:
+                raise TokenInvalid("This token is not known here, or has expired.")
+            peer = Peer(Role(token["role"]), token["name"])
+            if peer.role not in roles:
+                command = "fedstats node join" if peer.role is Role.NODE else "fedstats join"
+                raise TokenInvalid(
+                    f"This token is for the {peer.role.value} {peer.name}.", remedy=f"Type: {command} TOKEN"
+                )
+            issued = issue(peer)
+            if token["used_for"] not in (None, issued.key_hash):
+                raise TokenInvalid("This token was used already.")
+            db.execute(
+                "UPDATE tokens SET used_s = ?, used_for = ? WHERE id = ?",
+                (int(now_s), issued.key_hash, token_id),
+            )
+            db.execute(
+                "INSERT INTO members (role, name, signing_key, joined_s) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET signing_key = excluded.signing_key, joined_s = excluded.joined_s",
+                (peer.role.value, peer.name, key, int(now_s)),
+            )
+            _record(db, peer, issued, now_s)
+            return issued
+
+    def renew(self, peer: Peer, issued: Issued, now_s: float) -> None:
+        """Record a renewed certificate of a member.
+
+        Raises
+        ------
+        TokenInvalid
+            Nobody of this role and name has joined here.
+
+        """
+        with self._file.transaction() as db:
+            if _member(db, peer) is None:
+                raise TokenInvalid(f"The {peer.role.value} {peer.name} has not joined here.")
+            _record(db, peer, issued, now_s)
+
+    def announce(self, department: str, holdings: Iterable[Holding], software: str, now_s: float) -> None:
+        """A node was here and holds these editions."""
+        with self._file.transaction() as db:
+            db.execute(
+                "UPDATE members SET seen_s = ?, software = ? WHERE role = 'node' AND name = ?",
+                (int(now_s), software, department),
+            )
+            db.execute("DELETE FROM holdings WHERE department = ?", (department,))
+            db.executemany(
+                "INSERT INTO holdings VALUES (?, ?, ?, ?, ?)",
+                [(department, h.agreement, h.agreement_version, h.dataset, h.edition) for h in set(holdings)],
+            )
+
+    def unknown_nodes(self, departments: Iterable[str]) -> list[str]:
+        """Those of the departments whose node has not joined."""
+        known = {row["name"] for row in self._file.rows("SELECT name FROM members WHERE role = 'node'")}
+        return [department for department in departments if department not in known]
+
+    def all(self) -> list[Member]:
+        """Every member, by role and name."""
+        held: dict[str, list[Holding]] = {}
+        for row in self._file.rows("SELECT * FROM holdings ORDER BY 1, 2, 3, 4, 5"):
+            department, *rest = row
+            held.setdefault(department, []).append(Holding(*rest))
+        rows = self._file.rows(
+            "SELECT m.*, (SELECT MAX(until_s) FROM certificates c WHERE c.role = m.role AND c.name = m.name)"
+            " AS until_s FROM members m ORDER BY role, name"
+        )
+        return [
+            Member(
+                role=Role(row["role"]),
+                name=row["name"],
+                signing_key=row["signing_key"],
+                joined_s=row["joined_s"],
+                certificate_until_s=row["until_s"] or 0,
+                seen_s=row["seen_s"],
+                software=row["software"],
+                holdings=tuple(held.get(row["name"], ())) if row["role"] == Role.NODE.value else (),
+            )
+            for row in rows
+        ]
+
+    def invitations(self, now_s: float) -> list[Invitation]:
+        """Tokens that can still be used for the first time."""
+        rows = self._file.rows(
+            "SELECT * FROM tokens WHERE used_s IS NULL AND expires_s > ? ORDER BY role, name, made_s", now_s
+        )
+        return [Invitation(Role(r["role"]), r["name"], r["made_s"], r["expires_s"]) for r in rows]
+
+
+def _member(db: sqlite3.Connection, peer: Peer) -> sqlite3.Row | None:
+    found: sqlite3.Row | None = db.execute(
+        "SELECT * FROM members WHERE role = ? AND name = ?", (peer.role.value, peer.name)
+    ).fetchone()
+    return found
+
+
+def _record(db: sqlite3.Connection, peer: Peer, issued: Issued, now_s: float) -> None:
+    db.execute(
+        "INSERT INTO certificates VALUES (?, ?, ?, ?, ?)",
+        (f"{issued.serial:x}", peer.role.value, peer.name, int(now_s), issued.until_s),
+    )

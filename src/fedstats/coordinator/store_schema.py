@@ -1,0 +1,153 @@
+"""The coordinator's tables. Times are seconds since 1970; bytes are what was signed, unchanged."""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x66656473  # "feds": tells this file from other SQLite files
+VERSION = 1
+
+SCHEMA = """
+-- Who joined. Certificates open connections and give no authority over data.
+CREATE TABLE members (
+    role TEXT NOT NULL CHECK (role IN ('node', 'analyst', 'controller')),
+    name TEXT NOT NULL,
+    signing_key BLOB NOT NULL,          -- as told when joining; informative, may be empty
+    joined_s INTEGER NOT NULL,
+    seen_s INTEGER NOT NULL DEFAULT 0,  -- nodes: when they last asked for work, to about a minute
+    software TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (role, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE certificates (
+    serial TEXT PRIMARY KEY,            -- hexadecimal
+    role TEXT NOT NULL,
+    name TEXT NOT NULL,
+    issued_s INTEGER NOT NULL,
+    until_s INTEGER NOT NULL,
+    FOREIGN KEY (role, name) REFERENCES members
+) STRICT, WITHOUT ROWID;
+CREATE INDEX certificates_by_member ON certificates (role, name, until_s);
+
+CREATE TABLE tokens (
+    id TEXT PRIMARY KEY,
+    role TEXT NOT NULL,
+    name TEXT NOT NULL,
+    made_s INTEGER NOT NULL,
+    expires_s INTEGER NOT NULL,
+    used_s INTEGER,
+    used_for BLOB                       -- SHA-256 of the TLS key it was used for: the same key may come again
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE holdings (
+    department TEXT NOT NULL,
+    agreement TEXT NOT NULL,
+    agreement_version INTEGER NOT NULL,
+    dataset TEXT NOT NULL,
+    edition TEXT NOT NULL,
+    PRIMARY KEY (department, agreement, agreement_version, dataset, edition)
+) STRICT, WITHOUT ROWID;
+
+-- Documents that carry authority, with the peer that brought each, for its limits.
+CREATE TABLE agreements (
+    hash BLOB PRIMARY KEY,
+    id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    document BLOB NOT NULL,
+    peer TEXT NOT NULL,
+    at_s INTEGER NOT NULL
+) STRICT;
+CREATE INDEX agreements_by_id ON agreements (id, version);
+
+CREATE TABLE signatures (
+    agreement BLOB NOT NULL REFERENCES agreements,
+    key BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    at_s INTEGER NOT NULL,
+    PRIMARY KEY (agreement, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE acceptances (              -- the last word of each department
+    agreement BLOB NOT NULL REFERENCES agreements,
+    department TEXT NOT NULL,
+    withdrawn INTEGER NOT NULL,
+    signed_at_s INTEGER NOT NULL,
+    signed BLOB NOT NULL,
+    PRIMARY KEY (agreement, department)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE statements (
+    digest BLOB PRIMARY KEY,            -- of the whole signed message
+    kind TEXT NOT NULL CHECK (kind IN ('appointment', 'revocation')),
+    signed BLOB NOT NULL,
+    peer TEXT NOT NULL,
+    at_s INTEGER NOT NULL
+) STRICT;
+CREATE INDEX statements_by_peer ON statements (peer, kind);
+
+CREATE TABLE revision (only INTEGER PRIMARY KEY CHECK (only = 1), value INTEGER NOT NULL) STRICT;
+INSERT INTO revision VALUES (1, 0);
+
+-- Questions.
+CREATE TABLE queries (
+    hash BLOB PRIMARY KEY,              -- SHA-256 of the payload
+    signed BLOB NOT NULL,
+    key BLOB NOT NULL,
+    appointment BLOB NOT NULL,
+    peer TEXT NOT NULL,
+    deadline_s INTEGER NOT NULL,
+    at_s INTEGER NOT NULL
+) STRICT;
+CREATE INDEX queries_by_peer ON queries (peer, deadline_s);
+
+CREATE TABLE rounds (
+    query BLOB NOT NULL REFERENCES queries,
+    number INTEGER NOT NULL,
+    signed BLOB NOT NULL,
+    payload_digest BLOB NOT NULL,
+    computation BLOB NOT NULL,          -- what a release must be of
+    release_bytes INTEGER NOT NULL,     -- how large the vectors of one release are
+    asked INTEGER NOT NULL,             -- participants
+    version INTEGER NOT NULL DEFAULT 1, -- grows with every change of a task
+    open INTEGER NOT NULL,              -- tasks without an outcome
+    told_missing INTEGER NOT NULL DEFAULT 0,  -- the register says who was missing at the deadline
+    deadline_s INTEGER NOT NULL,
+    PRIMARY KEY (query, number)
+) STRICT;
+CREATE INDEX rounds_open ON rounds (deadline_s) WHERE open > 0 AND told_missing = 0;
+
+CREATE TABLE tasks (
+    id TEXT PRIMARY KEY,
+    query BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    department TEXT NOT NULL,
+    deadline_s INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('offered', 'leased', 'waiting', 'released', 'refused')),
+    since_s REAL NOT NULL,
+    leases INTEGER NOT NULL DEFAULT 0,
+    token TEXT NOT NULL DEFAULT '',
+    expires_s REAL NOT NULL DEFAULT 0,
+    sentence TEXT NOT NULL DEFAULT '',
+    code TEXT NOT NULL DEFAULT '',
+    digest BLOB,                        -- of the outcome's payload
+    outcome BLOB,                       -- analysts_pb2.Outcome
+    FOREIGN KEY (query, number) REFERENCES rounds,
+    UNIQUE (query, number, department)
+) STRICT;
+CREATE INDEX tasks_offered ON tasks (department, leases) WHERE state = 'offered';
+CREATE INDEX tasks_leased ON tasks (expires_s) WHERE state = 'leased';
+
+-- The public register: entries are added, and that is all.
+CREATE TABLE register (
+    number INTEGER PRIMARY KEY,
+    at_s INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    document BLOB NOT NULL              -- canonical JSON
+) STRICT;
+CREATE TRIGGER register_keeps BEFORE DELETE ON register
+    BEGIN SELECT RAISE(ABORT, 'the register keeps every entry'); END;
+CREATE TRIGGER register_stays BEFORE UPDATE ON register
+    BEGIN SELECT RAISE(ABORT, 'the register changes no entry'); END;
+-- Without it INSERT OR REPLACE would put another entry in the place of an old one.
+CREATE TRIGGER register_grows BEFORE INSERT ON register
+    WHEN NEW.number IS NOT (SELECT COALESCE(MAX(number), 0) + 1 FROM register)
+    BEGIN SELECT RAISE(ABORT, 'the register grows at its end'); END;
+"""
