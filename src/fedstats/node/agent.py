@@ -1,0 +1,122 @@
+"""The daemon: one thread that asks for work, a few that do it, until it is told to stop.
+
+The node only ever connects outwards. While the coordinator is away it keeps asking, at random moments further
+and further apart, so that a thousand nodes do not come back at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import Event, Semaphore, Thread
+
+from fedstats.errors import MessageInvalid, NetworkError, NotFound, NotPermitted
+from fedstats.node.service import Node
+from fedstats.wire.methods import POLL_S_MAX
+from fedstats.wire.v1 import nodes_pb2
+
+BACK_OFF_S = 1.0
+BACK_OFF_S_MAX = 60.0
+REPORTS_MAX = 8  # tries to send one answer; later it is sent when the task is offered again
+
+_log = logging.getLogger("fedstats.node")
+
+
+def random_fraction() -> float:
+    """A number from 0 up to 1, from the operating system."""
+    return secrets.randbits(32) / 2**32
+
+
+@dataclass(slots=True)
+class BackOff:
+    """How long to wait after failures in a row: uniform from 0 to a bound that doubles (Brooker 2015)."""
+
+    fraction: Callable[[], float] = random_fraction
+    failures: int = 0
+
+    def after_failure(self) -> float:
+        """Seconds to wait now."""
+        bound = min(BACK_OFF_S * 2.0**self.failures, BACK_OFF_S_MAX)
+        self.failures = min(self.failures + 1, 16)
+        return bound * self.fraction()
+
+    def after_success(self) -> None:
+        """The next failure is the first again."""
+        self.failures = 0
+
+
+@dataclass(slots=True)
+class Agent:
+    """Runs a node until `stop` is set; `before_lease` is called before each time it asks for work."""
+
+    node: Node
+    stop: Event = field(default_factory=Event)
+    before_lease: Callable[[], None] = lambda: None
+    fraction: Callable[[], float] = random_fraction
+
+    def run(self, close: Callable[[], None]) -> None:
+        """Work until `stop` is set; finish what is running, with its report; then `close` the connection."""
+        tasks_max = self.node.config.tasks_max
+        with ThreadPoolExecutor(tasks_max, thread_name_prefix="task") as workers:
+            asking = Thread(target=self._ask, args=(workers, Semaphore(tasks_max)), name="lease", daemon=True)
+            asking.start()
+            self.stop.wait()
+            _log.info("stopping: running tasks are finished first")
+        close()  # ends the long poll
+        asking.join()
+
+    def _ask(self, workers: ThreadPoolExecutor, free: Semaphore) -> None:
+        back_off = BackOff(self.fraction)
+        while True:
+            free.acquire()
+            task = self._lease(back_off)
+            if task is None:
+                free.release()
+            elif not self.stop.is_set():
+                with suppress(RuntimeError):  # the workers were dismissed this very moment
+                    workers.submit(self._work, task).add_done_callback(lambda _: free.release())
+            if self.stop.is_set():  # a task that came meanwhile is offered again when its lease ends
+                return
+
+    def _lease(self, back_off: BackOff) -> nodes_pb2.Task | None:
+        if self.stop.is_set():
+            return None
+        try:
+            self.before_lease()
+            task = self.node.lease(POLL_S_MAX)
+        except Exception as problem:  # noqa: BLE001 # whatever it was, a daemon asks again
+            if not self.stop.is_set():
+                wait_s = back_off.after_failure()
+                _log.warning("no work came; asking again in %.1f s: %s", wait_s, problem)
+                self.stop.wait(wait_s)
+            return None
+        back_off.after_success()
+        return task
+
+    def _work(self, task: nodes_pb2.Task) -> None:
+        """Run one task and send its answer; a worker never ends with an error."""
+        back_off = BackOff(self.fraction)
+        try:
+            report = self.node.runner.run(task)
+            for _ in range(REPORTS_MAX):
+                if self._sent(report, back_off):
+                    return
+        except Exception:  # noqa: BLE001 # a worker that ended would be missed by nobody
+            _log.exception("a worker failed")
+        finally:
+            self.node.done(task)
+
+    def _sent(self, report: nodes_pb2.ReportRequest, back_off: BackOff) -> bool:
+        """Whether nothing more is to be done about this answer for now."""
+        try:
+            self.node.report(report)
+        except (NotFound, NotPermitted, MessageInvalid) as problem:
+            _log.warning("the coordinator did not take the answer: %s", problem)
+        except NetworkError as problem:
+            _log.warning("the answer was not sent: %s", problem)
+            return self.stop.wait(back_off.after_failure())
+        return True

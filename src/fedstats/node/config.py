@@ -1,0 +1,156 @@
+"""node.toml: what a department's IT decides. Agreements say what may be asked; here is where the data is."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from fedstats.core.accounting import rho_from_epsilon
+from fedstats.core.names import check_identifier
+from fedstats.core.privacy import Loss
+from fedstats.core.reading import Reader
+from fedstats.engines import Resources
+from fedstats.engines.mapping import DatasetMapping
+from fedstats.errors import ConfigInvalid, FileProblem, MappingInvalid, ValueInvalid
+from fedstats.node.caps import Cap, CapKind
+
+CONFIG_BYTES_MAX = 1_000_000
+TASKS_MAX = 64
+LIFETIME_EPSILON_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class LifetimeTerms:
+    """The most that the answers of this node may ever reveal about one person of a namespace."""
+
+    epsilon: Fraction = field(
+        metadata={
+            "about": "Over all agreements, datasets and editions together, for ever. Nothing refills it.",
+            "example": '"20"',
+        }
+    )
+    delta: Fraction = field(metadata={"about": "The probability that goes with it.", "example": '"0.00001"'})
+
+    def __post_init__(self) -> None:
+        """Both are in range."""
+        if not 0 < self.epsilon <= LIFETIME_EPSILON_MAX or not 0 < self.delta < Fraction(1, 100):
+            raise ValueInvalid(
+                f"A lifetime cap needs an epsilon up to {LIFETIME_EPSILON_MAX} and a delta below 0.01."
+            )
+
+    def cap(self, namespace: str) -> Cap:
+        """The limit that the ledger charges: half of delta converts, the other half caps additive delta."""
+        half = self.delta / 2
+        return Cap(CapKind.LIFETIME, namespace, Loss(rho_from_epsilon(self.epsilon, half), half), half)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """All of node.toml."""
+
+    tasks_max: int = field(default=2, metadata={"about": "How many questions are computed at the same time."})
+    threads: int = field(default=2, metadata={"about": "Processor cores for one computation."})
+    memory_mb: int = field(
+        default=1024,
+        metadata={"about": "Memory in MB for one computation; what needs more goes to disk."},
+    )
+    lifetime: Mapping[str, LifetimeTerms] = field(
+        default_factory=dict,
+        metadata={
+            "about": "One table for each namespace of persons that the agreements name. Without it the node "
+            "answers nothing about them."
+        },
+    )
+    datasets: tuple[DatasetMapping, ...] = field(
+        default=(), metadata={"about": "Where the data is, and what its columns and codes mean."}
+    )
+
+    def __post_init__(self) -> None:
+        """Counts are in range, names are names, each dataset is mapped once."""
+        if not 1 <= self.tasks_max <= TASKS_MAX:
+            raise ValueInvalid(f"tasks_max lies between 1 and {TASKS_MAX}.")
+        Resources(self.memory_mb, self.threads)
+        for namespace in self.lifetime:
+            check_identifier(namespace, what="namespace of persons")
+        names = [mapping.dataset for mapping in self.datasets]
+        if len(set(names)) != len(names):
+            raise ValueInvalid("A dataset is mapped twice.")
+
+    @property
+    def resources(self) -> Resources:
+        """What one computation may use of the machine."""
+        return Resources(self.memory_mb, self.threads)
+
+    @property
+    def lifetime_caps(self) -> Mapping[str, Cap]:
+        """The lifetime caps as the ledger charges them, by namespace."""
+        return {namespace: terms.cap(namespace) for namespace, terms in self.lifetime.items()}
+
+    def mapping(self, dataset: str) -> DatasetMapping:
+        """Where this dataset is.
+
+        Raises
+        ------
+        MappingInvalid
+            node.toml does not say.
+
+        """
+        for mapping in self.datasets:
+            if mapping.dataset == dataset:
+                return mapping
+        raise MappingInvalid(
+            f"node.toml does not say where {dataset} is.",
+            remedy=f'Add [[datasets]] with dataset = "{dataset}": fedstats node config --example shows one.',
+        )
+
+
+def read_config(path: Path) -> NodeConfig:
+    """Read node.toml; relative paths in it are relative to its folder.
+
+    Raises
+    ------
+    FileProblem
+        The file cannot be read.
+    ConfigInvalid
+        It is no TOML, or a key is unknown, missing or out of range.
+
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as problem:
+        raise FileProblem(
+            f"{path} cannot be read: {problem.strerror}.",
+            remedy="fedstats node init writes one; fedstats node config --example shows every setting.",
+        ) from None
+    if len(content) > CONFIG_BYTES_MAX:
+        raise ConfigInvalid(f"{path} is too large for a configuration.")
+    try:
+        document = tomllib.loads(content.decode())
+    except ValueError as problem:
+        raise ConfigInvalid(f"{path} is not TOML: {problem}.") from None
+    return config_of(document, folder=path.parent)
+
+
+def config_of(document: Mapping[str, object], *, folder: Path) -> NodeConfig:
+    """The configuration in a document; raises ConfigInvalid."""
+    reader = Reader(document, where="", error=ConfigInvalid)
+    with reader, reader.building():
+        lifetime = reader.table("lifetime", optional=True)
+        namespaces = lifetime.keys()
+        return NodeConfig(
+            tasks_max=reader.integer("tasks_max", 2),
+            threads=reader.integer("threads", 2),
+            memory_mb=reader.integer("memory_mb", 1024),
+            lifetime={name: _lifetime(lifetime.table(name)) for name in namespaces},
+            datasets=tuple(
+                DatasetMapping.read(table, folder) for table in reader.tables("datasets", optional=True)
+            ),
+        )
+
+
+def _lifetime(reader: Reader) -> LifetimeTerms:
+    with reader, reader.building():
+        return LifetimeTerms(reader.decimal("epsilon"), reader.decimal("delta"))

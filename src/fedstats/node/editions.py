@@ -1,0 +1,217 @@
+"""Editions: named snapshots of a dataset, made from the department's source and never changed.
+
+An edition belongs to one agreement, whose schedule names it (`2025-09`). A repair or a newer opt-out list
+makes a revision (`2025-09.2`); from then on the older one answers nothing new, and its file is gone.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fedstats.core.agreement import Agreement
+from fedstats.core.rules import base_edition
+from fedstats.core.schema import Dataset
+from fedstats.engines import EditionOrder, EditionReport, Engine, Resources, definition_hash
+from fedstats.engines.mapping import DatasetMapping
+from fedstats.errors import EditionExists, EditionMissing, FileProblem, OptOutListProblem
+from fedstats.node.state import State
+from fedstats.wire.v1 import nodes_pb2
+
+FOLDER_MODE = 0o700
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """One edition that this node holds; `made_s` in seconds since 1970."""
+
+    agreement: str
+    dataset: str
+    base: str
+    revision: int
+    definition: bytes
+    made_s: int
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """`2025-09`, and from the second revision on `2025-09.2`."""
+        return edition_name(self.base, self.revision)
+
+
+def edition_name(base: str, revision: int) -> str:
+    """The name of a revision of an edition."""
+    return base if revision == 1 else f"{base}.{revision}"
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What every edition of a node is made with; `key` is the secret behind the keyed hashes of rows."""
+
+    engine: Engine
+    resources: Resources
+    key: bytes = field(repr=False)
+    now_s: int
+
+
+class Editions:
+    """The editions of one node: an index in its records, and one file each."""
+
+    def __init__(self, state: State, folder: Path) -> None:
+        """Use this node's records and the folder of the files."""
+        self._state = state
+        self._folder = folder
+
+    def all(self) -> tuple[Edition, ...]:
+        """The newest revision of every edition, by name."""
+        with self._state.look() as sqlite:
+            rows = sqlite.execute(
+                "SELECT agreement, dataset, base, MAX(revision), definition, made_s FROM edition"
+                " GROUP BY agreement, dataset, base ORDER BY agreement, dataset, base"
+            ).fetchall()
+        return tuple(
+            Edition(
+                agreement,
+                dataset,
+                base,
+                revision,
+                definition,
+                made_s,
+                self._path(agreement, dataset, base, revision),
+            )
+            for agreement, dataset, base, revision, definition, made_s in rows
+        )
+
+    def find(self, agreement: Agreement, dataset: Dataset, name: str) -> Edition:
+        """The edition that a question names exactly.
+
+        Raises
+        ------
+        EditionMissing
+            It is not here, was replaced by a revision, or was made for another definition of the dataset.
+
+        """
+        base = base_edition(name)
+        for edition in self.all():
+            if (edition.agreement, edition.dataset, edition.base) != (agreement.id, dataset.name, base):
+                continue
+            if edition.name != name:
+                raise EditionMissing(
+                    f"Of {dataset.name} {base} this department answers from {edition.name} only."
+                )
+            if edition.definition != definition_hash(dataset):
+                raise EditionMissing(f"Edition {name} was made for another definition of {dataset.name}.")
+            return edition
+        raise EditionMissing(f"This department does not hold edition {name} of {dataset.name}.")
+
+    def holdings(self, agreements: Iterable[Agreement]) -> tuple[nodes_pb2.Holding, ...]:
+        """What can be asked here under these agreements, for the catalogue."""
+        found, editions = [], self.all()
+        for agreement in agreements:
+            for dataset in agreement.datasets:
+                definition = definition_hash(dataset)
+                found += [
+                    nodes_pb2.Holding(
+                        agreement=agreement.id,
+                        agreement_version=agreement.version,
+                        dataset=dataset.name,
+                        edition=edition.name,
+                    )
+                    for edition in editions
+                    if (edition.agreement, edition.dataset) == (agreement.id, dataset.name)
+                    and edition.definition == definition
+                    and edition.base in dataset.editions
+                ]
+        return tuple(found)
+
+    def refresh(
+        self, agreement: Agreement, mapping: DatasetMapping, base: str, making: Making, *, revise: bool
+    ) -> tuple[Edition, EditionReport]:
+        """Make an edition from the source as it is now; the report is for local eyes only.
+
+        Raises
+        ------
+        EditionMissing
+            The agreement's schedule does not name it.
+        EditionExists
+            It is here already, and a revision was not asked for.
+        OptOutListProblem
+            The agreement applies opt-outs, and the list is missing or too old.
+        DataError
+            The source cannot be read, or the mapping does not fit.
+
+        """
+        dataset = agreement.dataset(mapping.dataset)
+        if base not in dataset.editions:
+            named = ", ".join(dataset.editions)
+            raise EditionMissing(f"The schedule of {dataset.name} in {agreement.id} names {named}.")
+        opt_outs = opt_outs_to_apply(agreement, mapping, now_s=making.now_s)
+        revision = self._revisions(agreement.id, dataset.name, base) + 1
+        if revision > 1 and not revise:
+            raise EditionExists(f"Edition {base} of {dataset.name} exists, and editions never change.")
+        path = self._path(agreement.id, dataset.name, base, revision)
+        path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # left by a refresh that died: the index knows nothing of it
+        order = EditionOrder(edition_name(base, revision), making.key, making.now_s, path, opt_outs)
+        report = making.engine.make_edition(mapping, dataset, order, making.resources)
+        row = (agreement.id, dataset.name, base, revision, definition_hash(dataset), making.now_s)
+        with self._state.change() as sqlite:
+            sqlite.execute("INSERT INTO edition VALUES (?, ?, ?, ?, ?, ?)", row)
+        if revision > 1:  # people who opted out meanwhile are in the older file
+            self._path(agreement.id, dataset.name, base, revision - 1).unlink(missing_ok=True)
+        return Edition(*row, path), report
+
+    def delete(self, agreement: str) -> None:
+        """Delete every edition of an agreement, when the department leaves it."""
+        with self._state.change() as sqlite:
+            sqlite.execute("DELETE FROM edition WHERE agreement = ?", (agreement,))
+        try:
+            shutil.rmtree(self._folder / agreement)
+        except FileNotFoundError:
+            return
+        except OSError as problem:
+            raise FileProblem(f"{problem.filename} cannot be deleted: {problem.strerror}.") from None
+
+    def _revisions(self, agreement: str, dataset: str, base: str) -> int:
+        with self._state.look() as sqlite:
+            (newest,) = sqlite.execute(
+                "SELECT COALESCE(MAX(revision), 0) FROM edition"
+                " WHERE agreement = ? AND dataset = ? AND base = ?",
+                (agreement, dataset, base),
+            ).fetchone()
+        return int(newest)
+
+    def _path(self, agreement: str, dataset: str, base: str, revision: int) -> Path:
+        return self._folder / agreement / dataset / f"{edition_name(base, revision)}.duckdb"
+
+
+def opt_outs_to_apply(agreement: Agreement, mapping: DatasetMapping, *, now_s: int) -> Path | None:
+    """The list of people to leave out; None if the agreement applies none.
+
+    Raises
+    ------
+    OptOutListProblem
+        The agreement applies opt-outs, and the list is not named, is missing, or is older than it may be.
+
+    """
+    if not agreement.opt_out.applies:
+        return None
+    if mapping.opt_out_list is None:
+        raise OptOutListProblem(
+            f"Agreement {agreement.id} leaves out people who opted out, and node.toml names no list of them.",
+            remedy='Add opt_out_list = "PATH" to the [[datasets]] table of ' + f"{mapping.dataset}.",
+        )
+    try:
+        made_s = mapping.opt_out_list.stat().st_mtime
+    except OSError as problem:
+        raise OptOutListProblem(f"{mapping.opt_out_list} cannot be read: {problem.strerror}.") from None
+    most = agreement.opt_out.list_age_days_max
+    if now_s - made_s > most * DAY_S:
+        raise OptOutListProblem(
+            f"{mapping.opt_out_list} is older than the {most} days that agreement {agreement.id} allows.",
+            remedy="Fetch the present list, then make the edition.",
+        )
+    return mapping.opt_out_list

@@ -1,0 +1,326 @@
+"""What a node does with one task, from the signed question to the signed answer: the page for an auditor.
+
+    verify   the analyst signed the query and this round; the agreement is in force here; its rules allow it
+    allow    the department has not paused, and the deadline has not passed
+    bind     this round has one content for ever, and the query's rounds share one loss
+    find     a recorded release answers again, free
+    plan     sensitivity, noise and loss, computed here from the signed question and nothing else
+    reserve  both limits are checked and charged, durably                 -- nothing was computed before this
+    compute  exact integers from the edition, and noise on each of them
+    record   the signed release, durably; the first one is the one        -- nothing leaves before this
+
+Up to `reserve` only public facts and the ledger decide, so no refusal depends on the data. After it the
+answer has one shape, whatever the data are, or is one fixed refusal; what went wrong is in the local log.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from fractions import Fraction
+
+from fedstats.core.agreement import Agreement
+from fedstats.core.appointment import AppointedRole
+from fedstats.core.plan import noise_scales
+from fedstats.core.privacy import MechanismLoss
+from fedstats.core.query import Computation, Query, RoundOrder
+from fedstats.core.rules import check_query, check_round
+from fedstats.core.schema import Dataset
+from fedstats.core.statistic import Mode, Vectors
+from fedstats.engines import Engine, Resources
+from fedstats.errors import (
+    AuthorityError,
+    FedstatsError,
+    InternalError,
+    LanguageError,
+    LossInvalid,
+    MessageInvalid,
+    NodeFailed,
+    NotAuthorised,
+    NotOffered,
+    OutsideAgreement,
+    OutsideScope,
+    Refused,
+    Spent,
+    ValueInvalid,
+)
+from fedstats.identity.keys import Context, Signed, SigningKey
+from fedstats.mechanisms import NoiseMechanism, mechanism_of
+from fedstats.node.agreements import Agreements
+from fedstats.node.caps import Cap, agreement_cap, caps_of
+from fedstats.node.editions import Edition, Editions
+from fedstats.node.ledger import Charge, Ledger
+from fedstats.node.policy import Policy
+from fedstats.wire.authority import verify_appointment
+from fedstats.wire.codec import (
+    RefusalNote,
+    ReleaseNote,
+    computation_hash,
+    decode_query,
+    decode_round,
+    encode_refusal,
+    encode_release,
+    signed_from,
+    signed_to,
+)
+from fedstats.wire.codec.strict import sha256, to_bytes
+from fedstats.wire.v1 import nodes_pb2, query_pb2, signed_pb2
+
+RELEASE_INTEGERS_MAX = 1_900_000
+"""So that a release fits the 16 MiB that the coordinator takes; checked before anything is charged."""
+
+_log = logging.getLogger("fedstats.node")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A verified question: everything in it was signed by an analyst and is allowed by the agreement."""
+
+    query: Query
+    query_hash: bytes
+    order: RoundOrder
+    order_hash: bytes
+    agreement: Agreement
+    dataset: Dataset
+    analyst: str
+    computation: bytes
+
+    @property
+    def loss(self) -> MechanismLoss:
+        """What this round may lose, over the federation."""
+        return self.query.loss.share(self.order.round.share)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the question will be answered, and what that costs."""
+
+    edition: Edition
+    mechanism: NoiseMechanism
+    scales: tuple[tuple[Fraction, ...], ...]
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """Runs tasks, in several threads if need be; `checkpoint` hears the name of each step that is done."""
+
+    department: str
+    key: SigningKey
+    agreements: Agreements
+    policy: Policy
+    editions: Editions
+    ledger: Ledger
+    engine: Engine
+    resources: Resources
+    edition_key: bytes = field(repr=False)
+    lifetime: Mapping[str, Cap]
+    now: Callable[[], float]
+    checkpoint: Callable[[str], None] = lambda _: None
+
+    def run(self, task: nodes_pb2.Task) -> nodes_pb2.ReportRequest:
+        """Answer the task, with the recorded release or a signed refusal; no task's content raises."""
+        report = nodes_pb2.ReportRequest(task=task.id, lease_token=task.lease_token)
+        try:
+            asked, release = self._answer(task)
+            report.release.CopyFrom(signed_pb2.Signed.FromString(release))
+            report.budget.CopyFrom(self._budget(asked))
+        except Exception as problem:  # noqa: BLE001 # whatever it was, it becomes one typed refusal
+            report.refusal.CopyFrom(self._refusal(task, _refused(problem)))
+        return report
+
+    def _answer(self, task: nodes_pb2.Task) -> tuple[Asked, bytes]:
+        asked = self._verify(task)
+        self.checkpoint("verify")
+        self.policy.check(asked.query, now_s=int(self.now()))
+        self.checkpoint("allow")
+        share = asked.order.round.share
+        self.ledger.bind(asked.query_hash, asked.order.number, content=asked.order_hash, share=share)
+        self.checkpoint("bind")
+        release = self.ledger.find(asked.computation)
+        self.checkpoint("find")
+        if release is None:
+            plan = self._plan(asked)
+            self.checkpoint("plan")
+            self.ledger.reserve(plan.charge, now_s=int(self.now()))
+            release = self._answer_charged(asked, plan)
+        return asked, release
+
+    def _answer_charged(self, asked: Asked, plan: Plan) -> bytes:
+        """Compute, record, and give back what was recorded; the charge is durable by now."""
+        try:
+            self.checkpoint("reserve")
+            vectors = self._compute(asked, plan)
+            self.checkpoint("compute")
+            note = ReleaseNote(self.department, asked.computation, vectors)
+            signed = Signed.make(Context.RELEASE, encode_release(note), self.key)
+            made = to_bytes(signed_to(signed))
+            release = self.ledger.record(asked.computation, made, now_s=int(self.now()))
+            self.checkpoint("record")
+        except Exception as problem:  # noqa: BLE001 # no error may depend on the data
+            _log_failure(problem)
+            raise NodeFailed from None
+        return release
+
+    def _verify(self, task: nodes_pb2.Task) -> Asked:
+        """Who asks, and what: believe nothing that the coordinator says.
+
+        Raises
+        ------
+        FedstatsError
+            A signature, the appointment, the agreement or one of its rules does not allow this.
+
+        """
+        signed_query, signed_order = signed_from(task.query), signed_from(task.round)
+        query = decode_query(signed_query.verify(Context.QUERY))
+        order = decode_round(signed_order.verify(Context.ROUND))
+        query_hash = sha256(signed_query.payload)
+        if signed_order.key != signed_query.key or order.query != query_hash:
+            raise NotAuthorised("The round is not one of this query by the same analyst.")
+        if task.phase != nodes_pb2.PHASE_COMPUTE or query.mode is not Mode.LOCAL:
+            raise NotOffered("This department answers in local mode only.")
+        agreement = self.agreements.in_force(query.agreement, query.agreement_version)
+        appointment = verify_appointment(
+            signed_from(task.appointment),
+            AppointedRole.ANALYST,
+            agreement,
+            now_s=int(self.now()),
+            revoked=self.agreements.revoked(agreement),
+        )
+        if appointment.key != signed_query.key.raw:
+            raise NotAuthorised("The question is not signed with the key that was appointed.")
+        check_query(agreement, query, self._today())
+        check_round(agreement, query, order)
+        if self.department not in order.participants:
+            raise OutsideScope("This department is not among those that the analyst asked.")
+        return Asked(
+            query=query,
+            query_hash=query_hash,
+            order=order,
+            order_hash=sha256(signed_order.payload),
+            agreement=agreement,
+            dataset=agreement.dataset(query.dataset),
+            analyst=f"{appointment.name}@{appointment.department}",
+            computation=computation_hash(Computation.of(query, order)),
+        )
+
+    def _plan(self, asked: Asked) -> Plan:
+        """What will be computed, with which noise, at which cost: from public facts only.
+
+        Raises
+        ------
+        FedstatsError
+            The edition is not here, the answer is too large, or the loss is too small or too great for it.
+
+        """
+        query, aggregates = asked.query, asked.order.round.aggregates
+        integers = sum(len(a.measures) * a.cells(asked.dataset) for a in aggregates)
+        if integers > RELEASE_INTEGERS_MAX:
+            raise OutsideAgreement(
+                f"The answer would have {integers} numbers; the most is {RELEASE_INTEGERS_MAX}."
+            )
+        agreement_cap, lifetime_cap = caps_of(asked.agreement, asked.dataset, self.lifetime)
+        return Plan(
+            edition=self.editions.find(asked.agreement, asked.dataset, query.edition),
+            mechanism=mechanism_of(query.loss.mechanism),
+            scales=noise_scales(aggregates, asked.loss, query.contribution),
+            charge=Charge(
+                computation=asked.computation,
+                agreement=agreement_cap,
+                lifetime=lifetime_cap,
+                loss=asked.loss.charge(query.contribution.departments_max),
+                mechanism=query.loss.mechanism,
+                share=asked.order.round.share,
+                query=asked.query_hash,
+                round=asked.order.number,
+                agreement_version=asked.agreement.version,
+                dataset=query.dataset,
+                edition=query.edition,
+                purpose=query.purpose,
+                analyst=asked.analyst,
+            ),
+        )
+
+    def _compute(self, asked: Asked, plan: Plan) -> Vectors:
+        """The only place where exact numbers exist; what it returns carries noise.
+
+        Every measure has its own noise, for its own sensitivity and its share of what this node may lose.
+        """
+        query, released = asked.query, []
+        at_node = asked.loss.at_node(query.contribution.departments_max)
+        for aggregate, scales in zip(asked.order.round.aggregates, plan.scales, strict=True):
+            exact = self.engine.compute(
+                plan.edition.path,
+                aggregate,
+                dataset=asked.dataset,
+                where=query.where,
+                contribution=query.contribution,
+                key=self.edition_key,
+                resources=self.resources,
+            )
+            cells = aggregate.cells(asked.dataset)
+            if [len(vector) for vector in exact.vectors] != [cells] * len(aggregate.measures):
+                raise InternalError("The engine's result has not the shape of the question.")
+            released.append(
+                tuple(
+                    plan.mechanism.add_noise(
+                        vector,
+                        scale=scale,
+                        sensitivity=measure.sensitivity(query.contribution),
+                        allowed=at_node.share(measure.weight).amount,
+                    )
+                    for vector, measure, scale in zip(exact.vectors, aggregate.measures, scales, strict=True)
+                )
+            )
+        return tuple(released)
+
+    def _refusal(self, task: nodes_pb2.Task, refusal: Refused) -> signed_pb2.Signed:
+        charged = refusal.spent is Spent.CHARGED
+        _log.info("refused task=%s code=%s charged=%s", ascii(task.id[:80]), refusal.code, charged)
+        query_hash, number = sha256(task.query.payload), _round_number(task)
+        try:
+            note = RefusalNote(
+                self.department, query_hash, number, refusal.code, refusal.sentence, charged=charged
+            )
+        except FedstatsError:  # the sentence quotes something that cannot be quoted
+            note = RefusalNote(
+                self.department, query_hash, number, refusal.code, refusal.title, charged=charged
+            )
+        return signed_to(Signed.make(Context.REFUSAL, encode_refusal(note), self.key))
+
+    def _budget(self, asked: Asked) -> query_pb2.Budget:
+        """How full the agreement's budget is at this node: public, and told with every answer."""
+        (status,) = self.ledger.status([agreement_cap(asked.agreement)])
+        return query_pb2.Budget(used_ppm=status.used_ppm, left_ppm=1_000_000 - status.used_ppm)
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self.now(), UTC).date()
+
+
+def _refused(problem: Exception) -> Refused:
+    """The refusal that travels for what went wrong before anything was charged."""
+    if isinstance(problem, Refused):
+        return problem
+    if isinstance(problem, AuthorityError | MessageInvalid):
+        return NotAuthorised(problem.sentence)
+    if isinstance(problem, LanguageError | ValueInvalid | LossInvalid):
+        return OutsideAgreement(problem.sentence)
+    _log_failure(problem)
+    return NodeFailed(spent=Spent.NOTHING)
+
+
+def _log_failure(problem: Exception) -> None:
+    """Where it went wrong, and in what words if they are ours: other people's words may quote the data."""
+    place = traceback.extract_tb(problem.__traceback__)[-1]
+    said = str(problem) if isinstance(problem, FedstatsError) else type(problem).__name__
+    _log.error("failed at %s:%s: %s", place.filename, place.lineno, said)
+
+
+def _round_number(task: nodes_pb2.Task) -> int:
+    try:
+        return decode_round(task.round.payload).number
+    except FedstatsError:
+        return 0

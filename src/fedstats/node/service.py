@@ -1,0 +1,192 @@
+"""One node put together: its home, its engine, its runner, and its work one step at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from fedstats.core.agreement import Agreement
+from fedstats.core.appointment import Acceptance
+from fedstats.engines import Engine, engine_of
+from fedstats.errors import CoordinatorUnreachable, FedstatsError, NoReplyInTime, NotJoined
+from fedstats.identity.keys import Context, Signed
+from fedstats.node.agreements import Agreements
+from fedstats.node.config import NodeConfig
+from fedstats.node.editions import Editions
+from fedstats.node.home import Home
+from fedstats.node.ledger import Ledger
+from fedstats.node.policy import Policy
+from fedstats.node.runner import Runner
+from fedstats.node.state import State
+from fedstats.wire.codec import encode_acceptance, signed_to
+from fedstats.wire.method import Transport
+from fedstats.wire.methods import FETCH_AUTHORITY, LEASE, PUBLISH, REPORT
+from fedstats.wire.v1 import agreements_pb2, nodes_pb2
+
+ENGINE = "duckdb"  # reads files and DuckDB; one source is in one engine
+SOFTWARE = f"fedstats {version('fedstats')}"
+
+_log = logging.getLogger("fedstats.node")
+
+
+class Node:
+    """A node that is ready to work, in several threads if need be; close it, or use it in a `with` block."""
+
+    def __init__(
+        self,
+        home: Home,
+        config: NodeConfig,
+        transport: Transport | None = None,
+        *,
+        now: Callable[[], float],
+        engine: Engine | None = None,
+        checkpoint: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Open everything that the home holds; without a transport only local work can be done.
+
+        Raises
+        ------
+        NotJoined
+            There is no node in this folder.
+        LedgerCorrupt
+            The ledger is missing or damaged: then nothing is answered.
+        FedstatsError
+            A key or a file cannot be read, or the engine is not installed.
+
+        """
+        self.home, self.config, self.now = home, config, now
+        self.key = home.read_node_key()
+        self.ledger = Ledger(home.ledger)
+        self._state = State(home.state)
+        self.department: str = self._state.department
+        self.agreements = Agreements(self._state, home.trust)
+        self.policy = Policy(self._state)
+        self.editions = Editions(self._state, home.editions)
+        self.engine = engine_of(ENGINE) if engine is None else engine
+        self.runner = Runner(
+            department=self.department,
+            key=self.key,
+            agreements=self.agreements,
+            policy=self.policy,
+            editions=self.editions,
+            ledger=self.ledger,
+            engine=self.engine,
+            resources=config.resources,
+            edition_key=home.read_edition_key(),
+            lifetime=config.lifetime_caps,
+            now=now,
+            checkpoint=checkpoint,
+        )
+        self._checkpoint = checkpoint
+        self._transport = transport
+        self._turn = Lock()
+        self._running: set[str] = set()
+        self._announced: tuple[Acceptance, ...] = ()
+        self._revision: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files; the transport belongs to the caller."""
+        self.ledger.close()
+        self._state.close()
+
+    def poll_once(self, wait_s: int = 0) -> bool:
+        """Hear what is new, take at most one task, run it and report; False if there was none.
+
+        Raises
+        ------
+        NetworkError
+            The coordinator did not answer. Whatever was recorded is sent when the task is offered again.
+
+        """
+        task = self.lease(wait_s)
+        if task is None:
+            return False
+        self.work(task)
+        return True
+
+    def lease(self, wait_s: int) -> nodes_pb2.Task | None:
+        """The next task, waiting for it at most `wait_s`; None if there is none that is not running already.
+
+        What the controllers published, revocations above all, is heard before a task is handed out.
+        """
+        self.exchange_authority()
+        request = nodes_pb2.LeaseRequest(
+            wait_s=wait_s, holdings=self.editions.holdings(self.in_force()), software=SOFTWARE
+        )
+        reply = self.transport.call(LEASE, request)
+        if reply.authority_revision != self._revision:
+            self._fetch_authority()
+        if not reply.HasField("task"):
+            return None
+        with self._turn:
+            if reply.task.id in self._running:  # the lease ran out while a worker was still at it
+                return None
+            self._running.add(reply.task.id)
+        return reply.task
+
+    def work(self, task: nodes_pb2.Task) -> None:
+        """Run a leased task and report it; raises as `poll_once`."""
+        try:
+            self.report(self.runner.run(task))
+        finally:
+            self.done(task)
+
+    def report(self, report: nodes_pb2.ReportRequest) -> None:
+        """Send an answer, once; raises as `poll_once`."""
+        self._checkpoint("answer")
+        self.transport.call(REPORT, report)
+        self._checkpoint("report")
+        _log.info("answered task=%s with=%s", ascii(report.task[:80]), report.WhichOneof("outcome"))
+
+    def done(self, task: nodes_pb2.Task) -> None:
+        """The task may be taken again."""
+        with self._turn:
+            self._running.discard(task.id)
+
+    def exchange_authority(self) -> None:
+        """Say what the department decided about agreements and fetch what was published, if either is new."""
+        acceptances = self.agreements.acceptances()
+        news = [acceptance for acceptance in acceptances if acceptance not in self._announced]
+        for acceptance in news:
+            self._announce(acceptance)
+        self._announced = acceptances
+        if news or self._revision is None:
+            self._fetch_authority()
+
+    def in_force(self) -> tuple[Agreement, ...]:
+        """The agreements in force here today."""
+        return self.agreements.current(datetime.fromtimestamp(self.now(), UTC).date())
+
+    @property
+    def transport(self) -> Transport:
+        """The connection to the coordinator; raises NotJoined where there is none."""
+        if self._transport is None:
+            raise NotJoined(f"The node in {self.home.path} is not connected.")
+        return self._transport
+
+    def _announce(self, acceptance: Acceptance) -> None:
+        signed = Signed.make(Context.ACCEPTANCE, encode_acceptance(acceptance), self.key)
+        try:
+            self.transport.call(PUBLISH, agreements_pb2.PublishRequest(acceptance=signed_to(signed)))
+        except (CoordinatorUnreachable, NoReplyInTime):
+            raise
+        except FedstatsError as problem:  # the coordinator does not know the agreement, say: work goes on
+            _log.warning("the coordinator did not take an acceptance: %s", problem)
+
+    def _fetch_authority(self) -> None:
+        reply = self.transport.call(FETCH_AUTHORITY, agreements_pb2.AuthorityRequest())
+        self.agreements.learn(reply)
+        self._revision = reply.revision
