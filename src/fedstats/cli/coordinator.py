@@ -1,0 +1,269 @@
+"""`fedstats coordinator`: for whoever hosts a federation's coordinator."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from fedstats.cli.running import say, terminal
+from fedstats.errors import ConfigInvalid
+
+if TYPE_CHECKING:  # imported when a command runs
+    from fedstats.coordinator.home import Home
+    from fedstats.coordinator.store_members import Member
+    from fedstats.identity.peer import Role
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+HOME = Path("/var/lib/fedstats-coordinator")
+DAYS_DEFAULT = 7
+PORT_DEFAULT = 8443
+
+
+@click.group
+def coordinator() -> None:
+    """Run a federation's coordinator: it relays signed questions and keeps the public register.
+
+    It sees no rows, and it cannot forge a question, appoint anybody or widen an agreement.
+    """
+
+
+def folder_option(command: Command) -> Command:
+    """Add `--home FOLDER`: the coordinator's folder."""
+    return click.option(
+        "--home",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=HOME,
+        show_default=True,
+        metavar="FOLDER",
+        help="Where the coordinator keeps everything.",
+    )(command)
+
+
+@coordinator.command(short_help="Make a coordinator: its authority, its store, its configuration.")
+@click.option(
+    "--host",
+    required=True,
+    metavar="NAME[:PORT]",
+    help=f"Where nodes and analysts will reach it; the port is {PORT_DEFAULT} unless you say another.",
+)
+@click.option(
+    "--listen",
+    metavar="ADDRESS:PORT",
+    help="Where it listens on this machine. Default: that port on every address (loopback for localhost).",
+)
+@click.option("--title", metavar="TEXT", help="What people see as the issuer of certificates.")
+@folder_option
+def init(*, host: str, listen: str | None, title: str | None, home: Path) -> None:
+    """Make a coordinator: its certificate authority, its store, its configuration."""
+    from fedstats.coordinator.authority import fingerprint_of
+    from fedstats.coordinator.config import Config
+    from fedstats.coordinator.home import Home
+    from fedstats.coordinator.home import init as make
+    from fedstats.identity.address import is_loopback, split_address
+
+    address = host if _has_port(host) else f"{host}:{PORT_DEFAULT}"
+    name, port = split_address(address)
+    everywhere = f"127.0.0.1:{port}" if is_loopback(name) else f"[::]:{port}"
+    config = Config(address=address, listen=listen or everywhere, title=title or Config().title)
+    made = Home(home)
+    authority = make(made, config, now=datetime.now(UTC))
+    say(f"Made a coordinator in {home}. Its settings are in {made.config_file}.")
+    say(f"Authority: SHA-256 {fingerprint_of(authority)}")
+    say()
+    at = "" if home == HOME else f" --home {home}"
+    say(f"Start it:             fedstats coordinator run{at}")
+    say(f"Let somebody join it: fedstats coordinator invite node DEPARTMENT{at}")
+
+
+@coordinator.command(short_help="Serve until told to stop.")
+@folder_option
+def run(*, home: Path) -> None:
+    """Serve until told to stop (SIGTERM or Ctrl-C).
+
+    Prints one line once it takes calls, and its log to standard error.
+    """
+    import logging
+
+    from fedstats.coordinator.authority import fingerprint_of
+    from fedstats.coordinator.home import Home
+    from fedstats.coordinator.server import run as serve
+
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    found = Home(home)
+    config, authority = found.config(), found.authority()
+    store = found.store()
+
+    def announce(port: int) -> None:
+        say(f"Listening on port {port} as {config.address}; authority SHA-256 {fingerprint_of(authority)}")
+
+    try:
+        serve(config, store, authority, on_listening=announce)
+    finally:
+        store.close()
+
+
+@coordinator.command(short_help="Make a one-use token that lets somebody join.")
+@click.argument("role", type=click.Choice(["node", "analyst", "controller"]))
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 365),
+    default=DAYS_DEFAULT,
+    show_default=True,
+    help="How long the token can be used.",
+)
+@click.option("--again", is_flag=True, help="NAME joined before and joins once more, with new keys.")
+@folder_option
+def invite(*, role: str, name: str, days: int, again: bool, home: Path) -> None:
+    """Make a one-use token that lets somebody join.
+
+    NAME is the department for a node or a controller, and the analyst's own name for an analyst. Only the
+    token goes to standard output. Whoever has it can join in that name, so pass it on over a channel that
+    you trust. It opens the connection and gives no right to ask or to answer: controllers give that.
+    """
+    from fedstats.coordinator.authority import Admission
+    from fedstats.identity.peer import Peer, Role
+
+    found = _home(home)
+    config, store = found.config(), found.store()
+    try:
+        admission = Admission(found.authority(), store.members, time.time)
+        token = admission.invite(
+            Peer(Role(role), name), address=config.address, lifetime=timedelta(days=days), again=again
+        )
+    finally:
+        store.close()
+    command = "fedstats node join TOKEN" if role == "node" else "fedstats join TOKEN"
+    click.echo(
+        f"For the {role} {name}, once, until {token.expires_at:%Y-%m-%d %H:%M} UTC: {command}", err=True
+    )
+    say(token.text())
+
+
+@coordinator.command(short_help="Show the nodes that joined, and what they hold.")
+@folder_option
+def nodes(*, home: Path) -> None:
+    """Show the nodes that joined, what they hold, and when they last asked for work."""
+    from rich.table import Table
+
+    from fedstats.identity.peer import Role
+
+    table = Table("Department", "Joined", "Last seen", "Certificate until", "Software", "Editions")
+    for member in _members(home, {Role.NODE}):
+        editions = ", ".join(f"{held.dataset} {held.edition}" for held in member.holdings)
+        table.add_row(
+            member.name,
+            _day(member.joined_s),
+            _minute(member.seen_s),
+            _day(member.certificate_until_s),
+            member.software or "-",
+            editions or "-",
+        )
+    terminal().print(table)
+    _say_invited(home, {Role.NODE})
+
+
+@coordinator.command(short_help="Show the analysts and controllers that joined.")
+@folder_option
+def analysts(*, home: Path) -> None:
+    """Show the analysts and controllers that joined."""
+    from rich.table import Table
+
+    from fedstats.identity.keys import PublicKey
+    from fedstats.identity.peer import Role
+
+    table = Table("Name", "Role", "Joined", "Certificate until", "Signing key as told (fingerprint)")
+    people = {Role.ANALYST, Role.CONTROLLER}
+    for member in _members(home, people):
+        key = PublicKey(member.signing_key).fingerprint if member.signing_key else "-"
+        until = _day(member.certificate_until_s)
+        table.add_row(member.name, member.role.value, _day(member.joined_s), until, key)
+    terminal().print(table)
+    _say_invited(home, people)
+
+
+@coordinator.command(short_help="Print the settings.")
+@click.option("--example", is_flag=True, help="Print an example with every setting and its default.")
+@folder_option
+def config(*, example: bool, home: Path) -> None:
+    """Print the settings that are in force, or an example of them."""
+    from fedstats.coordinator.config import Config, toml_of
+
+    click.echo(toml_of(Config() if example else _home(home).config()), nl=False)
+
+
+@coordinator.command(short_help="Check everything that can be checked here.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@folder_option
+def doctor(*, form: str, home: Path) -> None:
+    """Check everything that can be checked on this machine, and say how to mend what is wrong.
+
+    Ends with exit code 1 if something is wrong.
+    """
+    import json
+    from dataclasses import asdict
+
+    from fedstats.coordinator.doctor import examine
+
+    checks = examine(_home(home), now=datetime.now(UTC))
+    if form == "json":
+        say(json.dumps([asdict(check) for check in checks], indent=1))
+    else:
+        for check in checks:
+            say(f"{'problem' if check.problem else 'ok':8}{check.name}")
+            for line in (check.problem, check.remedy):
+                if line:
+                    say(f"        {line}")
+    if any(check.problem for check in checks):
+        raise SystemExit(1)
+
+
+def _home(folder: Path) -> Home:
+    from fedstats.coordinator.home import Home
+
+    return Home(folder)
+
+
+def _has_port(host: str) -> bool:
+    """Whether NAME[:PORT] has its port; an IPv6 address has one only after its brackets."""
+    if host.count(":") > 1 and not host.startswith("["):
+        raise ConfigInvalid(f"{host[:64]!r}: write an IPv6 address in brackets, such as [2001:db8::1]:8443.")
+    return ":" in host.rpartition("]")[2]
+
+
+def _members(folder: Path, roles: set[Role]) -> list[Member]:
+    store = _home(folder).store()
+    try:
+        return [member for member in store.members.all() if member.role in roles]
+    finally:
+        store.close()
+
+
+def _say_invited(folder: Path, roles: set[Role]) -> None:
+    """Name the tokens that nobody has used yet."""
+    store = _home(folder).store()
+    try:
+        invitations = store.members.invitations(time.time())
+    finally:
+        store.close()
+    for invited in invitations:
+        if invited.role in roles:
+            until = _minute(invited.expires_s)
+            say(f"Invited, not joined yet: {invited.role.value} {invited.name}, until {until} UTC")
+
+
+def _day(at_s: int) -> str:
+    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d}" if at_s else "never"
+
+
+def _minute(at_s: int) -> str:
+    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M}" if at_s else "never"

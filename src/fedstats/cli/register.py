@@ -1,0 +1,142 @@
+"""`fedstats register`: the public register, read from the coordinator or from its folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from fedstats.cli.running import home_at, say, terminal, write_text
+from fedstats.errors import MessageInvalid, NotFound, ValueInvalid
+
+if TYPE_CHECKING:  # imported when a command runs
+    from fedstats.coordinator.store_register import Entry
+
+Command = TypeVar("Command", bound=Callable[..., object])
+Reading = Callable[[int], "Iterator[list[Entry]]"]
+"""Gives the pages behind a number."""
+
+PAGE_ENTRIES = 500
+
+
+@click.group
+def register() -> None:
+    """Read the public register: who asked what, for which purpose, at what cost in privacy."""
+
+
+def source_option(command: Command) -> Command:
+    """Add `--home FOLDER`: from where to read."""
+    return click.option(
+        "--home",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="FOLDER",
+        help="A coordinator's folder, read directly; or yours, read over its connection (the default).",
+    )(command)
+
+
+@register.command(name="list", short_help="List the entries.")
+@click.option("--after", type=click.IntRange(0), default=0, metavar="NUMBER", help="Begin behind this entry.")
+@source_option
+def list_entries(*, after: int, home: Path | None) -> None:
+    """List the entries, the oldest first."""
+    from rich.table import Table
+
+    from fedstats.coordinator.register import parsed, sentence_of
+    from fedstats.coordinator.register_page import time_of
+
+    table = Table("Number", "When", "What happened")
+    for entry in _entries(home, after=after):
+        sentence = sentence_of(entry.kind, parsed(entry.document))
+        table.add_row(str(entry.number), time_of(entry.at_s), sentence)
+    terminal().print(table)
+
+
+@register.command(short_help="Show one entry whole.")
+@click.argument("number", type=click.IntRange(1))
+@source_option
+def show(*, number: int, home: Path | None) -> None:
+    """Show entry NUMBER whole."""
+    import json
+
+    from fedstats.coordinator.register import parsed, sentence_of
+    from fedstats.coordinator.register_page import time_of
+
+    entry = next(_entries(home, after=number - 1), None)
+    if entry is None:
+        raise NotFound(f"The register has no entry {number}.")
+    document = parsed(entry.document)
+    say(f"{entry.number}  {time_of(entry.at_s)}")
+    say(sentence_of(entry.kind, document))
+    say(json.dumps(document, indent=1))  # ASCII, so that nothing in it can steer a terminal
+
+
+@register.command(short_help="Write the whole register as one page, or as JSON.")
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="One plain page."
+)
+@click.option("--json", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="A JSON list.")
+@source_option
+def export(*, html: Path | None, json: Path | None, home: Path | None) -> None:
+    """Write the whole register as one plain HTML page without scripts, or as JSON, or both."""
+    from fedstats.coordinator.register_page import json_of, page_of
+
+    if html is None and json is None:
+        raise ValueInvalid("Say where to write the register: --html FILE or --json FILE.")
+    entries = list(_entries(home))
+    if html is not None:
+        write_text(html, page_of(entries, made_s=time.time()))
+    if json is not None:
+        write_text(json, json_of(entries))
+    click.echo(f"Wrote {len(entries)} entries.", err=True)
+
+
+def _entries(folder: Path | None, *, after: int = 0) -> Iterator[Entry]:
+    """Every entry after a number; refuses a register with a gap."""
+    from fedstats.coordinator.home import Home
+
+    here = folder is not None and Home(folder).store_file.exists()
+    reading = _read_here(folder) if folder is not None and here else _read_over_there(folder)
+    number = after
+    for page in reading(after):
+        for entry in page:
+            if entry.number != number + 1:
+                raise MessageInvalid(f"The register has no entry {number + 1}, but {entry.number} follows.")
+            number = entry.number
+            yield entry
+
+
+def _read_here(folder: Path) -> Reading:
+    from fedstats.coordinator.home import Home
+
+    def pages(after: int) -> Iterator[list[Entry]]:
+        store = Home(folder).store()
+        try:
+            while page := store.register.entries(after=after):
+                yield page
+                after = page[-1].number
+        finally:
+            store.close()
+
+    return pages
+
+
+def _read_over_there(folder: Path | None) -> Reading:
+    from fedstats.client.joining import open_channel
+    from fedstats.coordinator.store_register import Entry
+    from fedstats.wire.methods import REGISTER
+    from fedstats.wire.v1 import agreements_pb2
+
+    def pages(after: int) -> Iterator[list[Entry]]:
+        with open_channel(home_at(folder), now=time.time) as channel:
+            while True:
+                request = agreements_pb2.RegisterRequest(after=after, entries_max=PAGE_ENTRIES)
+                found = channel.call(REGISTER, request).entries
+                if not found:
+                    return
+                yield [Entry(e.number, e.at_s, e.kind, e.document) for e in found]
+                after = found[-1].number
+
+    return pages
