@@ -144,8 +144,9 @@ def open_node(home: Home, *, engine: Engine | None = None, **settings: Any) -> N
     lifetime = {"nhs_number": LifetimeTerms(Fraction(20), Fraction(1, 10**6))}
     now = settings.pop("now", lambda: NOW_S)
     checkpoint = settings.pop("checkpoint", lambda _: None)
+    transport = settings.pop("transport", None)
     config = NodeConfig(**{"lifetime": lifetime, **settings})
-    return Node(home, config, now=now, engine=engine or ReferenceEngine(), checkpoint=checkpoint)
+    return Node(home, config, transport, now=now, engine=engine or ReferenceEngine(), checkpoint=checkpoint)
 
 
 @dataclass(frozen=True)

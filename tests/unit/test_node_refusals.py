@@ -200,7 +200,7 @@ def test_only_the_analyst_of_the_query_signs_its_rounds(home: Home) -> None:
 
 
 def test_a_revoked_analyst_is_refused(tmp_path: Path) -> None:
-    """Once the controller's revocation was heard, the key asks nothing more, not even for recorded answers."""
+    """Once the controller's revocation was heard, the key gets nothing more, not even recorded answers."""
     revocation = Revocation("north", ANALYST.key.public.raw, NOW_S, "left")
     signed = Signed.make(Context.REVOCATION, encode_revocation(revocation), seed_key("controller north"))
     with open_node(make_home(tmp_path)) as node:

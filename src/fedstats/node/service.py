@@ -156,6 +156,20 @@ class Node:
         with self._turn:
             self._running.discard(task.id)
 
+    def withdraw(self, agreement: str) -> None:
+        """Leave an agreement and delete its editions; the coordinator hears of it when it can.
+
+        Raises
+        ------
+        NameUnknown
+            No agreement of this name was accepted here.
+        FileProblem
+            An edition cannot be deleted.
+
+        """
+        self.agreements.withdraw(agreement, now_s=int(self.now()))
+        self.editions.delete(agreement)
+
     def exchange_authority(self) -> None:
         """Say what the department decided about agreements and fetch what was published, if either is new."""
         acceptances = self.agreements.acceptances()
