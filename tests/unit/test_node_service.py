@@ -13,7 +13,7 @@ from one_node import Analyst, ReferenceEngine, make_home, open_node, published, 
 from samples import NOW_S, sample_agreement, seed_key
 
 from fedstats.core.appointment import Revocation
-from fedstats.errors import CoordinatorUnreachable, FedstatsError, NotFound, NotJoined, NotPermitted
+from fedstats.errors import CoordinatorUnreachable, NotFound, NotJoined, NotPermitted
 from fedstats.identity.keys import Context, Signed
 from fedstats.node.agent import Agent, BackOff
 from fedstats.node.home import Home
@@ -28,7 +28,7 @@ ANALYST = Analyst()
 
 @dataclass
 class Relay:
-    """What a node hears of a coordinator. `fails` are the errors of the next calls, None for one that works."""
+    """What a node hears of a coordinator. `fails` holds the errors of the next calls, None for a good one."""
 
     tasks: list[nodes_pb2.Task] = field(default_factory=list)
     reports: list[nodes_pb2.ReportRequest] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Relay:
         )
     )
     fetched: int = 0
-    fails: dict[str, list[FedstatsError | None]] = field(default_factory=dict)
+    fails: dict[str, list[Exception | None]] = field(default_factory=dict)
     idle: Event = field(default_factory=Event)
 
     def call(self, method: Method[Request, Reply], request: Request, timeout_s: float | None = None) -> Reply:
@@ -83,6 +83,13 @@ class Relay:
         del request
         self.fetched += 1
         return self.authority
+
+
+def numbered(number: int) -> nodes_pb2.Task:
+    """The sample task under a name of its own."""
+    task = ANALYST.task()
+    task.id = f"task-{number}"
+    return task
 
 
 @pytest.fixture
@@ -210,10 +217,8 @@ def test_without_a_connection_only_local_work_is_done(home: Home) -> None:
 
 def test_the_daemon_works_through_failures_and_ends_cleanly(home: Home, relay: Relay) -> None:
     """The coordinator goes away and comes back, an answer is refused, and every other task is answered."""
-    relay.tasks += [
-        task for i in range(6) if (task := ANALYST.task()) and (setattr(task, "id", f"task-{i}") or True)
-    ]
-    relay.fails["Lease"] = [CoordinatorUnreachable(), None, CoordinatorUnreachable(), ValueError("a bug")]  # type: ignore[list-item]  # any failure
+    relay.tasks += [numbered(i) for i in range(6)]
+    relay.fails["Lease"] = [CoordinatorUnreachable(), None, CoordinatorUnreachable(), ValueError("a bug")]
     relay.fails["Report"] = [CoordinatorUnreachable(), NotFound()]
     closed = []
     with open_node(home, transport=relay, tasks_max=2) as node:
