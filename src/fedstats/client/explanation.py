@@ -36,7 +36,11 @@ class Width:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A question before it is asked. `pure_factor` is how many times the budget pure epsilon would take."""
+    """A question before it is asked.
+
+    `pure_factor` is how many times as much of the budget pure epsilon takes as Gaussian noise; `has_choice`
+    is whether the agreement allows both.
+    """
 
     question: str
     agreement: str
@@ -52,6 +56,7 @@ class Explanation:
     guarantee: Guarantee
     widths: tuple[Width, ...]
     pure_factor: float
+    has_choice: bool
 
 
 def explain(draft: Draft, statistic: Statistic, epsilon: Fraction) -> Explanation:
@@ -77,6 +82,7 @@ def explain(draft: Draft, statistic: Statistic, epsilon: Fraction) -> Explanatio
         guarantee=guarantee_of(agreement, dataset, query.loss, contribution, len(participants)),
         widths=_widths(draft, statistic),
         pure_factor=float(charges[True] / charges[False]),
+        has_choice=len(agreement.privacy.mechanisms) > 1,
     )
 
 
@@ -90,8 +96,9 @@ def explanation_lines(explanation: Explanation) -> list[tuple[str, str]]:
     cells = (
         f"{e.cells:,} cells, about {e.people_about / e.cells:,.0f} people in each if they were spread evenly."
     )
-    pure = "Pure epsilon" if not e.cost.pure else "The Gaussian mechanism"
-    factor = e.pure_factor if not e.cost.pure else 1 / e.pure_factor
+    other = "The Gaussian mechanism" if e.cost.pure else "Pure epsilon (--pure)"
+    factor = 1 / e.pure_factor if e.cost.pure else e.pure_factor
+    besides = [("Besides:", f"{other} would take {factor:.2g} times as much of the budget.")]
     return [
         ("Question:", e.question),
         ("Asks:", asks),
@@ -100,7 +107,7 @@ def explanation_lines(explanation: Explanation) -> list[tuple[str, str]]:
         *(("Expect:", _width_words(width)) for width in e.widths),
         ("Cost:", cost_sentence(e.cost, e.agreement)),
         ("Promise:", e.guarantee.sentence),
-        ("Besides:", f"{pure} would take {factor:.2g} times as much of the budget."),
+        *(besides if e.has_choice else []),
         ("Note:", "Nothing was asked and nothing was spent."),
     ]
 

@@ -83,12 +83,16 @@ def to_arrow(table: Table) -> pa.Table:
 
 
 def to_pandas(table: Table) -> pd.DataFrame:
-    """A data frame: keys are categories in the order of the table, so that it sorts as it reads."""
-    load("pandas")
-    frame = to_arrow(table).to_pandas()
+    """A data frame: keys are categories in the order of the table, so that it sorts as it reads.
+
+    Numbers are of the type Float64, whose missing values are <NA> and never NaN.
+    """
+    pandas, pyarrow = load("pandas"), load("pyarrow")
+    types = {pyarrow.float64(): pandas.Float64Dtype()}
+    frame = to_arrow(table).to_pandas(types_mapper=types.get)
     for i, key in enumerate(table.keys):
         labels = list(dict.fromkeys(row.key[i] for row in table if row.key[i] is not None))
-        frame[key] = load("pandas").Categorical(frame[key], categories=labels, ordered=True)
+        frame[key] = pandas.Categorical(frame[key], categories=labels, ordered=True)
     return frame
 
 

@@ -16,6 +16,7 @@ from fedstats.client.words import notes_of
 from fedstats.core.estimate import Estimate, Table
 
 TEXT_COLUMNS = 100
+NO_BREAK = "\u00a0"
 TABLE_COLUMNS_MAX = 2_000  # without a terminal nothing is cut or wrapped
 
 
@@ -42,11 +43,14 @@ def text_of(estimate: Estimate, question: Question) -> str:
     for table in estimate.tables:
         console.print(_drawn(table))
     tables = "\n".join(line.rstrip() for line in out.getvalue().splitlines())
-    notes = [
-        textwrap.fill(f"{head} {sentence}", TEXT_COLUMNS, subsequent_indent="  ")
-        for head, sentence in notes_of(estimate, question)
-    ]
+    notes = [_filled(f"{head} {sentence}") for head, sentence in notes_of(estimate, question)]
     return "\n".join([tables.strip("\n"), "", *notes])
+
+
+def _filled(text: str) -> str:
+    """Wrapped, with every percent sign on the line of its number."""
+    joined = text.replace(" %", NO_BREAK + "%")
+    return textwrap.fill(joined, TEXT_COLUMNS, subsequent_indent="  ").replace(NO_BREAK, " ")
 
 
 def _drawn(table: Table) -> RichTable:

@@ -22,10 +22,13 @@ from fedstats.core.agreement import Agreement
 from fedstats.core.estimate import Estimate, Participant, Refusal
 from fedstats.core.query import Query, RoundOrder
 from fedstats.core.rules import check_round
-from fedstats.core.statistic import RoundResult, Statistic
+from fedstats.core.statistic import Round, RoundResult, Statistic
 from fedstats.errors import (
+    CoordinatorUnreachable,
     EditionMissing,
     MessageInvalid,
+    NetworkError,
+    NoReplyInTime,
     NotAnswered,
     NotFound,
     RoundConflict,
@@ -60,8 +63,15 @@ class Rounds:
     patience: Patience
     tell: Tell
 
-    def answer(self, asked: Asked) -> Answer:
-        """Go on with the job from wherever it is.
+    def ask(self, asked: Asked) -> Answer:
+        """Take a new job from its first round to its answer; raises as `resume`."""
+        try:
+            return self._answer(asked, known=())
+        except (CoordinatorUnreachable, NoReplyInTime) as problem:
+            raise _kept(problem, asked.job) from None
+
+    def resume(self, asked: Asked) -> Answer:
+        """Go on with a job from wherever it is.
 
         Raises
         ------
@@ -71,18 +81,23 @@ class Rounds:
             Too few departments answered.
         RoundConflict
             The statistic no longer asks what was signed.
+        CoordinatorUnreachable, NoReplyInTime
+            The network failed: the job is kept.
 
         """
-        known = self._known(asked)
+        try:
+            return self._answer(asked, known=self._known(asked))
+        except (CoordinatorUnreachable, NoReplyInTime) as problem:
+            raise _kept(problem, asked.job) from None
+
+    def _answer(self, asked: Asked, known: Sequence[RoundOrder]) -> Answer:
         dataset = asked.agreement.dataset(asked.query.dataset)
         ask = ask_again(asked.query, dataset, asked.first.participants)
+        first = asked.statistic.step(ask, [])
+        _check_unchanged(same=isinstance(first, Round) and first.normalised() == asked.first.round)
         order, history, left_ppm = asked.first, list[RoundResult](), None
         while True:
-            if order.number < len(known) and known[order.number] != order:
-                raise RoundConflict(
-                    "The statistic no longer asks what was signed for this job.",
-                    remedy="Use the version of it that asked, or ask again as a new question.",
-                )
+            _check_unchanged(same=order.number >= len(known) or known[order.number] == order)
             later = known[order.number + 1] if order.number + 1 < len(known) else None
             outcomes = self._outcomes(asked, order, later)
             left_ppm = left_ppm if outcomes.left_ppm is None else outcomes.left_ppm
@@ -163,6 +178,20 @@ class Rounds:
             f"Job {job} still waits for {', '.join(waiting) or 'the departments'}.",
             remedy=f"The question goes on without you. See later: fedstats resume {job}",
         )
+
+
+def _check_unchanged(*, same: bool) -> None:
+    if not same:
+        raise RoundConflict(
+            "The statistic no longer asks what was signed for this job.",
+            remedy="Use the version of it that asked, or ask again as a new question.",
+        )
+
+
+def _kept(problem: NetworkError, job: Job) -> NetworkError:
+    """The same problem, with the word that nothing is lost."""
+    problem.advice = f"{problem.advice} The question is kept: fedstats resume {job.name}".strip()
+    return problem
 
 
 def completed(

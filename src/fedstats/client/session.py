@@ -208,7 +208,7 @@ class Session:
             authority=directory.authority,
             key=key,
         )
-        return self._rounds(query.deadline_s, progress, wait_s).answer(asked)
+        return self._rounds(query.deadline_s, progress, wait_s).resume(asked)
 
     def authority(self) -> Authority:
         """What the controllers signed, as the coordinator relays it. Not verified yet."""
@@ -272,7 +272,7 @@ class Session:
         )
         self._jobs.add(job)  # kept before it is sent: whatever happens next, `resume` finds it
         asked = Asked(job, statistic, query, drafted.order, agreement, directory.authority, key)
-        return self._rounds(query.deadline_s, progress, wait_s).answer(asked)
+        return self._rounds(query.deadline_s, progress, wait_s).ask(asked)
 
     def _rounds(self, deadline_s: int, progress: Tell | None, wait_s: float | None) -> Rounds:
         until_s = deadline_s if wait_s is None else min(deadline_s, self._now() + wait_s)
