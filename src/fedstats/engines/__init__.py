@@ -1,7 +1,7 @@
 """Engines: one file of this folder = one place where data is computed on.
 
 A file here has the engine's name, offers `ENGINE`, and passes `tests/conformance/test_engines.py`: the same
-rows give the same integers everywhere. Files with a leading underscore, and `mapping`, are what engines share.
+rows give the same integers everywhere. Files with a leading underscore, and `mapping`, are shared by engines.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class PersonCheck(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The rows: CSV or Parquet files (a path with * or ? for several), or a table of a DuckDB file.
+    """The rows: CSV or Parquet files (a file name with * or ? for several), or a table of a DuckDB file.
 
     `delimiter` and `encoding` are for CSV, `table` (or `schema.table`) for DuckDB.
     """

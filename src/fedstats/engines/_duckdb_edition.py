@@ -1,0 +1,288 @@
+"""Making an edition: from the department's rows to one file of bounded, coded rows.
+
+Two databases live beside each other until the file is whole: `stage`, which holds persons as the source names
+them and is deleted, and `edition`, which never holds them. A row of somebody with one row needs no person at
+all; only rows of people with several are numbered, which is what makes counting people fast.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+
+from fedstats.core.schema import Dataset
+from fedstats.engines._contract import ColumnReport, EditionOrder, EditionReport, Resources
+from fedstats.engines._definition import definition_hash
+from fedstats.engines._duckdb_cleaning import code_type, kept_condition, reading_statement, value_sql
+from fedstats.engines._duckdb_reading import PERSON, Marks, person_code, person_text
+from fedstats.engines._duckdb_session import Attached, identifier, problem_of, session, text
+from fedstats.engines._duckdb_source import LocalColumn, LocalTable, attachments, files_of, local_table
+from fedstats.engines.mapping import DatasetMapping, check_local_columns
+from fedstats.errors import EditionExists, FileProblem, OptOutListProblem
+from fedstats.sql.statement import PEOPLE_TABLE, PSEUDONYM, ROWS_TABLE
+
+FORMAT = "1"
+FACTS_TABLE = "facts"
+OWNER_ONLY = 0o600
+_FOLDER_OWNER_ONLY = 0o700
+
+
+def make_edition(
+    mapping: DatasetMapping, dataset: Dataset, order: EditionOrder, resources: Resources
+) -> EditionReport:
+    """Keep the promise of `Engine.make_edition`."""
+    mapping.check(dataset)
+    if order.into.exists():
+        raise EditionExists(f"{order.into.name} exists already.")
+    if order.opt_outs is not None and mapping.person is None:
+        raise OptOutListProblem(f"{dataset.name} has no persons, so nobody can be left out of it.")
+    files = files_of(mapping.source)
+    readable = [*files, *([] if order.opt_outs is None else [order.opt_outs])]
+    with _folder_beside(order.into) as folder:
+        made = folder / "edition.duckdb"
+        databases = [
+            Attached("stage", folder / "stage.duckdb", read_only=False),
+            Attached("edition", made, read_only=False),
+            *attachments(mapping.source, files),
+        ]
+        try:
+            with session(
+                resources, spill=folder / "spill", attached=databases, readable=readable
+            ) as connection:
+                table = local_table(connection, mapping.source, files)
+                check_local_columns(mapping, dataset, table.columns)
+                report = _Making(connection, mapping, dataset, order, table).run()
+        except duckdb.Error as error:
+            raise problem_of(error, f"The source of {dataset.name}") from None
+        _publish(made, order.into)
+    return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """The steps from source to edition, in the order in which they are taken."""
+
+    connection: duckdb.DuckDBPyConnection
+    mapping: DatasetMapping
+    dataset: Dataset
+    order: EditionOrder
+    table: LocalTable
+
+    def run(self) -> EditionReport:
+        """Take all steps."""
+        self._do(f"CREATE TABLE stage.read AS {reading_statement(self.mapping, self.dataset, self.table)}")
+        self._read_opt_outs()
+        self._clean()
+        read, without_person = self._row("SELECT count(*), count(*) - count(_person) FROM stage.read")
+        (opted_out,) = self._row("SELECT count(*) FROM stage.read SEMI JOIN stage.opted_out USING (_person)")
+        (clean,) = self._row("SELECT count(*) FROM stage.clean")
+        self._begin_edition()
+        distinct, bounded = self._bound_persons() if self.mapping.person else self._take_all(clean)
+        self._write_facts()
+        if self.mapping.person is None:
+            without_person = 0
+        return EditionReport(
+            rows_read=read,
+            rows_without_person=without_person,
+            rows_opted_out=opted_out,
+            rows_invalid=read - without_person - opted_out - clean,
+            rows_duplicate=clean - distinct,
+            rows_over_bound=distinct - bounded,
+            rows_kept=bounded,
+            columns=column_reports(self.connection, self.dataset, "stage.read"),
+        )
+
+    def _read_opt_outs(self) -> None:
+        """The persons of the list, read as the source's are; a line that names nobody stops everything."""
+        self._do("CREATE TABLE stage.opted_out AS SELECT _person FROM stage.read WHERE false")
+        if self.order.opt_outs is None or self.mapping.person is None:
+            return
+        lines = (
+            f"(SELECT rtrim(line, ', \t\r') AS line FROM read_csv({text(str(self.order.opt_outs))}, "
+            "auto_detect = false, header = false, delim = '\x1f', quote = '', escape = '', "
+            "columns = {'line': 'VARCHAR'}) WHERE trim(line, ', \t\r') <> '')"
+        )
+        listed = LocalTable(lines, {self.mapping.person: LocalColumn("line", "VARCHAR")})
+        who = f"SELECT {person_text(self.mapping, listed)} AS _who, line FROM {lines}"
+        self._do(
+            f"CREATE TABLE stage.listed AS SELECT {person_code(self.mapping)} AS _person, "
+            f"contains(line, ',') AS _more FROM ({who})"
+        )
+        (bad,) = self._row("SELECT count(*) FROM stage.listed WHERE _person IS NULL OR _more")
+        if bad:
+            raise OptOutListProblem(
+                f"{self.order.opt_outs.name} has {bad} lines that are not one valid identifier and a comma.",
+                remedy="Correct the list: a person who opted out must not be overlooked.",
+            )
+        self._do("INSERT INTO stage.opted_out SELECT DISTINCT _person FROM stage.listed")
+
+    def _clean(self) -> None:
+        """Rows of valid persons who did not opt out, with a usable value in every column."""
+        columns = [
+            f"{value_sql(self.mapping.column(column.name), column)} AS {identifier(column.name)}"
+            for column in self.dataset.columns
+        ]
+        person = f"{PERSON} IS NOT NULL AND " if self.mapping.person else ""
+        kept = f"{person}{kept_condition(self.mapping, self.dataset)}"
+        self._do(
+            f"CREATE VIEW stage.clean AS SELECT {PERSON}, {', '.join(columns)} FROM "
+            f"(SELECT * FROM stage.read ANTI JOIN stage.opted_out USING ({PERSON}) WHERE {kept})"
+        )
+
+    def _begin_edition(self) -> None:
+        types = (f"{identifier(c.name)} {code_type(c.domain)}" for c in self.dataset.columns)
+        self._do(f"CREATE TABLE edition.{ROWS_TABLE} ({PERSON} INTEGER, {', '.join(types)})")
+        self._do(f"CREATE TABLE edition.{PEOPLE_TABLE} ({PERSON} INTEGER, {PSEUDONYM} UBIGINT)")
+
+    def _take_all(self, rows: int) -> tuple[int, int]:
+        """Where the unit is the row, each row is kept as it is."""
+        self._do(f"INSERT INTO edition.{ROWS_TABLE} SELECT NULL, {self._columns()} FROM stage.clean")
+        return rows, rows
+
+    def _bound_persons(self) -> tuple[int, int]:
+        """Distinct rows of each person, at most `rows_max`; how many rows before and after the bound."""
+        self._split("stage.clean", "repeated")
+        alone = self._insert_alone("stage.clean", "stage.repeated")
+        self._do(
+            "CREATE TABLE stage.distinct_rows AS "
+            f"SELECT DISTINCT * FROM (SELECT * FROM stage.clean SEMI JOIN stage.repeated USING ({PERSON}))"
+        )
+        self._keep_least()
+        self._split("stage.bounded", "several")
+        self._insert_alone("stage.bounded", "stage.several")
+        self._insert_several()
+        (distinct,) = self._row("SELECT count(*) FROM stage.distinct_rows")
+        (bounded,) = self._row("SELECT count(*) FROM stage.bounded")
+        return alone + distinct, alone + bounded
+
+    def _keep_least(self) -> None:
+        """Persons over the bound keep the rows of least keyed hash: a rule that sees one person only."""
+        over, content = f"HAVING count(*) > {self.dataset.rows_max}", self._content()
+        self._do(
+            f"CREATE TABLE stage.over AS SELECT {PERSON} FROM stage.distinct_rows GROUP BY {PERSON} {over}"
+        )
+        self._do(
+            f"CREATE TABLE stage.bounded AS SELECT * FROM stage.distinct_rows ANTI JOIN stage.over "
+            f"USING ({PERSON}) UNION ALL SELECT * EXCLUDE (_nth) FROM (SELECT *, row_number() OVER "
+            f"(PARTITION BY {PERSON} ORDER BY sha256(concat_ws('|', $key, 'row', {content}))) AS _nth "
+            f"FROM stage.distinct_rows SEMI JOIN stage.over USING ({PERSON})) "
+            f"WHERE _nth <= {self.dataset.rows_max}",
+            key=True,
+        )
+
+    def _insert_several(self) -> None:
+        """Number the persons with several rows by their pseudonyms, so that numbers say nothing of names."""
+        hashed = f"sha256(concat_ws('|', $key, 'person', {PERSON}))"
+        pseudonym = f"CAST(concat('0x', left({hashed}, 16)) AS UBIGINT)"
+        self._do(
+            "CREATE TABLE stage.people AS SELECT _who, CAST(row_number() OVER (ORDER BY _pseudonym, _who) - 1 "
+            f"AS INTEGER) AS {PERSON}, _pseudonym FROM "
+            f"(SELECT {PERSON} AS _who, {pseudonym} AS _pseudonym FROM stage.several)",
+            key=True,
+        )
+        self._do(
+            f"INSERT INTO edition.{ROWS_TABLE} SELECT people.{PERSON}, {self._columns()} FROM stage.bounded "
+            f"JOIN stage.people ON people._who = bounded.{PERSON} ORDER BY people.{PERSON}"
+        )
+        self._do(
+            f"INSERT INTO edition.{PEOPLE_TABLE} SELECT {PERSON}, _pseudonym FROM stage.people ORDER BY 1"
+        )
+
+    def _split(self, rows: str, several: str) -> None:
+        """The persons with more than one row."""
+        self._do(
+            f"CREATE TABLE stage.{several} AS "
+            f"SELECT {PERSON} FROM {rows} GROUP BY {PERSON} HAVING count(*) > 1"
+        )
+
+    def _insert_alone(self, rows: str, several: str) -> int:
+        """Write the rows of persons with one row, and count them."""
+        (inserted,) = self._row(
+            f"INSERT INTO edition.{ROWS_TABLE} SELECT NULL, {self._columns()} FROM {rows} "
+            f"ANTI JOIN {several} USING ({PERSON})"
+        )
+        return inserted
+
+    def _write_facts(self) -> None:
+        facts = {
+            "format": FORMAT,
+            "dataset": self.dataset.name,
+            "definition": definition_hash(self.dataset).hex(),
+            "edition": self.order.edition,
+            "made_at_s": str(self.order.made_at_s),
+        }
+        self._do(f"CREATE TABLE edition.{FACTS_TABLE} (name VARCHAR, value VARCHAR)")
+        rows = ", ".join(f"({text(name)}, {text(value)})" for name, value in facts.items())
+        self._do(f"INSERT INTO edition.{FACTS_TABLE} VALUES {rows}")
+        self._do("CHECKPOINT edition")
+        self._do("DETACH edition")
+
+    def _columns(self) -> str:
+        return ", ".join(identifier(column.name) for column in self.dataset.columns)
+
+    def _content(self) -> str:
+        """A row as a canonical text: its person and its codes in the order of the definition."""
+        codes = [f"coalesce(CAST({identifier(c.name)} AS VARCHAR), '')" for c in self.dataset.columns]
+        return ", ".join([PERSON, *codes])
+
+    def _do(self, statement: str, *, key: bool = False) -> None:
+        self.connection.execute(statement, {"key": self.order.key.hex()} if key else None)
+
+    def _row(self, statement: str) -> tuple[int, ...]:
+        row = self.connection.execute(statement).fetchone()
+        return tuple(row or ())
+
+
+def column_reports(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, read: str
+) -> tuple[ColumnReport, ...]:
+    """Count what was missing, unreadable and out of bounds in each column of `read`."""
+    counted = []
+    for column in dataset.columns:
+        name, marks = identifier(column.name), Marks.of(column.domain)
+        counted += [
+            f"count(*) - count({name})",
+            f"count_if({name} = {marks.unreadable})",
+            f"count_if({name} IN ({marks.below}, {marks.above}))",
+        ]
+    row = connection.execute(f"SELECT {', '.join(counted)} FROM {read}").fetchone() or ()
+    return tuple(
+        ColumnReport(column.name, *row[3 * i : 3 * i + 3]) for i, column in enumerate(dataset.columns)
+    )
+
+
+@contextmanager
+def _folder_beside(into: Path) -> Iterator[Path]:
+    """A folder for the owner only, on the disk where the edition will be, deleted in the end."""
+    try:
+        into.parent.mkdir(mode=_FOLDER_OWNER_ONLY, parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".making-", dir=into.parent) as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise FileProblem(f"{into.parent} cannot be written: {error.strerror}.") from None
+
+
+def _publish(made: Path, into: Path) -> None:
+    """Give the finished file its name: durable, whole, and never over another."""
+    made.chmod(OWNER_ONLY)
+    _flush(made)
+    try:
+        os.link(made, into)  # unlike a rename, it refuses to replace what is there
+    except FileExistsError:
+        raise EditionExists(f"{into.name} exists already.") from None
+    if os.name == "posix":
+        _flush(into.parent)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

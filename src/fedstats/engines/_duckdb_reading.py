@@ -1,0 +1,248 @@
+"""Reading one value of the source in SQL: its text or typed value, its code, and what was wrong with it.
+
+A value is NULL where nothing is there. A code that is no value of the column is one of three marks just above
+the greatest code: unreadable, below the bounds, above the bounds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from fedstats.core.domain import Categories, Dates, Domain, Every, Numbers, Truth, truncate
+from fedstats.engines._duckdb_session import text, texts
+from fedstats.engines._duckdb_source import LocalColumn, LocalTable
+from fedstats.engines.mapping import ISO_DATE, ColumnMapping, DatasetMapping, PersonCheck, labels_of
+from fedstats.errors import InternalError
+
+PERSON = "_person"
+_SPACE = " \t\r\n\u00a0"
+_JOINTS = "-\u2010\u2011" + _SPACE
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+_FLOATS = ("DOUBLE", "FLOAT")
+_TEXT, _DATES = "VARCHAR", ("DATE", "TIMESTAMP")
+DECIMALS_MAX = 19
+_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The codes of a column, and the three marks above them."""
+
+    lo: int
+    hi: int
+
+    @property
+    def unreadable(self) -> int:
+        """A value that is no value of the column."""
+        return self.hi + 1
+
+    @property
+    def below(self) -> int:
+        """A value under the lower bound."""
+        return self.hi + 2
+
+    @property
+    def above(self) -> int:
+        """A value over the upper bound."""
+        return self.hi + 3
+
+    @classmethod
+    def of(cls, domain: Domain) -> Marks:
+        """The marks of a column with this domain."""
+        if isinstance(domain, Numbers):
+            return cls(domain.lo_code, domain.hi_code)
+        if isinstance(domain, Dates):
+            return cls(truncate(domain.lo, domain.every), truncate(domain.hi, domain.every))
+        return cls(0, len(domain.labels) - 1 if isinstance(domain, Categories) else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Four SQL expressions for one column, each over the ones before.
+
+    `raw` is what the source says, without padding; `value` the same in a type; `code` its code, NULL if it
+    has none; `marked` the code or the mark.
+    """
+
+    raw: str
+    value: str
+    code: str
+    marked: str
+
+
+def read_column(mapping: ColumnMapping, domain: Domain, table: LocalTable, i: int) -> Reading:
+    """How the column at position `i` is read; it names `_raw_<i>`, `_value_<i>` and `_code_<i>`."""
+    raw, value, code, marks = f"_raw_{i}", f"_value_{i}", f"_code_{i}", Marks.of(domain)
+    if isinstance(domain, Numbers):
+        typed = _typed(mapping, table, (*_WHOLE, *_FLOATS, "DECIMAL"))
+        places = _Places.of(domain)
+        marked = _marked(raw, code, marks, *_beyond(raw, value, code, domain))
+        return Reading(typed or _text(mapping, table), places.value(raw), places.code(value, domain), marked)
+    if isinstance(domain, Dates):
+        typed = _typed(mapping, table, _DATES)
+        day = f"TRY_CAST({raw} AS DATE)" if typed else _date_of_text(raw, mapping)
+        above, below = f"{code} > {marks.hi}", f"{code} < {marks.lo}"
+        marked = _marked(raw, code, marks, above, below)
+        return Reading(typed or _text(mapping, table), day, _days(value, domain.every), marked)
+    spelled = _spelled(mapping, domain)
+    position = f"enum_code(TRY_CAST({raw} AS ENUM ({texts(list(spelled))})))"
+    listed = f"[{', '.join(map(str, spelled.values()))}][CAST({value} AS INTEGER) + 1]"
+    return Reading(_text(mapping, table), position, listed, _marked(raw, code, marks, "false", "false"))
+
+
+def person_text(mapping: DatasetMapping, table: LocalTable) -> str:
+    """A person's identifier without spaces and hyphens, in capitals: one person, however it is spelled."""
+    if mapping.person is None:
+        return "NULL"
+    joined = f"upper(translate({_as_text(table.columns[mapping.person])}, {text(_JOINTS)}, ''))"
+    missing = [value.translate(dict.fromkeys(map(ord, _JOINTS))).upper() for value in mapping.person_missing]
+    return _without(joined, tuple(missing))
+
+
+def person_code(mapping: DatasetMapping) -> str:
+    """The identifier of a valid person, else NULL.
+
+    NHS numbers: ten digits, not all zero, whose sum with weights 10, 9, ..., 1 is divisible by 11 (NHS Data
+    Dictionary: Modulus 11).
+    """
+    if mapping.person_check is PersonCheck.NONE:
+        return "_who"
+    number = "TRY_CAST(_who AS BIGINT)"
+    weighted = " + ".join(f"({number} // {10**i} % 10) * {i + 1}" for i in range(10))
+    valid = f"regexp_full_match(_who, '[0-9]{{10}}') AND {number} > 0 AND ({weighted}) % 11 = 0"
+    return f"CASE WHEN {valid} THEN {number} END"
+
+
+def _typed(mapping: ColumnMapping, table: LocalTable, types: tuple[str, ...]) -> str | None:
+    """The local column itself, if it is typed and its values mean what they are."""
+    if len(mapping.sources) != 1 or mapping.missing:
+        return None
+    column = table.columns[mapping.sources[0]]
+    return column.sql if column.type.startswith(types) else None
+
+
+def _text(mapping: ColumnMapping, table: LocalTable) -> str:
+    """The trimmed text of the first local column that is not missing."""
+    if mapping.constant is not None:
+        return f"nullif({text(mapping.constant.strip(_SPACE))}, '')"
+    trimmed = (f"trim({_as_text(table.columns[name])}, {text(_SPACE)})" for name in mapping.sources)
+    found = [_without(sql, mapping.missing) for sql in trimmed]
+    return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
+
+
+def _without(sql: str, missing: tuple[str, ...]) -> str:
+    return f"CASE WHEN {sql} NOT IN ({texts(('', *missing))}) THEN {sql} END"
+
+
+def _as_text(column: LocalColumn) -> str:
+    if column.type not in _FLOATS:
+        return column.sql if column.type == _TEXT else f"CAST({column.sql} AS {_TEXT})"
+    # Whole numbers that a tool stored as floats, because some are missing, mean what they look like.
+    whole = f"{column.sql} = floor({column.sql}) AND abs({column.sql}) < 9e15"
+    return (
+        f"CASE WHEN {whole} THEN CAST(TRY_CAST({column.sql} AS BIGINT) AS {_TEXT}) "
+        f"ELSE CAST({column.sql} AS {_TEXT}) END"
+    )
+
+
+def _marked(raw: str, code: str, marks: Marks, above: str, below: str) -> str:
+    return (
+        f"CASE WHEN {code} BETWEEN {marks.lo} AND {marks.hi} THEN CAST({code} AS BIGINT) "
+        f"WHEN {raw} IS NULL THEN NULL WHEN {above} THEN {marks.above} WHEN {below} THEN {marks.below} "
+        f"ELSE {marks.unreadable} END"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """How a number is read: with so many decimals, in a type of 64 or 128 bits.
+
+    `step` counts last places in one step of the column. Where it is 1 the code is the number without its
+    point; a coarser step takes six more decimals, so that rounding twice does not show.
+    """
+
+    decimals: int
+    step: Fraction
+    wide: bool
+
+    @classmethod
+    def of(cls, domain: Numbers) -> _Places:
+        """The fewest decimals that hold the step, and the least type that holds the bounds."""
+        decimals = next((n for n in range(DECIMALS_MAX) if (domain.step * 10**n).denominator == 1), 0)
+        if domain.step * 10**decimals != 1:
+            decimals += 6
+        reach = max(abs(domain.lo), abs(domain.hi)) + 3 * domain.step
+        while decimals and reach * 10 ** (2 * decimals) * 4 * domain.step.denominator > 10**36:
+            decimals -= 1
+        step = domain.step * 10**decimals
+        wide = reach * 10**decimals * 4 * step.denominator >= 10**18
+        return cls(decimals, step, wide)
+
+    def value(self, raw: str) -> str:
+        """The number; NULL for what is none, or far too large."""
+        if not self.decimals:
+            return f"TRY_CAST({raw} AS {self._integer})"
+        return f"TRY_CAST({raw} AS DECIMAL({38 if self.wide else 18}, {self.decimals}))"
+
+    def code(self, value: str, domain: Numbers) -> str:
+        """The nearest multiple of the step, in steps; NULL far outside the bounds, where it may overflow."""
+        last = value
+        if self.decimals:
+            shifted = f"CAST({value} AS DECIMAL(38, {self.decimals})) * {10**self.decimals}"
+            last = f"CAST({shifted} AS {self._integer})"
+        lo, hi = self.limits(domain)
+        a, b = self.step.numerator, self.step.denominator
+        if self.step != 1:
+            # From 2 steps under the lower bound upward, so that the division never sees a negative number.
+            last = f"({last} * {2 * b} + {a * (5 - 2 * domain.lo_code)}) // {2 * a} + {domain.lo_code - 2}"
+        return f"CASE WHEN {value} BETWEEN {lo} AND {hi} THEN {last} END"
+
+    def limits(self, domain: Numbers) -> tuple[str, str]:
+        """The bounds as decimals, with 2 steps to spare where a value may still be rounded into them."""
+        spare = 0 if self.step == 1 else 2 * domain.step
+        lo, hi = (end * 10**self.decimals for end in (domain.lo - spare, domain.hi + spare))
+        return _decimal(math.ceil(lo), self.decimals), _decimal(math.floor(hi), self.decimals)
+
+    @property
+    def _integer(self) -> str:
+        return "HUGEINT" if self.wide else "BIGINT"
+
+
+def _beyond(raw: str, value: str, code: str, domain: Numbers) -> tuple[str, str]:
+    """Whether a number without a code in bounds lies above them, and whether below, as 1e300 and inf do."""
+    number = f"TRY_CAST({raw} AS DOUBLE)"
+    lo, hi = _Places.of(domain).limits(domain)
+    far = f"{value} IS NULL AND NOT isnan({number}) AND {number}"
+    above = f"{code} > {domain.hi_code} OR {value} > {hi} OR ({far} > {float(domain.hi)!r})"
+    below = f"{code} < {domain.lo_code} OR {value} < {lo} OR ({far} < {float(domain.lo)!r})"
+    return above, below
+
+
+def _decimal(digits: int, decimals: int) -> str:
+    shown = str(abs(digits)).rjust(decimals + 1, "0")
+    point = len(shown) - decimals
+    return f"{'-' if digits < 0 else ''}{shown[:point]}{'.' if decimals else ''}{shown[point:]}"
+
+
+def _date_of_text(raw: str, mapping: ColumnMapping) -> str:
+    return f"CAST(try_strptime({raw}, [{texts(mapping.date_formats or (ISO_DATE,))}]) AS DATE)"
+
+
+def _days(value: str, every: Every) -> str:
+    """Days since 1970 of the date, or of the first day of its week, month or year."""
+    day = value if every is Every.DAY else f"CAST(date_trunc({text(every.value)}, {value}) AS DATE)"
+    return f"CASE WHEN isfinite({value}) THEN {day} - DATE '1970-01-01' END"
+
+
+def _spelled(mapping: ColumnMapping, domain: Domain) -> dict[str, int]:
+    """Every known local spelling of a category or truth value, with its code."""
+    labels = labels_of(domain)
+    if labels is None:
+        raise InternalError("Only categories and truth values are spelled.")
+    spelled = {label.strip(_SPACE): i for i, label in enumerate(labels)}
+    if isinstance(domain, Truth):
+        for code, words in enumerate((_FALSE, _TRUE)):
+            spelled |= {form: code for word in words for form in (word, word.upper(), word.capitalize())}
+    return spelled | {local: labels.index(label) for local, label in mapping.codes.items()}
