@@ -25,7 +25,6 @@ from fedstats.engines import EditionOrder, EditionReport, Engine, Resources, Sou
 from fedstats.engines.mapping import DatasetMapping, Source, SourceKind
 from fedstats.identity.keys import Context, Signed, SigningKey
 from fedstats.node.config import LifetimeTerms, NodeConfig
-from fedstats.node.editions import Making
 from fedstats.node.home import Home
 from fedstats.node.service import Node
 from fedstats.wire.codec import (
@@ -134,8 +133,8 @@ def make_home(folder: Path, agreement: Agreement | None = None) -> Home:
     with open_node(home, engine=ReferenceEngine()) as node:
         node.agreements.learn(agreements_pb2.AuthorityReply(agreements=[published(agreed)]))
         node.agreements.accept(agreed.id, agreed.version, lambda _: True, now_s=NOW_S)
-        making = Making(node.engine, node.config.resources, home.read_edition_key(), NOW_S)
-        node.editions.refresh(agreed, sample_mapping(folder), "2025-09", making, revise=False)
+        mapping = sample_mapping(folder)
+        node.editions.refresh(agreed, mapping, "2025-09", node.bench, revise=False, now_s=NOW_S)
     return home
 
 

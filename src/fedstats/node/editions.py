@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from fedstats.core.agreement import Agreement
 from fedstats.core.rules import base_edition
 from fedstats.core.schema import Dataset
-from fedstats.engines import EditionOrder, EditionReport, Engine, Resources, definition_hash
+from fedstats.engines import EditionOrder, EditionReport, definition_hash
 from fedstats.engines.mapping import DatasetMapping
 from fedstats.errors import EditionExists, EditionMissing, FileProblem, OptOutListProblem
+from fedstats.node.computing import Workbench
 from fedstats.node.state import State
 from fedstats.wire.v1 import nodes_pb2
 
@@ -45,16 +46,6 @@ class Edition:
 def edition_name(base: str, revision: int) -> str:
     """The name of a revision of an edition."""
     return base if revision == 1 else f"{base}.{revision}"
-
-
-@dataclass(frozen=True, slots=True)
-class Making:
-    """What every edition of a node is made with; `key` is the secret behind the keyed hashes of rows."""
-
-    engine: Engine
-    resources: Resources
-    key: bytes = field(repr=False)
-    now_s: int
 
 
 class Editions:
@@ -128,7 +119,14 @@ class Editions:
         return tuple(found)
 
     def refresh(
-        self, agreement: Agreement, mapping: DatasetMapping, base: str, making: Making, *, revise: bool
+        self,
+        agreement: Agreement,
+        mapping: DatasetMapping,
+        base: str,
+        bench: Workbench,
+        *,
+        revise: bool,
+        now_s: int,
     ) -> tuple[Edition, EditionReport]:
         """Make an edition from the source as it is now; the report is for local eyes only.
 
@@ -148,16 +146,16 @@ class Editions:
         if base not in dataset.editions:
             named = ", ".join(dataset.editions)
             raise EditionMissing(f"The schedule of {dataset.name} in {agreement.id} names {named}.")
-        opt_outs = opt_outs_to_apply(agreement, mapping, now_s=making.now_s)
+        opt_outs = opt_outs_to_apply(agreement, mapping, now_s=now_s)
         revision = self._revisions(agreement.id, dataset.name, base) + 1
         if revision > 1 and not revise:
             raise EditionExists(f"Edition {base} of {dataset.name} exists, and editions never change.")
         path = self._path(agreement.id, dataset.name, base, revision)
         path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         path.unlink(missing_ok=True)  # left by a refresh that died: the index knows nothing of it
-        order = EditionOrder(edition_name(base, revision), making.key, making.now_s, path, opt_outs)
-        report = making.engine.make_edition(mapping, dataset, order, making.resources)
-        row = (agreement.id, dataset.name, base, revision, definition_hash(dataset), making.now_s)
+        order = EditionOrder(edition_name(base, revision), bench.key, now_s, path, opt_outs)
+        report = bench.engine.make_edition(mapping, dataset, order, bench.resources)
+        row = (agreement.id, dataset.name, base, revision, definition_hash(dataset), now_s)
         with self._state.change() as sqlite:
             sqlite.execute("INSERT INTO edition VALUES (?, ?, ?, ?, ?, ?)", row)
         if revision > 1:  # people who opted out meanwhile are in the older file

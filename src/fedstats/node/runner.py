@@ -18,23 +18,18 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from fractions import Fraction
 
 from fedstats.core.agreement import Agreement
 from fedstats.core.appointment import AppointedRole
-from fedstats.core.plan import noise_scales
-from fedstats.core.privacy import MechanismLoss
 from fedstats.core.query import Computation, Query, RoundOrder
 from fedstats.core.rules import check_query, check_round
 from fedstats.core.schema import Dataset
-from fedstats.core.statistic import Mode, Vectors
-from fedstats.engines import Engine, Resources
+from fedstats.core.statistic import Mode
 from fedstats.errors import (
     AuthorityError,
     FedstatsError,
-    InternalError,
     LanguageError,
     LossInvalid,
     MessageInvalid,
@@ -48,9 +43,9 @@ from fedstats.errors import (
     ValueInvalid,
 )
 from fedstats.identity.keys import Context, Signed, SigningKey
-from fedstats.mechanisms import NoiseMechanism, mechanism_of
 from fedstats.node.agreements import Agreements
 from fedstats.node.caps import Cap, agreement_cap, caps_of
+from fedstats.node.computing import Noise, Workbench
 from fedstats.node.editions import Edition, Editions
 from fedstats.node.ledger import Charge, Ledger
 from fedstats.node.policy import Policy
@@ -86,12 +81,12 @@ class Asked:
     agreement: Agreement
     dataset: Dataset
     analyst: str
-    computation: bytes
+    computation: Computation
 
     @property
-    def loss(self) -> MechanismLoss:
-        """What this round may lose, over the federation."""
-        return self.query.loss.share(self.order.round.share)
+    def record(self) -> bytes:
+        """What the answer is recorded under: the hash of what is computed, not of who asks."""
+        return computation_hash(self.computation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +94,7 @@ class Plan:
     """How the question will be answered, and what that costs."""
 
     edition: Edition
-    mechanism: NoiseMechanism
-    scales: tuple[tuple[Fraction, ...], ...]
+    noise: Noise
     charge: Charge
 
 
@@ -114,9 +108,7 @@ class Runner:
     policy: Policy
     editions: Editions
     ledger: Ledger
-    engine: Engine
-    resources: Resources
-    edition_key: bytes = field(repr=False)
+    bench: Workbench
     lifetime: Mapping[str, Cap]
     now: Callable[[], float]
     checkpoint: Callable[[str], None] = lambda _: None
@@ -140,7 +132,7 @@ class Runner:
         share = asked.order.round.share
         self.ledger.bind(asked.query_hash, asked.order.number, content=asked.order_hash, share=share)
         self.checkpoint("bind")
-        release = self.ledger.find(asked.computation)
+        release = self.ledger.find(asked.record)
         self.checkpoint("find")
         if release is None:
             plan = self._plan(asked)
@@ -153,12 +145,12 @@ class Runner:
         """Compute, record, and give back what was recorded; the charge is durable by now."""
         try:
             self.checkpoint("reserve")
-            vectors = self._compute(asked, plan)
+            vectors = self.bench.compute(plan.edition.path, asked.computation, asked.dataset, plan.noise)
             self.checkpoint("compute")
-            note = ReleaseNote(self.department, asked.computation, vectors)
+            note = ReleaseNote(self.department, asked.record, vectors)
             signed = Signed.make(Context.RELEASE, encode_release(note), self.key)
             made = to_bytes(signed_to(signed))
-            release = self.ledger.record(asked.computation, made, now_s=int(self.now()))
+            release = self.ledger.record(asked.record, made, now_s=int(self.now()))
             self.checkpoint("record")
         except Exception as problem:  # noqa: BLE001 # no error may depend on the data
             _log_failure(problem)
@@ -204,7 +196,7 @@ class Runner:
             agreement=agreement,
             dataset=agreement.dataset(query.dataset),
             analyst=f"{appointment.name}@{appointment.department}",
-            computation=computation_hash(Computation.of(query, order)),
+            computation=Computation.of(query, order),
         )
 
     def _plan(self, asked: Asked) -> Plan:
@@ -216,8 +208,8 @@ class Runner:
             The edition is not here, the answer is too large, or the loss is too small or too great for it.
 
         """
-        query, aggregates = asked.query, asked.order.round.aggregates
-        integers = sum(len(a.measures) * a.cells(asked.dataset) for a in aggregates)
+        query, computation = asked.query, asked.computation
+        integers = sum(len(a.measures) * a.cells(asked.dataset) for a in computation.aggregates)
         if integers > RELEASE_INTEGERS_MAX:
             raise OutsideAgreement(
                 f"The answer would have {integers} numbers; the most is {RELEASE_INTEGERS_MAX}."
@@ -225,13 +217,12 @@ class Runner:
         agreement_cap, lifetime_cap = caps_of(asked.agreement, asked.dataset, self.lifetime)
         return Plan(
             edition=self.editions.find(asked.agreement, asked.dataset, query.edition),
-            mechanism=mechanism_of(query.loss.mechanism),
-            scales=noise_scales(aggregates, asked.loss, query.contribution),
+            noise=Noise.of(computation),
             charge=Charge(
-                computation=asked.computation,
+                computation=asked.record,
                 agreement=agreement_cap,
                 lifetime=lifetime_cap,
-                loss=asked.loss.charge(query.contribution.departments_max),
+                loss=computation.loss.charge(query.contribution.departments_max),
                 mechanism=query.loss.mechanism,
                 share=asked.order.round.share,
                 query=asked.query_hash,
@@ -243,39 +234,6 @@ class Runner:
                 analyst=asked.analyst,
             ),
         )
-
-    def _compute(self, asked: Asked, plan: Plan) -> Vectors:
-        """The only place where exact numbers exist; what it returns carries noise.
-
-        Every measure has its own noise, for its own sensitivity and its share of what this node may lose.
-        """
-        query, released = asked.query, []
-        at_node = asked.loss.at_node(query.contribution.departments_max)
-        for aggregate, scales in zip(asked.order.round.aggregates, plan.scales, strict=True):
-            exact = self.engine.compute(
-                plan.edition.path,
-                aggregate,
-                dataset=asked.dataset,
-                where=query.where,
-                contribution=query.contribution,
-                key=self.edition_key,
-                resources=self.resources,
-            )
-            cells = aggregate.cells(asked.dataset)
-            if [len(vector) for vector in exact.vectors] != [cells] * len(aggregate.measures):
-                raise InternalError("The engine's result has not the shape of the question.")
-            released.append(
-                tuple(
-                    plan.mechanism.add_noise(
-                        vector,
-                        scale=scale,
-                        sensitivity=measure.sensitivity(query.contribution),
-                        allowed=at_node.share(measure.weight).amount,
-                    )
-                    for vector, measure, scale in zip(exact.vectors, aggregate.measures, scales, strict=True)
-                )
-            )
-        return tuple(released)
 
     def _refusal(self, task: nodes_pb2.Task, refusal: Refused) -> signed_pb2.Signed:
         charged = refusal.spent is Spent.CHARGED

@@ -16,6 +16,7 @@ from fedstats.engines import Engine, engine_of
 from fedstats.errors import CoordinatorUnreachable, FedstatsError, NoReplyInTime, NotJoined
 from fedstats.identity.keys import Context, Signed
 from fedstats.node.agreements import Agreements
+from fedstats.node.computing import Workbench
 from fedstats.node.config import NodeConfig
 from fedstats.node.editions import Editions
 from fedstats.node.home import Home
@@ -67,7 +68,8 @@ class Node:
         self.agreements = Agreements(self._state, home.trust)
         self.policy = Policy(self._state)
         self.editions = Editions(self._state, home.editions)
-        self.engine = engine_of(ENGINE) if engine is None else engine
+        engine = engine_of(ENGINE) if engine is None else engine
+        self.bench = Workbench(engine, config.resources, home.read_edition_key())
         self.runner = Runner(
             department=self.department,
             key=self.key,
@@ -75,9 +77,7 @@ class Node:
             policy=self.policy,
             editions=self.editions,
             ledger=self.ledger,
-            engine=self.engine,
-            resources=config.resources,
-            edition_key=home.read_edition_key(),
+            bench=self.bench,
             lifetime=config.lifetime_caps,
             now=now,
             checkpoint=checkpoint,
