@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from fedstats.core.domain import Dates, Domain, Numbers, Truth
+from fedstats.core.domain import Dates, Domain, Numbers, Truth, common_step
 from fedstats.core.evaluation import round_half_up
-from fedstats.errors import ExpressionInvalid, ValueInvalid
+from fedstats.core.expression import LITERAL_BITS_MAX
+from fedstats.errors import ExpressionInvalid, TooLarge, ValueInvalid
 
 STEPS_MAX = 2**12
 
@@ -16,8 +17,9 @@ STEPS_MAX = 2**12
 class Grid:
     """Integers q = clip(round((value - centre) / step), -half_width, +half_width).
 
-    The steps are whole multiples of the expression's own step wherever it has no more than 2^12 of them, so
-    that nothing is lost to rounding; a finer range is cut into at most 2^12 steps.
+    Nothing is lost to rounding wherever the expression has no more than 2^12 steps of its own. A finer range
+    is cut into at most 2^12 steps, so that both its ends and 0 still lie on the grid: these are the values
+    that many rows share (nothing spent, clamped), where rounding would not average out.
     """
 
     centre: Fraction
@@ -28,6 +30,9 @@ class Grid:
         """At most 2^12 steps either side (a centred grid needs 2^11, one around 0 may need all)."""
         if self.step <= 0 or not 1 <= self.half_width <= STEPS_MAX:
             raise ValueInvalid("A grid needs a step above 0 and between 1 and 2^12 steps to each side.")
+        parts = (*self.centre.as_integer_ratio(), *self.step.as_integer_ratio())
+        if max(part.bit_length() for part in parts) > LITERAL_BITS_MAX:
+            raise TooLarge("The numbers of an expression have too many digits. Narrow it with CLAMP.")
 
     def quantise(self, value: Fraction) -> int:
         """The integer of one row: rounded half up, then clipped."""
@@ -45,22 +50,28 @@ def centred_grid(domain: Domain) -> Grid:
 
     """
     lo, hi, native = _range(domain)
-    steps = (hi - lo) / native
+    centre, half = (lo + hi) / 2, (hi - lo) / 2
+    steps = 2 * half / native
     if steps > STEPS_MAX:
-        step = native * -(-steps // STEPS_MAX)
-        half_width = -(-(hi - lo) // (2 * step))
-        return Grid((lo + hi) / 2, step, int(half_width))
-    if steps % 2:
-        return Grid((lo + hi) / 2, native / 2, int(steps))
-    return Grid((lo + hi) / 2, native, int(steps / 2))
+        step = _cut(half, abs(centre) if lo < 0 < hi else Fraction(0), STEPS_MAX // 2)
+    else:
+        step = native / 2 if steps % 2 else native
+    return Grid(centre, step, int(half / step))
 
 
 def zero_grid(domain: Domain) -> Grid:
     """The grid around 0, for sums that are wanted without a count."""
     lo, hi, native = _range(domain)
-    reach = max(abs(lo), abs(hi))
-    step = native * max(1, -(-reach // (native * STEPS_MAX)))
-    return Grid(Fraction(0), step, int(-(-reach // step)))
+    less, reach = sorted([abs(lo), abs(hi)])
+    step = native if reach / native <= STEPS_MAX else _cut(reach, less, STEPS_MAX)
+    return Grid(Fraction(0), step, int(reach / step))
+
+
+def _cut(reach: Fraction, other: Fraction, steps_max: int) -> Fraction:
+    """The finest step that cuts `reach` into `steps_max` or fewer, and `other` evenly too where it can."""
+    unit = common_step(reach, other) if other else reach
+    pieces = steps_max // (reach / unit)
+    return unit / pieces if pieces else reach / steps_max
 
 
 def _range(domain: Domain) -> tuple[Fraction, Fraction, Fraction]:

@@ -1,0 +1,120 @@
+"""One column of numbers of a table: its form, its bounds, and its interval for the population."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fedstats.core.estimate import Absence, Cell, Interval, Value
+from fedstats.core.expression import NumberLiteral, Op
+from fedstats.core.selection import AggregateCall, AggregateKind, Formula, Output
+from fedstats.statistics._formula import Form, Totals, bounds_of, cell_of, form_of
+from fedstats.statistics._intervals import Bounds, widened
+from fedstats.statistics._measures import CallMeasures
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column is `shift + factor * form`; `call` is the one aggregate that `form` is, if it is one."""
+
+    name: str
+    form: Form
+    bounds: Bounds
+    call: CallMeasures | None
+    shift: float = 0.0
+    factor: float = 1.0
+
+    @classmethod
+    def of(cls, output: Output, calls: Mapping[AggregateCall, CallMeasures]) -> Column:
+        """The column of an output; 100 * AVG(x) and 1 - SHARE(x) are as good as the aggregate itself."""
+        single = _single(output.formula)
+        if single is None:
+            return cls(output.name, form_of(output.formula, calls), bounds_of(output.formula, calls), None)
+        shift, factor, call = single
+        return cls(output.name, form_of(call, calls), bounds_of(call, calls), calls[call], shift, factor)
+
+    def cell(self, totals: Totals, widths: Totals) -> Cell:
+        """The number of one cell with both intervals, or why there is none."""
+        found = cell_of(self.form, self.bounds, totals, widths)
+        if isinstance(found, Absence):
+            return found
+        population = None
+        if self.call is not None:
+            found = _with_rounding(self.call, found, self.bounds, totals)
+            population = _population_interval(self.call, found, self.bounds, totals)
+        return Value(
+            self.shift + self.factor * found.value,
+            self._scaled(found.noise_interval),
+            None if population is None else self._scaled(population),
+        )
+
+    def _scaled(self, interval: Interval) -> Interval:
+        ends = (self.shift + self.factor * interval.lo, self.shift + self.factor * interval.hi)
+        return Interval(min(ends), max(ends))
+
+
+def _single(formula: Formula) -> tuple[float, float, AggregateCall] | None:
+    """(shift, factor, call) if the formula is shift + factor * call."""
+    if isinstance(formula, AggregateCall):
+        return 0.0, 1.0, formula
+    if isinstance(formula, NumberLiteral):
+        return None
+    left, right = formula.left, formula.right
+    if isinstance(right, NumberLiteral):
+        return _shifted(_single(left), formula.op, float(right.value))
+    if isinstance(left, NumberLiteral) and formula.op is not Op.DIVIDE:
+        number, inner = float(left.value), _single(right)
+        if formula.op is Op.SUBTRACT:  # a - f is -1 * f + a
+            return _shifted(_shifted(inner, Op.MULTIPLY, -1.0), Op.ADD, number)
+        return _shifted(inner, formula.op, number)
+    return None
+
+
+def _shifted(
+    single: tuple[float, float, AggregateCall] | None, op: Op, number: float
+) -> tuple[float, float, AggregateCall] | None:
+    if single is None:
+        return None
+    shift, factor, call = single
+    if op is Op.ADD:
+        return shift + number, factor, call
+    if op is Op.SUBTRACT:
+        return shift - number, factor, call
+    if op is Op.MULTIPLY:
+        return shift * number, factor * number, call
+    return shift / number, factor / number, call
+
+
+def _with_rounding(call: CallMeasures, found: Value, bounds: Bounds, totals: Totals) -> Value:
+    """The noise interval widened by what rounding the values may have moved the answer, half a step for each.
+
+    A sum of which nobody knows the count is left as it is: a note tells of the rounding.
+    """
+    if call.rounded_to is None or call.count is None:
+        return found
+    values = max(totals[call.count], 0.0) if call.kind is AggregateKind.SUM else 1.0
+    slack = values * float(call.rounded_to) / 2
+    noise = Interval(found.noise_interval.lo - slack, found.noise_interval.hi + slack)
+    return Value(found.value, noise if call.kind is AggregateKind.SUM else bounds.within(noise))
+
+
+def _population_interval(call: CallMeasures, found: Value, bounds: Bounds, totals: Totals) -> Interval | None:
+    """The interval for the population, with the rows taken as independent draws from it.
+
+    Counts: Poisson, the variance is the count. Sums: the squares of the values add up to N max(x^2) at most;
+    without the count N there is none. Averages and shares: the variance of values in [lo, hi] with mean m is
+    (hi - m)(m - lo) at most, and exactly that for a share (Bhatia and Davis 2000); m is the point of the
+    noise interval where that is greatest. Rows of one person are not independent, which these intervals do
+    not see.
+    """
+    if call.total is None:
+        return widened(found.value, found.noise_interval, max(found.value, 0.0))
+    if call.count is None:
+        return None
+    count = max(totals[call.count], 0.0)
+    if call.kind is AggregateKind.SUM:
+        return widened(found.value, found.noise_interval, count * max(abs(call.lo), abs(call.hi)) ** 2)
+    middle = (call.lo + call.hi) / 2
+    mean = min(max(middle, found.noise_interval.lo), found.noise_interval.hi)
+    variance = (call.hi - mean) * (mean - call.lo) / count
+    return bounds.within(widened(found.value, found.noise_interval, variance))

@@ -1,0 +1,136 @@
+"""Which measures a table's aggregates need: the fewest, so that each gets the greatest share of the loss.
+
+- Every count of the same rows is one measure: COUNT(*) also serves COUNT(x) and AVG(x) of an x that is never
+  missing.
+- AVG(x) and SHARE(x) over [lo, hi] are mid + S / N with the sum S of x - mid, which has half the sensitivity
+  of a sum of x.
+- SUM(x) is mid N + S if the count N of x is asked for anyway: with D the rows of one person, its noise is
+  then as sqrt(mid^2 + half^2) D = sqrt((lo^2 + hi^2) / 2) D, never more than the max(|lo|, |hi|) D of a sum
+  around 0, and both cost one measure besides N. Where no N is asked for, the sum around 0 costs one measure
+  instead of two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from fedstats.core.aggregate.grouped_sums import Measure, MeasureKind
+from fedstats.core.domain import Numbers
+from fedstats.core.expression import Call, Expression, NumberLiteral, Op, columns_of, normalise, walk
+from fedstats.core.grid import Grid, centred_grid, zero_grid
+from fedstats.core.inference import domain_of
+from fedstats.core.schema import Dataset
+from fedstats.core.selection import AggregateCall, AggregateKind
+from fedstats.errors import InternalError
+
+_OF_MISSING = {Op.AND, Op.OR, Op.IS_NULL, Op.COALESCE, Op.CASE}
+_ONE_BRANCH = 2
+_AVERAGES = (AggregateKind.AVG, AggregateKind.SHARE)
+
+
+@dataclass(frozen=True, slots=True)
+class CallMeasures:
+    """What one aggregate is made of, by position in the list of measures.
+
+    The value is `count` alone (a count), `centre * count + step * total` (a sum; `centre` 0 if it is around
+    0), or that divided by `count` (an average). `count` is None for a sum of which nobody asked the count.
+    The values that are added up lie between `lo` and `hi`; `rounded_to` is the step to which they are rounded
+    before, if they are.
+    """
+
+    kind: AggregateKind
+    count: int | None
+    total: int | None = None
+    centre: float = 0.0
+    step: float = 0.0
+    lo: float = 0.0
+    hi: float = 0.0
+    rounded_to: Fraction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurePlan:
+    """The measures of a table, each once and in normal form, and what each call takes of them."""
+
+    measures: tuple[Measure, ...]
+    calls: dict[AggregateCall, CallMeasures]
+
+    def weighted(self) -> tuple[Measure, ...]:
+        """The measures with equal shares of the loss, which is minimax for a count and a centred sum."""
+        weight = Fraction(1, len(self.measures))
+        return tuple(Measure(m.kind, m.expression, m.grid, weight) for m in self.measures)
+
+    def positions_in(self, measures: Iterable[Measure]) -> tuple[int, ...]:
+        """Where each measure of this plan stands in `measures`, whatever order and weights they have.
+
+        Raises
+        ------
+        InternalError
+            One is missing: these are another question's measures.
+
+        """
+        found = {_unweighted(measure): i for i, measure in enumerate(measures)}
+        if not set(self.measures) <= set(found):
+            raise InternalError("These totals do not belong to this question.")
+        return tuple(found[measure] for measure in self.measures)
+
+
+def plan_measures(calls: Iterable[AggregateCall], dataset: Dataset) -> MeasurePlan:
+    """The fewest measures from which all `calls` can be computed."""
+    listed = list(dict.fromkeys(calls))
+    counted = {presence(c.argument, dataset) for c in listed if c.kind in (*_AVERAGES, AggregateKind.COUNT)}
+    if any(call.kind is AggregateKind.COUNT_ROWS for call in listed):
+        counted.add(None)
+    found: dict[Measure, int] = {}
+    made = {call: _call_measures(call, dataset, counted, found) for call in listed}
+    return MeasurePlan(tuple(found), made)
+
+
+def presence(expression: Expression | None, dataset: Dataset) -> Expression | None:
+    """The simplest expression that is missing in exactly the same rows; None if it is missing in none."""
+    if expression is None or not domain_of(expression, dataset).nullable:
+        return None
+    simple = not any(isinstance(node, Call) and node.op in _OF_MISSING for node in walk(expression))
+    nullable = [name for name in columns_of(expression) if dataset.column(name).domain.nullable]
+    if simple and len(nullable) == 1:
+        return next(n for n in walk(expression) if columns_of(n) == {nullable[0]} and not isinstance(n, Call))
+    if isinstance(expression, Call) and expression.op is Op.CASE and len(expression.args) == _ONE_BRANCH:
+        condition, value = expression.args
+        if not domain_of(value, dataset).nullable:
+            return normalise(Call(Op.CASE, (condition, NumberLiteral(Fraction(1)))))
+    return normalise(expression)
+
+
+def _call_measures(
+    call: AggregateCall, dataset: Dataset, counted: set[Expression | None], found: dict[Measure, int]
+) -> CallMeasures:
+    def position(kind: MeasureKind, expression: Expression | None, grid: Grid | None = None) -> int:
+        return found.setdefault(Measure(kind, expression, grid), len(found))
+
+    rows = presence(call.argument, dataset)
+    if call.kind is AggregateKind.COUNT_PEOPLE:
+        return CallMeasures(call.kind, position(MeasureKind.PEOPLE, rows))
+    if call.kind in (AggregateKind.COUNT_ROWS, AggregateKind.COUNT) or call.argument is None:
+        return CallMeasures(call.kind, position(MeasureKind.ROWS, rows))
+    domain = domain_of(call.argument, dataset)
+    with_count = call.kind in _AVERAGES or rows in counted
+    grid = centred_grid(domain) if with_count else zero_grid(domain)
+    count = position(MeasureKind.ROWS, rows) if with_count else None
+    total = position(MeasureKind.SUM, normalise(call.argument), grid)
+    lo, hi = (domain.lo, domain.hi) if isinstance(domain, Numbers) else (Fraction(0), Fraction(1))
+    return CallMeasures(
+        call.kind,
+        count,
+        total,
+        float(grid.centre),
+        float(grid.step),
+        float(lo),
+        float(hi),
+        grid.step if isinstance(domain, Numbers) and grid.step > domain.step else None,
+    )
+
+
+def _unweighted(measure: Measure) -> Measure:
+    return Measure(measure.kind, measure.expression, measure.grid)

@@ -1,0 +1,118 @@
+"""The statistic `table`: counts, sums, averages, shares and what is made of them, per public cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from fedstats.core import estimate
+from fedstats.core.aggregate.grouped_sums import GroupedSums
+from fedstats.core.estimate import Estimate
+from fedstats.core.expression import Expression
+from fedstats.core.inference import condition_of
+from fedstats.core.privacy import UnitKind
+from fedstats.core.schema import Dataset
+from fedstats.core.selection import AggregateCall, AggregateKind, Selection, aggregate_calls
+from fedstats.core.statistic import Ask, Mode, Round, RoundResult, Statistic
+from fedstats.errors import SqlRefused
+from fedstats.sql.parse import parse
+from fedstats.statistics._columns import Column
+from fedstats.statistics._measures import MeasurePlan, plan_measures
+from fedstats.statistics._rows import public_keys, table_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a SELECT asks for."""
+
+    name: ClassVar[str] = "table"
+    version: ClassVar[str] = "1"
+    rounds_max: ClassVar[int] = 1
+    selection: Selection
+
+    @classmethod
+    def from_sql(cls, text: str, definitions: Callable[[str], Dataset]) -> Self:
+        """The table that SQL text asks for; `definitions` gives the dataset of a name.
+
+        Raises
+        ------
+        LanguageError
+            The text is outside the query language; the error says what to write instead.
+
+        """
+        return cls(parse(text, definitions))
+
+    @property
+    def dataset(self) -> str:
+        """The dataset it asks about."""
+        return self.selection.dataset
+
+    @property
+    def where(self) -> Expression | None:
+        """The condition on rows."""
+        return self.selection.where
+
+    def step(self, ask: Ask, history: Sequence[RoundResult]) -> Round | Estimate:
+        """One round of grouped sums, then the table.
+
+        Raises
+        ------
+        LanguageError
+            The selection does not fit the dataset, or asks for departments in secure mode.
+
+        """
+        plan = plan_measures(self._calls(), ask.dataset)
+        columns = [Column.of(output, plan.calls) for output in self.selection.outputs]
+        if not history:
+            return self._round(ask, plan)
+        return self._estimate(ask, plan, columns, history[0])
+
+    def _calls(self) -> tuple[AggregateCall, ...]:
+        return tuple(call for output in self.selection.outputs for call in aggregate_calls(output.formula))
+
+    def _round(self, ask: Ask, plan: MeasurePlan) -> Round:
+        if self.selection.by_department and ask.mode is Mode.SECURE:
+            raise SqlRefused(
+                "In secure mode nobody learns the numbers of one department.",
+                remedy="Leave the key department out, or ask in local mode.",
+            )
+        if self.where is not None:
+            condition_of(self.where, ask.dataset)
+        aggregate = GroupedSums(public_keys(self.selection), plan.weighted())
+        aggregate.check(ask.dataset)
+        return Round((aggregate,)).normalised()
+
+    def _estimate(
+        self, ask: Ask, plan: MeasurePlan, columns: Sequence[Column], result: RoundResult
+    ) -> Estimate:
+        table = estimate.Table(
+            name="table",
+            keys=tuple(key.name for key in self.selection.keys),
+            columns=tuple(column.name for column in columns),
+            rows=tuple(table_rows(self.selection, ask, plan, columns, result)),
+        )
+        return Estimate((table,), notes=tuple(self._notes(ask, plan, result)))
+
+    def _notes(self, ask: Ask, plan: MeasurePlan, result: RoundResult) -> Iterator[str]:
+        """What a reader must know beside the numbers; nothing here depends on the data."""
+        if ask.dataset.unit.kind is UnitKind.ROW:
+            yield "Per record: what is protected is one record, and records may be several of one person."
+        if not self.selection.by_department:
+            for department, refusal in sorted(result.absent.items()):
+                yield f"The totals are without {department}: {refusal.sentence}"
+            people = any(call.kind is AggregateKind.COUNT_PEOPLE for call in plan.calls)
+            if people and ask.contribution.departments_max > 1:
+                yield (
+                    f"COUNT(DISTINCT {ask.dataset.unit.column}) adds up the people of each department: "
+                    "someone in several departments counts in each."
+                )
+        for made in plan.calls.values():
+            if made.rounded_to is not None:
+                yield (
+                    f"Values between {made.lo:g} and {made.hi:g} are rounded to steps of "
+                    f"{float(made.rounded_to):g} before they are added up."
+                )
+
+
+STATISTIC: type[Statistic] = Table
