@@ -1,8 +1,7 @@
 """Intervals cover: 2,000 noise draws, and 2,000 redrawn populations, against the promised 95 %.
 
-A gate fails below 1,851 of 2,000, which a true 95 % interval does about once in 100,000 runs; the generator
-has a fixed seed, so a run that passes passes again. Each draw is one cell of one table, so that one step makes
-them all.
+A gate fails below 1,851 of 2,000, which a true 95 % interval does about once in 100,000 runs. The generator
+has a fixed seed, so a run that passes passes again. Each draw is one cell of one table: one step makes all.
 """
 
 from __future__ import annotations
