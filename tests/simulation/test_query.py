@@ -1,0 +1,48 @@
+"""A whole query in a simulated federation: real parts, simulated network and clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from waiting import federation
+
+from fedstats.core.estimate import Value
+from fedstats.errors import LanguageError
+
+SQL = "SELECT sex, COUNT(*) AS n, AVG(age) AS mean_age FROM rtt GROUP BY sex"
+
+
+def test_a_question_is_answered_by_all_departments(tmp_path: Path) -> None:
+    """One line in, a table out: every department answers, and the noisy counts are near the truth."""
+    with federation(tmp_path) as fed, fed.session() as session:
+        answer = session.query(SQL, epsilon=2, wait_s=600)
+        (table,) = answer.estimate.tables
+        assert [row.key for row in table] == [("F",), ("M",)]
+        cells = [row.cells[0] for row in table]
+        assert all(isinstance(cell, Value) for cell in cells)
+        total = sum(cell.value for cell in cells if isinstance(cell, Value))
+        assert abs(total - 180) < 150, "20 standard deviations of noise"
+        assert [p.refusal for p in answer.estimate.participants] == [None, None, None]
+
+
+def test_a_repeated_question_costs_nothing_and_gives_the_same_answer(tmp_path: Path) -> None:
+    """Other names and another order of clauses: the recorded answer, and one charge at every department."""
+    with federation(tmp_path) as fed, fed.session() as session:
+        first = session.query(SQL, epsilon=1, wait_s=600)
+        spent = {name: fed.spent(name) for name in fed.nodes}
+        again = session.query(
+            "SELECT AVG(age) AS a, sex, COUNT(*) AS b FROM rtt GROUP BY sex", epsilon=1, wait_s=600
+        )
+        assert {name: fed.spent(name) for name in fed.nodes} == spent
+        a, b = first.estimate.tables[0], again.estimate.tables[0]
+        assert [row.cells for row in a] == [row.cells[::-1] for row in b]
+
+
+def test_a_mistake_costs_nothing(tmp_path: Path) -> None:
+    """A question outside the language never leaves the analyst's computer."""
+    with federation(tmp_path) as fed, fed.session() as session:
+        with pytest.raises(LanguageError):
+            session.query("SELECT MAX(age) FROM rtt", epsilon=1)
+        assert all(fed.spent(name).rho == 0 for name in fed.nodes)
+        assert not session.jobs()

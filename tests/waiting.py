@@ -1,0 +1,68 @@
+"""A small waiting-list federation in a folder: three departments with CSV files, for simulations."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from samples import DEPARTMENTS, NOW_S, sample_agreement
+
+from fedstats.core.agreement import Agreement, OptOutTerms
+from fedstats.testing.clock import ManualClock
+from fedstats.testing.federation import Federation, Setting
+
+HEADER = ("nhs", "age", "cost", "sex", "started", "urgent", "postcode_area")
+Rows = Sequence[Sequence[object]]
+
+
+def some_rows(department: str, people: int = 40) -> Rows:
+    """`people` people of a department with one or two rows each; every tenth is in all departments."""
+    return [
+        (
+            f"all-{person}" if person % 10 == 0 else f"{department}-{person}",
+            (7 * person + 3 * copy) % 100,
+            person % 50,
+            "F" if person % 3 else "M",
+            f"2025-0{1 + person % 9}-15",
+            "true" if person % 4 else "",
+            "LS",
+        )
+        for person in range(people)
+        for copy in range(1 + person % 2)
+    ]
+
+
+def federation(
+    folder: Path,
+    rows: Callable[[str], Rows] = some_rows,
+    *,
+    checkpoints: Mapping[str, Callable[[str], None]] | None = None,
+    **changes: object,
+) -> Federation:
+    """The federation of the sample agreement (`changes` replace its fields) with each department's rows."""
+    configs = {name: _department(folder, name, rows(name)) for name in DEPARTMENTS}
+
+    def agreement(keys: Mapping[str, bytes]) -> Agreement:
+        made = sample_agreement(**{"opt_out": OptOutTerms(applies=False, reason="simulation"), **changes})
+        return replace(made, controllers=tuple(replace(c, key=keys[c.department]) for c in made.controllers))
+
+    setting = Setting(agreement, configs, checkpoints=checkpoints or {})
+    return Federation(folder, setting, clock=ManualClock(NOW_S))
+
+
+def _department(folder: Path, name: str, rows: Rows) -> Mapping[str, object]:
+    path = folder / f"{name}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([HEADER, *rows])
+    os.utime(path, (NOW_S, NOW_S))
+    return {
+        "lifetime": {"nhs_number": {"epsilon": "20", "delta": "0.00001"}},
+        "threads": 1,
+        "datasets": [
+            {"dataset": "rtt", "person": "nhs", "source": {"kind": "csv", "path": str(path)}},
+        ],
+    }
