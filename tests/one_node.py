@@ -123,14 +123,14 @@ def sample_mapping(folder: Path) -> DatasetMapping:
     return DatasetMapping("rtt", source, person="nhs_number", opt_out_list=opt_outs)
 
 
-def make_home(folder: Path, agreement: Agreement | None = None) -> Home:
+def make_home(folder: Path, agreement: Agreement | None = None, *, engine: Engine | None = None) -> Home:
     """A home of north's node, with every controller's key compared and the agreement accepted."""
     home = Home(folder / "home")
     home.create("north", key=seed_key("node north"))
     for name in DEPARTMENTS:
         home.trust.trust(name, seed_key(f"controller {name}").public.fingerprint)
     agreed = agreement or sample_agreement()
-    with open_node(home, engine=ReferenceEngine()) as node:
+    with open_node(home, engine=engine) as node:
         node.agreements.learn(agreements_pb2.AuthorityReply(agreements=[published(agreed)]))
         node.agreements.accept(agreed.id, agreed.version, lambda _: True, now_s=NOW_S)
         mapping = sample_mapping(folder)

@@ -1,0 +1,103 @@
+"""kill -9 of a real node, on a real edition, between each pair of the runner's steps."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from one_node import Analyst, make_home, open_node, release_of
+from samples import sample_query
+
+from fedstats.core.privacy import Loss
+from fedstats.engines import engine_of
+from fedstats.node.home import Home
+
+STEPS = ("verify", "allow", "bind", "find", "plan", "reserve", "compute", "record", "answer")
+CHARGED = STEPS[STEPS.index("reserve") :]
+TASK = Analyst().task()
+
+# One process for each step, which dies there as the power would have it. They are forked after the imports,
+# which take longer than all the rest; each opens files, database and connection for itself.
+DYING_NODES = """
+import os, signal, sys
+from pathlib import Path
+from one_node import open_node
+from fedstats.engines import engine_of
+from fedstats.node.home import Home
+from fedstats.wire.v1 import nodes_pb2
+
+class Relay:
+    def call(self, method, request, timeout_s=None):
+        raise SystemExit("the answer was sent")
+
+def work(home, step, task):
+    def die(here):
+        if here == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+    with open_node(home, engine=engine_of("duckdb"), checkpoint=die, transport=Relay()) as node:
+        node.work(task)
+
+engine_of("duckdb")
+task = nodes_pb2.Task.FromString(sys.stdin.buffer.read())
+for step in sys.argv[2:]:
+    child = os.fork()
+    if child == 0:
+        try:
+            work(Home(Path(sys.argv[1]) / step), step, task)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    print(step, os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home of north with an edition that DuckDB made from a file."""
+    made = tmp_path_factory.mktemp("north")
+    with (made / "rtt.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["nhs_number", "age", "cost", "sex", "started", "urgent", "postcode_area"])
+        for i in range(400):
+            rows.writerow([f"9{i:09d}", 20 + i % 60, "12.25", "FM"[i % 2], "2025-03-01", "true", "LS"])
+    make_home(made, engine=engine_of("duckdb"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def killed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For each step, a home whose node was killed there."""
+    homes = tmp_path_factory.mktemp("killed")
+    for step in STEPS:
+        shutil.copytree(folder / "home", homes / step)
+    ran = subprocess.run(
+        [sys.executable, "-c", DYING_NODES, homes, *STEPS],
+        input=TASK.SerializeToString(),
+        cwd=Path(__file__).parents[1],
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    died = dict(line.split() for line in ran.stdout.decode().splitlines())
+    assert died == dict.fromkeys(STEPS, str(-signal.SIGKILL))
+    return homes
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_node_that_is_killed_charges_once_and_answers_later(killed: Path, step: str) -> None:
+    """Wherever the node dies, the question is answered by its successor, once charged, once released."""
+    with open_node(Home(killed / step), engine=engine_of("duckdb")) as node:
+        assert len(node.ledger.entries()) == (step in CHARGED)
+        recorded = [node.ledger.find(entry.computation) for entry in node.ledger.entries()]
+        report = node.runner.run(TASK)
+        release_of(report)
+        if any(recorded):
+            assert report.release.SerializeToString() == recorded[0]
+        assert node.runner.run(TASK) == report
+        (entry,) = node.ledger.entries()
+        assert (entry.loss, entry.recorded) == (Loss(sample_query().loss.amount), True)
+        node.ledger.verify()
