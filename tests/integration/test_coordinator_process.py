@@ -1,0 +1,341 @@
+"""The coordinator as a process of its own: over real TLS, with many waiting nodes, killed at any moment."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from coordinator_world import (
+    ANALYST_KEY,
+    acceptance,
+    agreement_signatures,
+    refusal,
+    release,
+    submission,
+)
+from samples import DEPARTMENTS, sample_query, seed_key
+
+from fedstats.coordinator.authority import Admission
+from fedstats.coordinator.config import Config, Limits
+from fedstats.coordinator.home import Home, init
+from fedstats.core.appointment import AppointedRole, Appointment
+from fedstats.errors import CoordinatorUnreachable, FedstatsError, NotPermitted
+from fedstats.identity.keys import Context, Signed
+from fedstats.identity.peer import Peer, Role
+from fedstats.identity.tls_key import TlsKey
+from fedstats.identity.token import Token
+from fedstats.wire import codec, methods
+from fedstats.wire.channel import Channel, ClientTls
+from fedstats.wire.v1 import agreements_pb2, analysts_pb2, nodes_pb2, signed_pb2
+
+START_S = 20.0
+LEASE_S = 1
+
+T = TypeVar("T")
+
+
+def fedstats(*arguments: str | Path) -> list[str]:
+    """The command line of a fedstats command."""
+    return [sys.executable, "-m", "fedstats", *map(str, arguments)]
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        port: int = chosen.getsockname()[1]
+        return port
+
+
+@dataclass
+class Process:
+    """A coordinator in a folder of its own; it can be killed and started again."""
+
+    home: Path
+    port: int = field(default_factory=free_port)
+    running: subprocess.Popen[str] | None = None
+    channels: dict[str, Channel] = field(default_factory=dict)
+
+    def init(self) -> None:
+        """Make the coordinator, with leases that end soon."""
+        config = Config(
+            address=f"localhost:{self.port}", listen=f"127.0.0.1:{self.port}", limits=Limits(lease_s=LEASE_S)
+        )
+        init(Home(self.home), config, now=datetime.now(UTC))
+
+    def start(self) -> str:
+        """Start it; the line that it prints once it takes calls."""
+        with (self.home / "log").open("a") as log:
+            self.running = subprocess.Popen(
+                fedstats("coordinator", "run", "--home", self.home),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self.running.stdout is not None
+        assert select.select([self.running.stdout], [], [], START_S)[0], (self.home / "log").read_text()
+        return self.running.stdout.readline()
+
+    def end(self, number: int) -> int:
+        """Send a signal and wait for the end; the exit code."""
+        assert self.running is not None
+        self.running.send_signal(number)
+        code = self.running.wait(timeout=START_S)
+        assert self.running.stdout is not None
+        self.running.stdout.close()
+        self.running = None
+        return code
+
+    def join(self, role: str, name: str) -> Channel:
+        """Invite somebody beside the running coordinator, join with the token, and keep the connection."""
+        home = Home(self.home)
+        store = home.store()
+        admission = Admission(home.authority(), store.members, time.time)
+        token = admission.invite(
+            Peer(Role(role), name), address=home.config().address, lifetime=timedelta(hours=1)
+        )
+        store.close()
+        key = TlsKey.generate()
+        request = signed_pb2.JoinRequest(certificate_request=key.request())
+        bootstrap = ClientTls(token.ca_certificate_der, token.certificate_der, token.key)
+        method = methods.JOIN_NODE if role == "node" else methods.JOIN_ANALYST
+        with Channel(token.address, bootstrap) as channel:
+            certificate = channel.call(method, request).certificate
+            with pytest.raises(NotPermitted):
+                channel.call(methods.CATALOGUE, analysts_pb2.CatalogueRequest())
+        tls = replace(bootstrap, certificate_der=certificate, key=key)
+        self.channels[name] = Channel(token.address, tls)
+        return self.channels[name]
+
+
+@contextmanager
+def coordinator(home: Path) -> Iterator[Process]:
+    """A coordinator that all nodes and an analyst have joined, with the agreement signed by all."""
+    process = Process(home)
+    process.init()
+    try:
+        process.start()
+        for department in DEPARTMENTS:
+            process.join("node", department)
+        analyst = process.join("analyst", "a.smith")
+        for signed in agreement_signatures():
+            analyst.call(methods.PUBLISH, agreements_pb2.PublishRequest(agreement=codec.signed_to(signed)))
+        yield process
+    finally:
+        for channel in process.channels.values():
+            channel.close()
+        if process.running is not None:
+            process.end(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """One for all tests that answer what they ask."""
+    with coordinator(tmp_path_factory.mktemp("coordinator") / "home") as process:
+        yield process
+
+
+def question() -> analysts_pb2.SubmitRequest:
+    """A new question that may be asked by the real clock."""
+    now_s = int(time.time())
+    appointed = Appointment(
+        "north", AppointedRole.ANALYST, "a.smith", ANALYST_KEY.public.raw, now_s - 60, now_s + 3_600
+    )
+    signed = Signed.make(
+        Context.APPOINTMENT, codec.encode_appointment(appointed), seed_key("controller north")
+    )
+    query = sample_query(deadline_s=now_s + 3_600, nonce=os.urandom(16))
+    return submission(query, appointed=signed)
+
+
+def lease(process: Process, department: str, wait_s: int) -> nodes_pb2.Task | None:
+    """Ask for work as a node."""
+    channel = process.channels[department]
+    reply = channel.call(methods.LEASE, nodes_pb2.LeaseRequest(wait_s=wait_s))
+    return reply.task if reply.HasField("task") else None
+
+
+def states(process: Process, query: bytes) -> set[int]:
+    """The states of a round's tasks, now."""
+    request = analysts_pb2.WatchRequest(query=query)
+    reply = process.channels["a.smith"].call(methods.WATCH, request)
+    return {task.state for task in reply.tasks}
+
+
+def until_it_answers(call: Callable[[], T]) -> T:
+    """Call until the coordinator is there; the channel itself waits a little before each attempt."""
+    end_s = time.monotonic() + START_S
+    while True:
+        try:
+            return call()
+        except CoordinatorUnreachable:
+            assert time.monotonic() < end_s
+
+
+def test_the_command_line_makes_runs_and_stops_a_coordinator(tmp_path: Path) -> None:
+    """Init, invite and run as typed: one line says where it listens; SIGTERM ends it cleanly, polls first."""
+    process = Process(tmp_path / "home")
+    told = ("coordinator", "init", "--home", process.home, "--host", f"localhost:{process.port}")
+    subprocess.run(fedstats(*told), check=True, capture_output=True)
+    line = process.start()
+    where = f"Listening on port {process.port} as localhost:{process.port}; authority SHA-256 "
+    assert re.fullmatch(re.escape(where) + r"([0-9A-F]{2}:?){32}\n", line)
+    invited = fedstats("coordinator", "invite", "node", "east", "--home", process.home)
+    printed = subprocess.run(invited, check=True, capture_output=True, text=True).stdout
+    assert Token.parse(printed).name == "east"
+    process.join("node", "north")
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(lease, process, "north", 50)
+        lease(process, "north", 0)
+        assert process.end(signal.SIGTERM) == 0
+        with pytest.raises(CoordinatorUnreachable):
+            waiting.result(timeout=START_S)
+    process.channels["north"].close()
+
+
+def test_a_waiting_node_gets_its_task_at_once(process: Process) -> None:
+    """A long poll that waits ends with the task as soon as somebody asks, not when its time is over."""
+    with ThreadPoolExecutor() as threads:
+        polls = {name: threads.submit(lease, process, name, 50) for name in DEPARTMENTS}
+        asked_s = time.monotonic()
+        query = process.channels["a.smith"].call(methods.SUBMIT, question()).query
+        for department, poll in polls.items():
+            task = poll.result(timeout=START_S)
+            assert task is not None
+            report(process, department, task)
+        assert time.monotonic() - asked_s < 10
+    assert states(process, query) == {analysts_pb2.TASK_STATE_RELEASED}
+
+
+def report(process: Process, department: str, task: nodes_pb2.Task) -> None:
+    """Answer a task as a node."""
+    request = nodes_pb2.ReportRequest(
+        task=task.id, lease_token=task.lease_token, release=release(task, department)
+    )
+    process.channels[department].call(methods.REPORT, request)
+
+
+def test_news_of_an_agreement_ends_every_wait(process: Process) -> None:
+    """A node that waits for work hears of a new document at once, and fetches it."""
+    with ThreadPoolExecutor() as threads:
+        before = process.channels["north"].call(methods.LEASE, nodes_pb2.LeaseRequest()).authority_revision
+        poll: Future[nodes_pb2.LeaseReply] = threads.submit(
+            process.channels["north"].call, methods.LEASE, nodes_pb2.LeaseRequest(wait_s=50)
+        )
+        said = codec.signed_to(acceptance("south", int(time.time())))
+        # Published until the poll has heard: it may arrive after the first publication.
+        process.channels["south"].call(methods.PUBLISH, agreements_pb2.PublishRequest(acceptance=said))
+        after = process.channels["south"].call(methods.LEASE, nodes_pb2.LeaseRequest()).authority_revision
+        assert after == before + 1
+        while not poll.done():
+            process.channels["south"].call(methods.PUBLISH, agreements_pb2.PublishRequest(acceptance=said))
+        assert poll.result().authority_revision == after
+
+
+def test_fifty_waiting_polls_are_held_and_woken_together(process: Process) -> None:
+    """Fifty polls of one node wait at once while others are served; one task goes to exactly one of them."""
+    with ThreadPoolExecutor(max_workers=50) as threads:
+        polls = [threads.submit(lease, process, "west", 2) for _ in range(50)]
+        query = process.channels["a.smith"].call(methods.SUBMIT, question()).query
+        for department in ("north", "south"):
+            task = lease(process, department, 10)
+            assert task is not None
+            report(process, department, task)
+        tasks = [task for poll in polls if (task := poll.result(timeout=60)) is not None]
+        # The lease ends within the wait, so the same task may be offered again, but never twice at a time.
+        assert {task.id for task in tasks} == {f"{query.hex()[:32]}-0-west"}
+        assert sorted(task.attempt for task in tasks) == list(range(1, len(tasks) + 1))
+    report(process, "west", tasks[-1])
+    assert states(process, query) == {analysts_pb2.TASK_STATE_RELEASED}
+
+
+def test_a_round_survives_kill_9_at_every_step(process: Process) -> None:
+    """Killed after the submit, a lease and a report: what was answered is there, and the round ends."""
+    request = question()
+    query = process.channels["a.smith"].call(methods.SUBMIT, request).query
+    restart(process)
+    task = until_it_answers(lambda: lease(process, "north", 10))
+    assert task is not None
+    restart(process)
+    until_it_answers(lambda: report(process, "north", task))
+    first = until_it_answers(lambda: fetch(process, query))
+    restart(process)
+    assert until_it_answers(lambda: fetch(process, query)) == first
+    assert process.channels["a.smith"].call(methods.SUBMIT, request).query == query
+    for department in ("south", "west"):
+        found = lease(process, department, 10)
+        assert found is not None
+        assert found.query == request.query
+        report(process, department, found)
+    assert states(process, query) == {analysts_pb2.TASK_STATE_RELEASED}
+    printed = subprocess.run(
+        fedstats("register", "list", "--home", process.home), check=True, capture_output=True, text=True
+    ).stdout
+    assert f"{query.hex()[:12]}, round 0: answered by north, south, west." in printed
+
+
+def test_a_lease_of_a_dead_node_is_offered_again_by_itself(process: Process) -> None:
+    """A node that took a task and died gets it again when it waits past the lease, though nobody moved."""
+    process.channels["a.smith"].call(methods.SUBMIT, question())
+    first = lease(process, "south", 10)
+    assert first is not None
+    again = lease(process, "south", LEASE_S + 10)
+    assert again is not None
+    assert (again.id, again.attempt) == (first.id, 2)
+    note = nodes_pb2.ReportRequest(task=again.id, refusal=refusal(again, "south"))
+    process.channels["south"].call(methods.REPORT, note)
+    for department in ("north", "west"):
+        task = lease(process, department, 10)
+        assert task is not None
+        report(process, department, task)
+
+
+def test_requests_during_many_kills_lose_nothing_that_was_confirmed(tmp_path: Path) -> None:
+    """While the coordinator is killed again and again, every question it confirmed is there afterwards."""
+    confirmed: list[bytes] = []
+    with coordinator(tmp_path / "home") as process, ThreadPoolExecutor() as threads:
+        for _ in range(3):
+            asking = threads.submit(ask_until_it_breaks, process, confirmed)
+            assert process.running is not None
+            while len(confirmed) % 5 != 4 and not asking.done():
+                select.select([], [], [], 0.01)
+            process.end(signal.SIGKILL)
+            asking.result(timeout=START_S)
+            process.start()
+        assert len(confirmed) >= 3
+        until_it_answers(lambda: fetch(process, confirmed[0]))
+        assert all(fetch(process, query).HasField("query") for query in confirmed)
+
+
+def ask_until_it_breaks(process: Process, confirmed: list[bytes]) -> None:
+    """Ask new questions until a call fails; remember those that were confirmed."""
+    while True:
+        try:
+            confirmed.append(process.channels["a.smith"].call(methods.SUBMIT, question(), timeout_s=5).query)
+        except FedstatsError:
+            return
+
+
+def restart(process: Process) -> None:
+    """Kill the coordinator without a warning and start it again."""
+    process.end(signal.SIGKILL)
+    process.start()
+
+
+def fetch(process: Process, query: bytes) -> analysts_pb2.FetchReply:
+    """Everything of a query."""
+    return process.channels["a.smith"].call(methods.FETCH, analysts_pb2.FetchRequest(query=query))
