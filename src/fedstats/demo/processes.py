@@ -1,0 +1,104 @@
+"""The demo's processes: started one by one, stopped by their own id, and nobody else's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from fedstats.errors import InternalError
+
+STOP_S_MAX = 10.0
+
+
+@dataclass
+class Processes:
+    """Child processes that run `fedstats ...`; leaving the `with` block ends those that still run."""
+
+    logs: Path
+    _running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    _files: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, name: str, arguments: Sequence[str], *, until_s: float | None = None) -> str:
+        """Start `fedstats ARGUMENTS` in the background; with `until_s`, wait so long for its first line.
+
+        Its output goes to `logs/NAME.log`. Returns the first line, empty if it was not waited for.
+
+        Raises
+        ------
+        InternalError
+            It ended, or said nothing in time.
+
+        """
+        self.logs.mkdir(parents=True, exist_ok=True)
+        log = self._files.enter_context((self.logs / f"{name}.log").open("w", encoding="utf-8"))
+        process = subprocess.Popen(  # noqa: S603 # this program, with arguments of the demo's own
+            command(arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if until_s is not None else log,
+            stderr=log,
+            text=True,
+            start_new_session=True,  # Ctrl-C reaches the demo alone, which then ends what it started
+            env=environment(),
+        )
+        self._running[name] = process
+        return "" if until_s is None else self._first_line(name, process, until_s)
+
+    def check(self) -> None:
+        """Raise InternalError if one of the processes has ended."""
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                raise InternalError(f"The demo's {name} ended early: see {self.logs / name}.log.")
+
+    def stop(self) -> None:
+        """Ask every process to end, then end those that do not."""
+        for process in self._running.values():
+            process.terminate()
+        for process in self._running.values():
+            try:
+                process.wait(STOP_S_MAX)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        self._running.clear()
+        self._files.close()
+
+    def _first_line(self, name: str, process: subprocess.Popen[str], until_s: float) -> str:
+        lines: list[str] = []
+
+        def read() -> None:
+            lines.append(process.stdout.readline() if process.stdout else "")
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        reader.join(until_s)
+        if not lines or not lines[0]:
+            raise InternalError(f"The demo's {name} did not start: see {self.logs / name}.log.")
+        return lines[0].strip()
+
+
+def command(arguments: Sequence[str]) -> list[str]:
+    """`fedstats ARGUMENTS` as this interpreter runs it."""
+    return [sys.executable, "-m", "fedstats", *arguments]
+
+
+def environment() -> dict[str, str]:
+    """The environment of a child: this one's, with output that appears at once."""
+    return {**os.environ, "PYTHONUNBUFFERED": "1"}
