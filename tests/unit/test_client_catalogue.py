@@ -1,0 +1,81 @@
+"""Which edition a question is about, and whom it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from samples import sample_agreement, sample_dataset
+
+from fedstats.client.catalogue import choose, edition_order, holdings_of, sorted_editions
+from fedstats.errors import EditionMissing, NameUnknown
+from fedstats.wire.v1 import analysts_pb2, nodes_pb2
+
+AGREEMENT, DATASET = sample_agreement(), sample_dataset()
+ALL = frozenset({"2025-09", "2025-10"})
+OLD, NEW, REPAIRED, NONE = (frozenset(x) for x in ({"2025-09"}, {"2025-10"}, {"2025-09", "2025-09.2"}, set()))
+
+CHOICES = [
+    # what each department holds, the edition chosen, who is asked
+    ((ALL, ALL, ALL), "2025-10", "north south west"),
+    ((ALL, ALL, OLD), "2025-09", "north south west"),
+    ((ALL, ALL, NONE), "2025-10", "north south"),
+    ((OLD, OLD, NEW), "2025-09", "north south"),
+    ((REPAIRED, REPAIRED, OLD), "2025-09", "north south west"),
+    ((REPAIRED, REPAIRED, REPAIRED), "2025-09.2", "north south west"),
+]
+
+
+@pytest.mark.parametrize("held,edition,asked", CHOICES)
+def test_the_newest_edition_that_the_most_hold_is_asked(
+    held: tuple[frozenset[str], ...], edition: str, asked: str
+) -> None:
+    """As many departments as possible come before being new; a repair is newer than what it repairs."""
+    holdings = dict(zip(DATASET.holders, held, strict=True))
+    choice = choose(AGREEMENT, DATASET, holdings, None)
+    assert (choice.edition, " ".join(choice.participants)) == (edition, asked)
+    assert set(choice.left_out) == set(DATASET.holders) - set(choice.participants)
+
+
+def test_an_edition_that_too_few_hold_cannot_be_asked() -> None:
+    """The agreement's least number counts, and all of them where it allows no partial answers."""
+    holdings: Mapping[str, frozenset[str]] = {"north": OLD, "south": OLD, "west": NONE}
+    assert choose(AGREEMENT, DATASET, holdings, "2025-09").left_out == ("west",)
+    with pytest.raises(EditionMissing, match="needs 3"):
+        choose(replace(AGREEMENT, partial=False), DATASET, holdings, "2025-09")
+    with pytest.raises(EditionMissing, match="No department holds"):
+        choose(AGREEMENT, DATASET, dict.fromkeys(DATASET.holders, NONE), None)
+    with pytest.raises(NameUnknown, match="2025-09, 2025-10"):
+        choose(AGREEMENT, DATASET, holdings, "2024-01")
+
+
+def test_editions_are_ordered_by_the_schedule_and_then_by_revision() -> None:
+    """The schedule says what is newer, not the alphabet; the tenth revision follows the ninth."""
+    dataset = replace(DATASET, editions=("summer", "autumn"))
+    assert sorted_editions(dataset, {"autumn", "summer.10", "summer.9", "summer"}) == (
+        "summer",
+        "summer.9",
+        "summer.10",
+        "autumn",
+    )
+    assert edition_order(dataset, "autumn") > edition_order(dataset, "summer.10")
+
+
+def test_what_strangers_say_they_hold_does_not_count() -> None:
+    """Only the dataset's holders, this version of the agreement, and editions of the schedule are seen."""
+    here = {"agreement": "RTT-2026", "agreement_version": 1, "dataset": "rtt", "edition": "2025-09"}
+
+    def node(department: str, **changes: object) -> analysts_pb2.NodeHoldings:
+        held = nodes_pb2.Holding(**{**here, **changes})  # type: ignore[arg-type]  # a table of fields
+        return analysts_pb2.NodeHoldings(department=department, holdings=[held])
+
+    reply = analysts_pb2.CatalogueReply(
+        nodes=[
+            node("north"),
+            node("south", agreement_version=2),
+            node("west", edition="2031-01"),
+            node("east"),
+        ]
+    )
+    assert holdings_of(reply, AGREEMENT, DATASET) == {"north": OLD, "south": NONE, "west": NONE}
