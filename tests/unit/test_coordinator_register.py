@@ -137,7 +137,7 @@ def test_the_page_is_inert_whatever_the_entries_hold() -> None:
     reader = read(page_of(poisoned, made_s=NOW_S))
     assert reader.tags <= {
         *("html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p"),
-        *("table", "thead", "tbody", "tr", "th", "td", "code", "br"),
+        *("table", "thead", "tbody", "tr", "th", "td", "code", "br", "time"),
     }
     assert reader.attributes <= {"lang", "charset", "http-equiv", "content", "name", "scope"}
     assert "<script>alert(1)</script>" in reader.text

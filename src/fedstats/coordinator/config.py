@@ -48,7 +48,7 @@ class Limits:
 
 
 _RANGES = (
-    ("lease_s", 5, 3_600),
+    ("lease_s", 1, 3_600),
     ("request_bytes_max", 2**20, 64 * 2**20),
     ("reply_bytes_max", 2**20, 60 * 2**20),
     ("open_queries_max", 1, 1_000_000),

@@ -54,7 +54,7 @@ def page_of(entries: Sequence[Entry], *, made_s: float) -> str:
         _table(
             ("Number", "When", "What happened"),
             [
-                (f"{e.number}", time_of(e.at_s), escape(register.sentence_of(e.kind, document)))
+                (f"{e.number}", _time(e.at_s), escape(register.sentence_of(e.kind, document)))
                 for e, document in read
             ],
         ),
@@ -151,7 +151,7 @@ def _questions(read: Sequence[tuple[Entry, Read]]) -> str:
 def _question(entry: Entry, document: Read, outcomes: Iterable[str]) -> tuple[str, ...]:
     purpose = text(document, "purpose_text") or text(document, "purpose")
     return (
-        f"<code>{_line(document, 'query')[:QUERY_DIGITS_SHOWN]}</code><br>{time_of(entry.at_s)}",
+        f"<code>{_line(document, 'query')[:QUERY_DIGITS_SHOWN]}</code><br>{_time(entry.at_s)}",
         f"{_line(document, 'analyst')} of {_line(document, 'department')}",
         escape(one_line(f"{purpose} ({text(document, 'agreement')})")),
         f"<code>{_line(document, 'question')}</code>",
@@ -166,6 +166,10 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     head = "".join(f"<th scope='col'>{name}</th>" for name in heads)
     body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+def _time(at_s: int) -> str:
+    return f"<time>{escape(time_of(at_s))}</time>"
 
 
 def _line(document: Read, key: str) -> str:
@@ -200,7 +204,9 @@ table { border-collapse: collapse; width: 100%; }
 th, td { padding: 0.5rem 0.75rem 0.5rem 0; border-bottom: 1px solid #b1b4b6; text-align: left;
   vertical-align: top; overflow-wrap: anywhere; }
 thead th { border-bottom: 2px solid #0b0c0c; }
+th { overflow-wrap: normal; }
 tbody th { width: 12rem; }
+time, td:first-child { white-space: nowrap; }
 code { font: 0.9em/1.4 Consolas, "Liberation Mono", monospace; }
 @media print { main { max-width: none; padding: 0; } body { font-size: 10pt; } tr { break-inside: avoid; } }
 </style>
