@@ -1,1 +1,34 @@
-"""fedstats."""
+"""Statistics over data that stays in several government departments.
+
+    import fedstats
+
+    with fedstats.connect() as session:
+        answer = session.query("SELECT COUNT(*) FROM rtt", epsilon=1)
+        print(answer)
+
+Everything that fedstats raises on purpose is a `fedstats.errors.FedstatsError`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # imported when somebody connects: importing fedstats stays light
+    from fedstats.client.session import Session
+
+__all__ = ["connect"]
+
+
+def connect(home: str | Path | None = None) -> Session:
+    """Open a session for the analyst of this home: `$FEDSTATS_HOME`, or where the XDG folders are.
+
+    Raises
+    ------
+    NotJoined
+        The home has joined no federation: `fedstats join TOKEN` first.
+
+    """
+    from fedstats.client.session import connect as open_session
+
+    return open_session(home)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fedstats.cli.answering import chosen_format, output_options, put_out
-from fedstats.cli.running import home_at, home_option, say, session_at, terminal
+from fedstats.cli.running import home_at, home_option, say, say_table, session_at
 
 if TYPE_CHECKING:  # imported when the command runs
     from fedstats.client.jobs import Job
@@ -71,7 +71,7 @@ def _show(kept: tuple[Job, ...]) -> None:
         asked = f"{_time(job):%Y-%m-%d %H:%M}"
         texts = (job.name, asked, job.state.value, job.agreement, job.edition, job.question)
         table.add_row(*(Text(text) for text in texts))
-    terminal().print(table)
+    say_table(table)
 
 
 def _document(job: Job) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fedstats.cli.answering import chosen_format, output_options, put_out
-from fedstats.cli.running import home_option, say, session_at, write_text
+from fedstats.cli.running import columns, home_option, session_at, write_text
 
 if TYPE_CHECKING:  # imported when the command runs
     from fedstats.client.explanation import Explanation
@@ -82,11 +82,10 @@ def query(
 
 def _put_out_explanation(explanation: Explanation, form: str, output: Path | None) -> None:
     from fedstats.client.explanation import explanation_json, explanation_lines
+    from fedstats.client.words import filled
 
     if form == "json":
         write_text(output, explanation_json(explanation))
-    elif output is not None:
-        write_text(output, "\n".join(f"{head} {line}" for head, line in explanation_lines(explanation)))
     else:
-        for head, line in explanation_lines(explanation):
-            say(f"{click.style(head, bold=True)} {line}")
+        lines = explanation_lines(explanation)
+        write_text(output, "\n".join(filled(f"{head} {line}", columns()) for head, line in lines))

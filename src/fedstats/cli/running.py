@@ -13,12 +13,14 @@ from fedstats.errors import FileProblem
 
 if TYPE_CHECKING:  # imported when a command runs, so that help stays quick
     from rich.console import Console
+    from rich.table import Table
 
     from fedstats.client.home import Home
     from fedstats.client.session import Session
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
+PROSE_COLUMNS = 100
 PLAIN_COLUMNS = 1_000  # without a terminal no line is cut or wrapped
 
 
@@ -64,12 +66,30 @@ def say(text: str = "") -> None:
     click.echo(text)
 
 
+def columns() -> int:
+    """How wide prose is: as the terminal, and at most 100 characters."""
+    import shutil
+
+    return min(shutil.get_terminal_size((PROSE_COLUMNS, 24)).columns, PROSE_COLUMNS)
+
+
+def say_table(table: Table) -> None:
+    """Print a table; without a terminal, no line ends in spaces."""
+    console = terminal()
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+
+
 def say_sections(sections: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
     """Print headings with their lines, wrapped to the terminal."""
-    import shutil
     import textwrap
 
-    columns = min(shutil.get_terminal_size((100, 24)).columns, 100)
+    width = columns()
     for heading, lines in sections:
         if not any(lines):
             continue
@@ -77,7 +97,7 @@ def say_sections(sections: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
         for line in lines:
             indent = "  " + " " * (len(line) - len(line.lstrip()))
             click.echo(
-                textwrap.fill(line.strip(), columns, initial_indent=indent, subsequent_indent=indent + "  ")
+                textwrap.fill(line.strip(), width, initial_indent=indent, subsequent_indent=indent + "  ")
             )
         click.echo()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fedstats.cli.meeting import meet
+from fedstats.cli.meeting import meet, strangers
 from fedstats.cli.running import home_option, say, say_sections, session_at
 from fedstats.errors import FedstatsError
 
@@ -38,25 +38,28 @@ def use(*, agreement: str | None, purpose: str | None, trust: bool, home: Path |
 
     Without AGREEMENT, say what is in use and what there is.
     """
+    from fedstats.client.agreement_words import summary
+    from fedstats.client.asking import choose_purpose
+
     with session_at(home) as session:
         if agreement is None:
             _say_choice(session)
             return
         authority = session.authority()
         record = _signed_or_newest(authority.versions(agreement))
-        meet(record.agreement, session.home.trust, trust=trust)
+        if strangers(record.agreement, session.home.trust):
+            say_sections(summary(record.agreement))
+            meet(record.agreement, session.home.trust, trust=trust)
         found = session.directory().agreement(agreement)
-        from fedstats.client.agreement_words import summary
-        from fedstats.client.asking import choose_purpose
-
         several = len(found.purposes) > 1 and not purpose
         chosen = "" if several else choose_purpose(found, purpose or "")
         session.home.write_config(replace(session.home.config(), agreement=found.id, purpose=chosen))
-        say_sections(summary(found))
+        say_sections(tuple(section for section in summary(found) if section[0] == "What for"))
         say(f"Questions are now asked under {found.id}" + (f", for {chosen}." if chosen else "."))
         if several:
             say("It has several purposes; say with each question which one: --purpose CODE")
         _say_appointment(session, authority, found)
+        say(f"Read the whole agreement: fedstats agreement show {found.id}")
 
 
 def _say_choice(session: Session) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fedstats.client.home import ROLES, Home
+from fedstats.client.home import ROLES, Config, Home
 from fedstats.errors import AlreadyExists, CertificateProblem, NetworkError, TokenInvalid
 from fedstats.identity.certificates import check_issued, validity_of
 from fedstats.identity.key_files import (
@@ -54,16 +54,8 @@ def join(
     """
     token = Token.parse(token_text)
     token.check_valid(datetime.fromtimestamp(now(), UTC))
-    if token.role not in ROLES:
-        raise TokenInvalid(
-            "This token is for a node.", remedy="On the node's machine: fedstats node join TOKEN"
-        )
     config = home.config()
-    if config.joined and (config.role, config.name) != (token.role.value, token.name):
-        raise AlreadyExists(
-            f"{home.folder} has joined as {config.role} {config.name} already.",
-            remedy="Join with another folder: fedstats join TOKEN --home FOLDER",
-        )
+    _check_meant_for(home, config, token)
     home.prepare()
     # The keys are on disk before the token is used: when the reply is lost, the same keys may ask again.
     tls = _tls_key(home.tls_key_file)
@@ -144,6 +136,18 @@ def renew(home: Home, tls: ClientTls, transport: Transport) -> bytes:
     check_issued(certificate, tls.authority_der, tls.key)
     write_certificate(home.certificate_file, certificate, replace=True)
     return certificate
+
+
+def _check_meant_for(home: Home, config: Config, token: Token) -> None:
+    if token.role not in ROLES:
+        raise TokenInvalid(
+            "This token is for a node.", remedy="On the node's machine: fedstats node join TOKEN"
+        )
+    if config.joined and (config.role, config.name) != (token.role.value, token.name):
+        raise AlreadyExists(
+            f"{home.folder} has joined as {config.role} {config.name} already.",
+            remedy="Join with another folder: fedstats join TOKEN --home FOLDER",
+        )
 
 
 def _tls_key(path: Path) -> TlsKey:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import textwrap
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -12,11 +11,9 @@ from rich.text import Text
 
 from fedstats.client.figures import figures_of
 from fedstats.client.question import Question
-from fedstats.client.words import notes_of
+from fedstats.client.words import filled, notes_of
 from fedstats.core.estimate import Estimate, Table
 
-TEXT_COLUMNS = 100
-NO_BREAK = "\u00a0"
 TABLE_COLUMNS_MAX = 2_000  # without a terminal nothing is cut or wrapped
 
 
@@ -43,14 +40,8 @@ def text_of(estimate: Estimate, question: Question) -> str:
     for table in estimate.tables:
         console.print(_drawn(table))
     tables = "\n".join(line.rstrip() for line in out.getvalue().splitlines())
-    notes = [_filled(f"{head} {sentence}") for head, sentence in notes_of(estimate, question)]
+    notes = [filled(f"{head} {sentence}") for head, sentence in notes_of(estimate, question)]
     return "\n".join([tables.strip("\n"), "", *notes])
-
-
-def _filled(text: str) -> str:
-    """Wrapped, with every percent sign on the line of its number."""
-    joined = text.replace(" %", NO_BREAK + "%")
-    return textwrap.fill(joined, TEXT_COLUMNS, subsequent_indent="  ").replace(NO_BREAK, " ")
 
 
 def _drawn(table: Table) -> RichTable:

@@ -317,7 +317,7 @@ def connect(
         The home has joined no federation.
 
     """
-    found = Home.at(Path(home)) if home is not None else Home.find(os.environ)
+    found = Home.at(Path(home).expanduser()) if home is not None else Home.find(os.environ)
     waiting = pause or _pause
     if transport is not None:
         return Session(found, transport, now=now, pause=waiting)

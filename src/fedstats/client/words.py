@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from fedstats.client.figures import figures_of, percent
@@ -9,6 +10,15 @@ from fedstats.client.guarantee import plain
 from fedstats.client.question import Question
 from fedstats.core.agreement_document import decimal_text
 from fedstats.core.estimate import Cost, Estimate, Participant, Value
+
+TEXT_COLUMNS = 100
+NO_BREAK = "\u00a0"
+
+
+def filled(text: str, columns: int = TEXT_COLUMNS) -> str:
+    """Wrapped, with every percent sign on the line of its number."""
+    joined = text.replace(" %", NO_BREAK + "%")
+    return textwrap.fill(joined, columns, subsequent_indent="  ").replace(NO_BREAK, " ")
 
 
 def notes_of(estimate: Estimate, question: Question) -> Iterator[tuple[str, str]]:
@@ -28,7 +38,8 @@ def notes_of(estimate: Estimate, question: Question) -> Iterator[tuple[str, str]
     asked = (
         f"{question.agreement} version {question.agreement_version}, {question.dataset} {question.edition}"
     )
-    yield "Asked:", f"under {asked}, for {question.purpose} ({question.purpose_text}) Job {estimate.job}."
+    yield "Asked:", f"under {asked}, for {question.purpose}: {question.purpose_text}"
+    yield "Job:", f"{estimate.job}; to see this answer again, free: fedstats resume {estimate.job}"
 
 
 def cost_sentence(cost: Cost, agreement: str) -> str:

@@ -1,0 +1,258 @@
+"""The people of a federation at their command lines: a real coordinator, controllers, IT, analysts."""
+
+from __future__ import annotations
+
+import json
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from analyst_world import exact_vectors, people, refusing, signed_release
+from click.testing import CliRunner
+from coordinator_world import computation_of
+from samples import DEPARTMENTS, sample_agreement
+
+from fedstats.cli import main
+from fedstats.core.agreement import Controller
+from fedstats.core.agreement_document import document_of
+from fedstats.demo.toml_text import toml_text
+from fedstats.errors import NetworkError
+from fedstats.identity.keys import Context, PublicKey, Signed
+from fedstats.node.connection import Connection
+from fedstats.node.home import Home as NodeHome
+from fedstats.node.joining import introduction, join
+from fedstats.wire import codec
+from fedstats.wire.methods import LEASE, REPORT
+from fedstats.wire.v1 import nodes_pb2
+
+START_S = 30.0
+COUNT = "SELECT sex, COUNT(*) AS n FROM rtt GROUP BY sex"
+
+
+@dataclass
+class Town:
+    """A folder with everybody's homes, and the coordinator's process."""
+
+    folder: Path
+    coordinator: subprocess.Popen[str] | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    threads: list[threading.Thread] = field(default_factory=list)
+
+    def run(self, who: str, *words: str, code: int = 0, typed: str = "") -> str:
+        """Type a command as somebody, who has a home of that name; what it prints."""
+        environment = {"FEDSTATS_HOME": str(self.folder / who), "COLUMNS": "100", "NO_COLOR": "1"}
+        result = CliRunner(env=environment).invoke(main, list(words), prog_name="fedstats", input=typed)
+        assert result.exit_code == code, (words, result.output, result.exception)
+        return result.output
+
+    def start(self) -> None:
+        """Make the coordinator and start it as a process."""
+        with socket.socket() as chosen:
+            chosen.bind(("127.0.0.1", 0))
+            port = chosen.getsockname()[1]
+        home = str(self.folder / "coordinator")
+        self.run("host", "coordinator", "init", "--home", home, "--host", f"localhost:{port}")
+        command = [sys.executable, "-m", "fedstats", "coordinator", "run", "--home", home]
+        log = (self.folder / "log").open("w")
+        with log:
+            self.coordinator = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert self.coordinator.stdout is not None
+        ready, _, _ = select.select([self.coordinator.stdout], [], [], START_S)
+        assert ready, (self.folder / "log").read_text()
+        assert "Listening" in self.coordinator.stdout.readline()
+
+    def end(self) -> None:
+        """Stop the departments and the coordinator."""
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+        if self.coordinator is not None and self.coordinator.stdout is not None:
+            self.coordinator.send_signal(signal.SIGTERM)
+            self.coordinator.wait(START_S)
+            self.coordinator.stdout.close()
+
+    def token(self, role: str, name: str) -> str:
+        """What whoever runs the coordinator gives out."""
+        home = str(self.folder / "coordinator")
+        printed = self.run("host", "coordinator", "invite", role, name, "--home", home)
+        found = re.search(r"fedstats1\.\S+", printed)
+        assert found is not None
+        return found.group()
+
+    def node(self, department: str) -> NodeHome:
+        """The folder of a department's node."""
+        return NodeHome(self.folder / f"{department}-node")
+
+    def work(self, department: str) -> None:
+        """Answer as the department's node until told to stop: west refuses, the others count 1,000 women."""
+        home = self.node(department)
+        connection, key = Connection(home, now=time.time), home.read_node_key()
+        held = nodes_pb2.Holding(agreement="RTT-2026", agreement_version=1, dataset="rtt", edition="2025-09")
+        while not self.stop.is_set():
+            try:
+                reply = connection.call(LEASE, nodes_pb2.LeaseRequest(wait_s=1, holdings=[held]))
+            except NetworkError:
+                break
+            if reply.HasField("task"):
+                task = reply.task
+                report = nodes_pb2.ReportRequest(task=task.id, lease_token=task.lease_token)
+                if department == "west":
+                    report.MergeFrom(refusing()(task, department) or report)
+                    payload = report.refusal.payload
+                    report.refusal.CopyFrom(codec.signed_to(Signed.make(Context.REFUSAL, payload, key)))
+                else:
+                    release = signed_release(
+                        department, computation_of(task), exact_vectors(task, people(1_000))
+                    )
+                    payload = release.payload
+                    report.release.CopyFrom(codec.signed_to(Signed.make(Context.RELEASE, payload, key)))
+                connection.call(REPORT, report)
+        connection.close()
+
+    def start_work(self) -> None:
+        """Let every department's node work."""
+        for department in DEPARTMENTS:
+            self.threads.append(threading.Thread(target=self.work, args=(department,)))
+            self.threads[-1].start()
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Everybody at work, the agreement signed and accepted, the analyst ready to ask."""
+    made = Town(tmp_path_factory.mktemp("town"))
+    try:
+        made.start()
+        found_agreement(made)
+        found_nodes(made)
+        found_analyst(made)
+        made.start_work()
+        yield made
+    finally:
+        made.end()
+
+
+def found_agreement(town: Town) -> None:
+    """Three controllers make keys, join, and sign one after the other."""
+    keys = {}
+    for department in DEPARTMENTS:
+        town.run(department, "controller", "init", department, "--no-passphrase")
+        town.run(department, "join", town.token("controller", department))
+        printed = town.run(department, "controller", "fingerprint")
+        keys[department] = bytes.fromhex(printed.split('"')[1])
+    today = datetime.now(UTC).date()
+    agreement = replace(
+        sample_agreement(),
+        controllers=tuple(
+            Controller(department, f"{department.title()} Trust", key) for department, key in keys.items()
+        ),
+        starts_on=today,
+        review_on=today,
+        ends_on=today + timedelta(days=30),
+    )
+    file = town.folder / "agreement.toml"
+    file.write_text(toml_text(document_of(agreement)))
+    assert "It can be signed" in town.run("north", "agreement", "check", str(file))
+    town.run("north", "agreement", "sign", str(file), "--yes")
+    assert "waits for the signatures of south, west" in town.run("south", "agreement", "show", "RTT-2026")
+    town.run("south", "agreement", "sign", "RTT-2026", code=1, typed="n\n")
+    town.run("south", "agreement", "sign", "RTT-2026", typed="y\n")
+    signed = town.folder / "west.json"
+    town.run("west", "agreement", "sign", "RTT-2026", "--yes", "--output", str(signed))
+    town.run("north", "agreement", "publish", str(signed))
+    assert "signed by all; accepted by no department yet" in town.run("north", "agreement", "list")
+
+
+def found_nodes(town: Town) -> None:
+    """Each department's IT joins; its controller appoints the node with the line from IT; IT accepts."""
+    for department in DEPARTMENTS:
+        home = town.node(department)
+        join(home, town.token("node", department), now=time.time)
+        line = introduction(department, home.read_node_key().public).split()[1:]
+        town.run(department, *line)
+        accepting = ("agreement", "accept", "RTT-2026", "--home", str(home.path))
+        assert "Nothing was trusted" in town.run(department, *accepting, code=6, typed="n\n")
+        printed = town.run(department, *accepting, typed="y\ny\n")
+        assert f"{department} accepts RTT-2026 version 1" in printed
+
+
+def found_analyst(town: Town) -> None:
+    """The analyst joins, north's controller appoints her with the line that she got, and she chooses."""
+    printed = town.run("analyst", "join", town.token("analyst", "a.smith"))
+    (line,) = [words.strip() for words in printed.splitlines() if "controller appoint" in words]
+    assert "You cannot ask yet" in town.run("analyst", "use", "RTT-2026", "--trust")
+    town.run("north", *line.split()[1:])
+    assert "You may ask as a.smith@north" in town.run("analyst", "use", "RTT-2026", "waiting")
+
+
+def wait_for_editions(town: Town) -> None:
+    """Until every department has said what it holds."""
+    end = time.monotonic() + START_S
+    while time.monotonic() < end:
+        (entry,) = json.loads(town.run("analyst", "datasets", "--format", "json"))
+        if all(entry["held"].values()):
+            return
+    pytest.fail("the departments did not announce their editions")
+
+
+def test_an_analyst_looks_asks_and_sees_it_again(town: Town) -> None:
+    """From `datasets` to an answer on paper: one question, three departments, one of which refuses."""
+    wait_for_editions(town)
+    assert "protects a person" in town.run("analyst", "datasets", "rtt")
+    assert "Cells: 2 cells" in town.run("analyst", "query", COUNT, "--epsilon", "1", "--explain")
+    printed = town.run("analyst", "query", COUNT, "--epsilon", "1", "--wait", "60")
+    assert re.search(r"^F +2,000 ± [0-9]+$", printed, re.MULTILINE), printed
+    assert "Answered: north, south." in printed
+    assert "Absent: west (FS-207)" in printed
+    (job,) = json.loads(town.run("analyst", "jobs", "--format", "json"))
+    out = town.folder / "answer.json"
+    town.run("analyst", "resume", job["job"], "--output", str(out))
+    document = json.loads(out.read_text())
+    assert document["tables"][0]["rows"][0]["cells"][0]["value"] == 2_000
+    csv = town.run("analyst", "resume", job["job"][:4], "--format", "csv")
+    assert csv.startswith("sex,n,n_lo,n_hi,n_absent\nF,2000.0,")
+
+
+def test_made_up_rows_come_from_the_definition(town: Town) -> None:
+    """A data set to try code on, with every column, and nothing real in it."""
+    out = town.folder / "dummy.csv"
+    town.run("analyst", "datasets", "rtt", "--dummy", "50", "--output", str(out))
+    lines = out.read_text().splitlines()
+    assert lines[0] == "department,nhs_number,age,cost,sex,started,urgent,postcode_area"
+    assert len(lines) == 51
+
+
+def test_mistakes_end_with_their_exit_codes(town: Town) -> None:
+    """Language, refusal, unknown names and jobs: each says what to do, and ends with its family's code."""
+    for code, words in (
+        (5, ("query", "SELECT age FROM rtt", "--epsilon", "1")),
+        (3, ("query", COUNT, "--epsilon", "3")),
+        (2, ("query", COUNT, "--epsilon", "much")),
+        (5, ("query", COUNT, "--epsilon", "1", "--purpose", "fun")),
+        (2, ("query", COUNT, "--epsilon", "1", "--format", "parquet")),
+        (2, ("resume", "ffff")),
+        (5, ("use", "RTT-1999")),
+        (5, ("agreement", "show", "RTT-1999")),
+    ):
+        assert "FS-" in town.run("analyst", *words, code=code)
+
+
+def test_a_revoked_analyst_cannot_ask(town: Town) -> None:
+    """The controller takes the appointment back by fingerprint; the next question stops before it is sent."""
+    town.run("analyst2", "join", town.token("analyst", "b.jones"))
+    line = town.run("analyst2", "join").split("\n  ")[1].split("\n")[0]
+    town.run("south", *line.split()[1:])
+    town.run("analyst2", "use", "RTT-2026", "--trust")
+    fingerprint = PublicKey(bytes.fromhex(line.split()[-1])).fingerprint
+    town.run("south", "controller", "revoke", fingerprint, "--reason", "left")
+    printed = town.run("analyst2", "query", COUNT, "--epsilon", "1", code=3)
+    assert "revoked by south" in printed
