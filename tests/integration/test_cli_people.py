@@ -23,17 +23,21 @@ from coordinator_world import computation_of
 from samples import DEPARTMENTS, sample_agreement
 
 from fedstats.cli import main
+from fedstats.client.home import Home as AnalystHome
+from fedstats.client.joining import open_channel
 from fedstats.core.agreement import Controller
 from fedstats.core.agreement_document import document_of
 from fedstats.demo.toml_text import toml_text
 from fedstats.errors import NetworkError
+from fedstats.identity.certificates import check_issued
+from fedstats.identity.key_files import read_certificate, read_tls_key
 from fedstats.identity.keys import Context, PublicKey, Signed
 from fedstats.node.connection import Connection
 from fedstats.node.home import Home as NodeHome
 from fedstats.node.joining import introduction, join
 from fedstats.wire import codec
-from fedstats.wire.methods import LEASE, REPORT
-from fedstats.wire.v1 import nodes_pb2
+from fedstats.wire.methods import CATALOGUE, LEASE, REPORT
+from fedstats.wire.v1 import analysts_pb2, nodes_pb2
 
 START_S = 30.0
 COUNT = "SELECT sex, COUNT(*) AS n FROM rtt GROUP BY sex"
@@ -244,6 +248,20 @@ def test_mistakes_end_with_their_exit_codes(town: Town) -> None:
         (5, ("agreement", "show", "RTT-1999")),
     ):
         assert "FS-" in town.run("analyst", *words, code=code)
+
+
+def test_a_certificate_renews_itself_before_it_ends(town: Town) -> None:
+    """With a third of its time left, connecting brings a new certificate for the same key."""
+    home = AnalystHome.at(town.folder / "analyst")
+    before = read_certificate(home.certificate_file)
+    open_channel(home, now=time.time).close()
+    assert read_certificate(home.certificate_file) == before
+    later = time.time() + 61 * 86_400
+    with open_channel(home, now=lambda: later) as channel:
+        channel.call(CATALOGUE, analysts_pb2.CatalogueRequest())
+    renewed = read_certificate(home.certificate_file)
+    assert renewed != before
+    check_issued(renewed, read_certificate(home.authority_file), read_tls_key(home.tls_key_file))
 
 
 def test_a_revoked_analyst_cannot_ask(town: Town) -> None:

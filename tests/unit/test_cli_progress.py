@@ -1,0 +1,61 @@
+"""Progress while somebody watches, and Ctrl-C: the waiting ends and the question goes on."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from rich.console import Console
+
+from fedstats.cli.progress import drawn, shown
+from fedstats.client.following import DepartmentProgress, Progress
+
+NOW_S = 1_000_000
+
+
+def department(name: str, state: str, sentence: str = "", seen_s: int = NOW_S) -> DepartmentProgress:
+    """How far a department is."""
+    return DepartmentProgress(name, state, sentence, state in ("answered", "refused"), seen_s)
+
+
+def text_of(progress: Progress) -> list[str]:
+    """What is drawn, without colours."""
+    console = Console(width=100, color_system=None, markup=False)
+    with console.capture() as captured:
+        console.print(drawn(progress, NOW_S))
+    return [" ".join(line.split()) for line in captured.get().splitlines()]
+
+
+def test_every_department_has_a_line() -> None:
+    """Its state, why, and whether its node is away; labels in brackets stay as they are."""
+    progress = Progress(
+        "0123456789",
+        1,
+        (
+            department("north", "answered"),
+            department("south", "refused", "The department has [paused]."),
+            department("west", "offered", seen_s=NOW_S - 600),
+            department("east", "offered", seen_s=0),
+        ),
+        problem="No connection.",
+    )
+    assert text_of(progress) == [
+        "Job 0123456789, round 2 No connection.",
+        "north answered",
+        "south refused: The department has [paused].",
+        "west offered: its node was last seen 10 minutes ago",
+        "east offered: its node has not connected yet",
+    ]
+
+
+def test_interrupting_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C ends with the shells' code for it, and the name of the job."""
+
+    def interrupted() -> None:
+        with shown(quiet=True) as tell:
+            tell(Progress("0123456789", 0, ()))
+            raise KeyboardInterrupt
+
+    with pytest.raises(click.exceptions.Exit) as ended:
+        interrupted()
+    assert ended.value.exit_code == 130
+    assert "fedstats resume 0123456789" in capsys.readouterr().err
