@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("fedstats.cli.jobs:resume", "Take a question up again, or show its answer again, free."),
     "agreement": ("fedstats.cli.agreement:agreement", "Write, read, sign and accept agreements."),
     "controller": ("fedstats.cli.controller:controller", "Sign for a department: keys and appointments."),
+    "node": ("fedstats.cli.node:node", "Run a department's node beside its data."),
     "coordinator": ("fedstats.cli.coordinator:coordinator", "Run a federation's coordinator."),
     "register": ("fedstats.cli.register:register", "Read the public register of questions."),
     "error": ("fedstats.cli.error:error", "Explain an error code, such as FS-214."),

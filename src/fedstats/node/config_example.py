@@ -54,9 +54,9 @@ constant = "RJ1"                   # for a column that the source does not have
 
 def example_config() -> str:
     """All of node.toml, with the meaning and the default of every setting."""
-    parts = [_comment(_HEAD), ""]
+    parts = [comment(_HEAD), ""]
     for setting in fields(NodeConfig):
-        about = _comment(setting.metadata["about"])
+        about = comment(setting.metadata["about"])
         if setting.name == "lifetime":
             parts += [about, "[lifetime.nhs_number]", *_lifetime(), ""]
         elif setting.name == "datasets":
@@ -70,11 +70,12 @@ def _lifetime() -> list[str]:
     lines = []
     for setting in fields(LifetimeTerms):
         lines += [
-            _comment(setting.metadata["about"]),
+            comment(setting.metadata["about"]),
             f"{setting.name} = {setting.metadata['example']}",
         ]
     return lines
 
 
-def _comment(text: str) -> str:
+def comment(text: str) -> str:
+    """The text as lines of a TOML comment."""
     return textwrap.fill(" ".join(text.split()), WIDTH, initial_indent="# ", subsequent_indent="# ")

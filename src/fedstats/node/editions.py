@@ -162,6 +162,16 @@ class Editions:
             self._path(agreement.id, dataset.name, base, revision - 1).unlink(missing_ok=True)
         return Edition(*row, path), report
 
+    def sweep(self, *, now_s: int) -> None:
+        """Remove what killed computations and refreshes left beside the editions, once it is a day old."""
+        for left in self._folder.glob("*/*/.*"):
+            if now_s - left.stat().st_mtime < DAY_S:  # a refresh may be running
+                continue
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
     def delete(self, agreement: str) -> None:
         """Delete every edition of an agreement, when the department leaves it."""
         with self._state.change() as sqlite:

@@ -1,0 +1,32 @@
+"""`fedstats node`: for a department's IT. Its commands are listed here and imported when they are used."""
+
+from __future__ import annotations
+
+import click
+
+from fedstats.cli.lazy import LazyGroup
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("fedstats.cli.node_init:init", "Set a node up, from token to first edition, in one sitting."),
+    "join": ("fedstats.cli.node_life:join", "Join a federation with a token."),
+    "refresh": ("fedstats.cli.node_data:refresh", "Make an edition of a dataset from your data."),
+    "run": ("fedstats.cli.node_life:run", "Answer questions until told to stop."),
+    "doctor": ("fedstats.cli.node_doctor:doctor", "Check everything, and say how to mend it."),
+    "datasets": ("fedstats.cli.node_data:datasets", "Show what the agreements define, and where it is here."),
+    "explain": ("fedstats.cli.node_question:explain", "Print the SQL that a question becomes."),
+    "try": ("fedstats.cli.node_question:try_", "Show, on this machine only, what would leave."),
+    "ledger": ("fedstats.cli.node_data:ledger", "Show what was spent of each budget, and for what."),
+    "pause": ("fedstats.cli.node_life:pause", "Answer nothing until resumed."),
+    "resume": ("fedstats.cli.node_life:resume", "Answer again."),
+    "withdraw": ("fedstats.cli.node_life:withdraw", "Leave an agreement, and delete its editions."),
+    "config": ("fedstats.cli.node_life:config", "Check node.toml, or show every setting."),
+}
+
+
+@click.group(cls=LazyGroup, commands_at=COMMANDS)
+def node() -> None:
+    """Run a department's node: it answers agreed questions beside your own data.
+
+    Rows stay where they are. What leaves is an aggregate with noise, charged to a budget that the node
+    itself keeps. You can pause it, or leave an agreement, at any moment.
+    """

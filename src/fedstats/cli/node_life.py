@@ -1,0 +1,146 @@
+"""A node's life: join, run, pause, resume, withdraw, and its configuration."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from fedstats.cli.node_local import config_option, folder_option, home_of
+from fedstats.cli.running import say
+
+REASONS = ("maintenance", "data-quality", "security", "governance", "other")
+
+
+@click.command
+@click.argument("token")
+@folder_option
+def join(*, token: str, home: Path) -> None:
+    """Join a federation with the one-use TOKEN that its coordinator's host gave you.
+
+    Makes the node's keys on this machine, and an empty ledger. After a lost connection, type it again.
+    """
+    from fedstats.node.home import Home
+    from fedstats.node.joining import introduction
+    from fedstats.node.joining import join as join_federation
+
+    place = Home(home)
+    peer = join_federation(place, token, now=time.time)
+    key = place.read_node_key().public
+    say(f"Joined as the node of {peer.name}. Keys and ledger are in {home}.")
+    say(f"The node's key: {key.fingerprint}")
+    say()
+    say("Your controller now appoints this key, which gives it its authority:")
+    say(f"  {introduction(peer.name, key)}")
+
+
+@click.command
+@folder_option
+@config_option
+def run(*, home: Path, config_file: Path | None) -> None:
+    """Answer questions until told to stop.
+
+    SIGTERM or Ctrl-C ends it cleanly: a running computation is finished, recorded and sent. Its log goes
+    to standard error; it holds no data, no literals and no exact counts.
+    """
+    import logging
+    import signal
+    import sys
+
+    from fedstats.node.agent import Agent
+    from fedstats.node.alone import alone
+    from fedstats.node.config import read_config
+    from fedstats.node.connection import Connection
+    from fedstats.node.service import Node
+
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    place = home_of(home)
+    config = read_config(config_file or place.config)
+    with alone(place):
+        connection = Connection(place, now=time.time)
+        with Node(place, config, connection, now=time.time) as node:
+            node.editions.sweep(now_s=int(time.time()))
+            agent = Agent(node, before_lease=connection.renew_if_due)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: agent.stop.set())
+            say(f"The node of {node.department} asks {connection.address} for questions.")
+            agent.run(connection.close)
+    say("Stopped.")
+
+
+@click.command
+@click.option(
+    "--reason",
+    type=click.Choice(REASONS),
+    default="other",
+    show_default=True,
+    help="Why: only this word is public.",
+)
+@folder_option
+def pause(*, reason: str, home: Path) -> None:
+    """Answer nothing, not even what was answered before, until resumed.
+
+    Works at once, also beside a running node, and needs no coordinator.
+    """
+    from fedstats.node.policy import PauseReason, Policy
+    from fedstats.node.state import State
+
+    with State(home_of(home).state) as state:
+        Policy(state).pause(PauseReason(reason), now_s=int(time.time()))
+    say(f"Paused ({reason}). Answer again with: fedstats node resume")
+
+
+@click.command
+@folder_option
+def resume(*, home: Path) -> None:
+    """Answer again after a pause."""
+    from fedstats.node.policy import Policy
+    from fedstats.node.state import State
+
+    with State(home_of(home).state) as state:
+        Policy(state).resume()
+    say("Answering again.")
+
+
+@click.command
+@click.argument("agreement", metavar="ID")
+@click.option("--yes", is_flag=True, help="Withdraw without asking. For scripts.")
+@folder_option
+def withdraw(*, agreement: str, yes: bool, home: Path) -> None:
+    """Leave the agreement ID: answer nothing more under it, and delete its editions.
+
+    Works at once and needs no coordinator; a running node tells it. What left before cannot be taken
+    back. The ledger stays: it is never deleted.
+    """
+    from fedstats.node.agreements import Agreements
+    from fedstats.node.editions import Editions
+    from fedstats.node.state import State
+
+    place = home_of(home)
+    if not yes:
+        click.confirm(f"Leave {agreement} and delete its editions on this machine?", abort=True)
+    with State(place.state) as state:
+        Agreements(state, place.trust).withdraw(agreement, now_s=int(time.time()))
+        Editions(state, place.editions).delete(agreement)
+    say(f"Left {agreement}. Its editions are deleted.")
+
+
+@click.command
+@click.option("--example", is_flag=True, help="Print a commented node.toml with every setting.")
+@folder_option
+@config_option
+def config(*, example: bool, home: Path, config_file: Path | None) -> None:
+    """Check node.toml, or print an example with every setting."""
+    from fedstats.node.config import read_config
+    from fedstats.node.config_example import example_config
+    from fedstats.node.home import Home
+
+    if example:
+        click.echo(example_config(), nl=False)
+        return
+    path = config_file or Home(home).config
+    found = read_config(path)
+    say(f"{path} is valid: {len(found.datasets)} datasets, {len(found.lifetime)} lifetime caps.")
