@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from fedstats.core.domain import Domain
 from fedstats.core.schema import ColumnDefinition, Dataset
-from fedstats.engines._duckdb_reading import PERSON, Marks, person_code, person_text, read_column
+from fedstats.engines._duckdb_reading import (
+    PERSON,
+    Marks,
+    integer_type,
+    person_code,
+    person_text,
+    read_column,
+)
 from fedstats.engines._duckdb_session import identifier
 from fedstats.engines._duckdb_source import LocalTable
 from fedstats.engines.mapping import ColumnMapping, DatasetMapping, OnInvalid, labels_of
@@ -16,13 +23,15 @@ from fedstats.engines.mapping import ColumnMapping, DatasetMapping, OnInvalid, l
 
 def reading_statement(mapping: DatasetMapping, dataset: Dataset, table: LocalTable) -> str:
     """The SELECT that reads the source: `_person` (NULL where invalid), then a code or mark per column."""
-    levels = [[f"{person_text(mapping, table)} AS _who"], ["_who"], [f"{person_code(mapping)} AS {PERSON}"]]
+    levels = [[f"{person_text(mapping, table)} AS _who"], [f"{person_code(mapping)} AS {PERSON}"]]
+    levels += [[PERSON], [PERSON]]
     marked = [PERSON]
     for i, definition in enumerate(dataset.columns):
         column = read_column(mapping.column(definition.name), definition.domain, table, i)
-        levels[0].append(f"{column.raw} AS _raw_{i}")
-        levels[1].append(f"_raw_{i}, {column.value} AS _value_{i}")
-        levels[2].append(f"_raw_{i}, _value_{i}, {column.code} AS _code_{i}")
+        levels[0].append(f"{column.text} AS _text_{i}")
+        levels[1].append(f"{column.raw} AS _raw_{i}")
+        levels[2].append(f"_raw_{i}, {column.value} AS _value_{i}")
+        levels[3].append(f"_raw_{i}, _value_{i}, {column.code} AS _code_{i}")
         marked.append(f"{column.marked} AS {identifier(definition.name)}")
     # One level below the other, so that each value is trimmed, typed, coded and judged once.
     relation = table.relation
@@ -52,7 +61,7 @@ def value_sql(mapping: ColumnMapping, definition: ColumnDefinition) -> str:
 
 def code_type(domain: Domain) -> str:
     """The smallest integer type for the codes of a domain."""
-    return _smallest_type(Marks.of(domain).lo, Marks.of(domain).hi)
+    return integer_type(Marks.of(domain).lo, Marks.of(domain).hi)
 
 
 def _kept(mapping: ColumnMapping, definition: ColumnDefinition) -> str:
@@ -68,10 +77,3 @@ def _kept(mapping: ColumnMapping, definition: ColumnDefinition) -> str:
     if domain.nullable:
         return f"({name} IS NULL OR {unmarked})" if dropping else ""
     return f"({name} IS NOT NULL AND {unmarked})"
-
-
-def _smallest_type(lo: int, hi: int) -> str:
-    for name, bits in (("TINYINT", 8), ("SMALLINT", 16), ("INTEGER", 32)):
-        if -(2 ** (bits - 1)) <= lo and hi < 2 ** (bits - 1):
-            return name
-    return "BIGINT"

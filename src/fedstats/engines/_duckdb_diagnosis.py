@@ -71,7 +71,7 @@ def _with_examples(
     reading = read_column(mapping.column(definition.name), definition.domain, table, 0)
     found = connection.execute(
         f"SELECT _raw_0 FROM (SELECT *, {reading.value} AS _value_0 FROM "
-        f"(SELECT {reading.raw} AS _raw_0 FROM {table.relation})) "
+        f"(SELECT {reading.raw} AS _raw_0 FROM (SELECT {reading.text} AS _text_0 FROM {table.relation}))) "
         "WHERE _raw_0 IS NOT NULL AND _value_0 IS NULL "
         f"GROUP BY _raw_0 ORDER BY count(*) DESC, _raw_0 LIMIT {_EXAMPLES_MAX}"
     ).fetchall()

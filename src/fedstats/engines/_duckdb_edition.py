@@ -177,12 +177,12 @@ class _Making:
         )
 
     def _insert_several(self) -> None:
-        """Number the persons with several rows by their pseudonyms, so that numbers say nothing of names."""
+        """Number the persons with several rows by their pseudonyms: numbers say nothing of names."""
         hashed = f"sha256(concat_ws('|', $key, 'person', {PERSON}))"
         pseudonym = f"CAST(concat('0x', left({hashed}, 16)) AS UBIGINT)"
         self._do(
-            "CREATE TABLE stage.people AS SELECT _who, CAST(row_number() OVER (ORDER BY _pseudonym, _who) - 1 "
-            f"AS INTEGER) AS {PERSON}, _pseudonym FROM "
+            "CREATE TABLE stage.people AS SELECT _who, _pseudonym, "
+            f"CAST(row_number() OVER (ORDER BY _pseudonym, _who) - 1 AS INTEGER) AS {PERSON} FROM "
             f"(SELECT {PERSON} AS _who, {pseudonym} AS _pseudonym FROM stage.several)",
             key=True,
         )

@@ -60,45 +60,55 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Four SQL expressions for one column, each over the ones before.
+    """SQL expressions for one column, each over the ones before.
 
-    `raw` is what the source says, without padding; `value` the same in a type; `code` its code, NULL if it
-    has none; `marked` the code or the mark.
+    `text` is what the source says, without padding; `raw` the same, NULL if it means that nothing is there;
+    `value` the same in a type; `code` its code, NULL if it has none; `marked` the code or the mark.
     """
 
+    text: str
     raw: str
     value: str
     code: str
     marked: str
 
 
+def integer_type(lo: int, hi: int) -> str:
+    """The smallest type that holds the integers from `lo` to `hi`."""
+    for name, bits in (("TINYINT", 8), ("SMALLINT", 16), ("INTEGER", 32)):
+        if -(2 ** (bits - 1)) <= lo and hi < 2 ** (bits - 1):
+            return name
+    return "BIGINT"
+
+
 def read_column(mapping: ColumnMapping, domain: Domain, table: LocalTable, i: int) -> Reading:
-    """How the column at position `i` is read; it names `_raw_<i>`, `_value_<i>` and `_code_<i>`."""
-    raw, value, code, marks = f"_raw_{i}", f"_value_{i}", f"_code_{i}", Marks.of(domain)
+    """How the column at position `i` is read; it names `_text_<i>`, `_raw_<i>`, `_value_<i>`, `_code_<i>`."""
+    given, raw, value, code, marks = f"_text_{i}", f"_raw_{i}", f"_value_{i}", f"_code_{i}", Marks.of(domain)
     if isinstance(domain, Numbers):
         typed = _typed(mapping, table, (*_WHOLE, *_FLOATS, "DECIMAL"))
         places = _Places.of(domain)
         marked = _marked(raw, code, marks, *_beyond(raw, value, code, domain))
-        return Reading(typed or _text(mapping, table), places.value(raw), places.code(value, domain), marked)
+        origin = (typed, given) if typed else (_text(mapping, table), _present(given, mapping.missing))
+        return Reading(*origin, places.value(raw), places.code(value, domain), marked)
     if isinstance(domain, Dates):
         typed = _typed(mapping, table, _DATES)
         day = f"TRY_CAST({raw} AS DATE)" if typed else _date_of_text(raw, mapping)
         above, below = f"{code} > {marks.hi}", f"{code} < {marks.lo}"
         marked = _marked(raw, code, marks, above, below)
-        return Reading(typed or _text(mapping, table), day, _days(value, domain.every), marked)
+        origin = (typed, given) if typed else (_text(mapping, table), _present(given, mapping.missing))
+        return Reading(*origin, day, _days(value, domain.every), marked)
     spelled = _spelled(mapping, domain)
     position = f"enum_code(TRY_CAST({raw} AS ENUM ({texts(list(spelled))})))"
     listed = f"[{', '.join(map(str, spelled.values()))}][CAST({value} AS INTEGER) + 1]"
-    return Reading(_text(mapping, table), position, listed, _marked(raw, code, marks, "false", "false"))
+    origin = (_text(mapping, table), _present(given, mapping.missing))
+    return Reading(*origin, position, listed, _marked(raw, code, marks, "false", "false"))
 
 
 def person_text(mapping: DatasetMapping, table: LocalTable) -> str:
     """A person's identifier without spaces and hyphens, in capitals: one person, however it is spelled."""
     if mapping.person is None:
         return "NULL"
-    joined = f"upper(translate({_as_text(table.columns[mapping.person])}, {text(_JOINTS)}, ''))"
-    missing = [value.translate(dict.fromkeys(map(ord, _JOINTS))).upper() for value in mapping.person_missing]
-    return _without(joined, tuple(missing))
+    return f"upper(translate({_as_text(table.columns[mapping.person])}, {text(_JOINTS)}, ''))"
 
 
 def person_code(mapping: DatasetMapping) -> str:
@@ -107,12 +117,14 @@ def person_code(mapping: DatasetMapping) -> str:
     NHS numbers: ten digits, not all zero, whose sum with weights 10, 9, ..., 1 is divisible by 11 (NHS Data
     Dictionary: Modulus 11).
     """
+    missing = [value.translate(dict.fromkeys(map(ord, _JOINTS))).upper() for value in mapping.person_missing]
+    present = f"_who NOT IN ({texts(['', *missing])})"
     if mapping.person_check is PersonCheck.NONE:
-        return "_who"
+        return f"CASE WHEN {present} THEN _who END"
     number = "TRY_CAST(_who AS BIGINT)"
     weighted = " + ".join(f"({number} // {10**i} % 10) * {i + 1}" for i in range(10))
     valid = f"regexp_full_match(_who, '[0-9]{{10}}') AND {number} > 0 AND ({weighted}) % 11 = 0"
-    return f"CASE WHEN {valid} THEN {number} END"
+    return f"CASE WHEN {present} AND {valid} THEN {number} END"
 
 
 def _typed(mapping: ColumnMapping, table: LocalTable, types: tuple[str, ...]) -> str | None:
@@ -127,12 +139,13 @@ def _text(mapping: ColumnMapping, table: LocalTable) -> str:
     """The trimmed text of the first local column that is not missing."""
     if mapping.constant is not None:
         return f"nullif({text(mapping.constant.strip(_SPACE))}, '')"
-    trimmed = (f"trim({_as_text(table.columns[name])}, {text(_SPACE)})" for name in mapping.sources)
-    found = [_without(sql, mapping.missing) for sql in trimmed]
-    return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
+    found = [f"trim({_as_text(table.columns[name])}, {text(_SPACE)})" for name in mapping.sources]
+    if len(found) == 1:
+        return found[0]
+    return f"coalesce({', '.join(_present(sql, mapping.missing) for sql in found)})"
 
 
-def _without(sql: str, missing: tuple[str, ...]) -> str:
+def _present(sql: str, missing: tuple[str, ...]) -> str:
     return f"CASE WHEN {sql} NOT IN ({texts(('', *missing))}) THEN {sql} END"
 
 
@@ -149,9 +162,9 @@ def _as_text(column: LocalColumn) -> str:
 
 def _marked(raw: str, code: str, marks: Marks, above: str, below: str) -> str:
     return (
-        f"CASE WHEN {code} BETWEEN {marks.lo} AND {marks.hi} THEN CAST({code} AS BIGINT) "
+        f"CAST(CASE WHEN {code} BETWEEN {marks.lo} AND {marks.hi} THEN {code} "
         f"WHEN {raw} IS NULL THEN NULL WHEN {above} THEN {marks.above} WHEN {below} THEN {marks.below} "
-        f"ELSE {marks.unreadable} END"
+        f"ELSE {marks.unreadable} END AS {integer_type(marks.lo, marks.above)})"
     )
 
 
@@ -160,12 +173,14 @@ class _Places:
     """How a number is read: with so many decimals, in a type of 64 or 128 bits.
 
     `step` counts last places in one step of the column. Where it is 1 the code is the number without its
-    point; a coarser step takes six more decimals, so that rounding twice does not show.
+    point; a coarser step takes six more decimals, so that rounding twice does not show. `narrow` says that
+    the point can be moved within 64 bits.
     """
 
     decimals: int
     step: Fraction
     wide: bool
+    narrow: bool
 
     @classmethod
     def of(cls, domain: Numbers) -> _Places:
@@ -178,7 +193,7 @@ class _Places:
             decimals -= 1
         step = domain.step * 10**decimals
         wide = reach * 10**decimals * 4 * step.denominator >= 10**18
-        return cls(decimals, step, wide)
+        return cls(decimals, step, wide, narrow=reach * 10 ** (2 * decimals) < 10**17)
 
     def value(self, raw: str) -> str:
         """The number; NULL for what is none, or far too large."""
@@ -190,8 +205,8 @@ class _Places:
         """The nearest multiple of the step, in steps; NULL far outside the bounds, where it may overflow."""
         last = value
         if self.decimals:
-            shifted = f"CAST({value} AS DECIMAL(38, {self.decimals})) * {10**self.decimals}"
-            last = f"CAST({shifted} AS {self._integer})"
+            room = value if self.narrow else f"CAST({value} AS DECIMAL(38, {self.decimals}))"
+            last = f"CAST({room} * {10**self.decimals} AS {self._integer})"
         lo, hi = self.limits(domain)
         a, b = self.step.numerator, self.step.denominator
         if self.step != 1:

@@ -1,0 +1,111 @@
+"""Sources written from rows of codes or of texts, the editions made of them, and a look inside."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import duckdb
+
+from fedstats.core.aggregate.exact import Exact
+from fedstats.core.aggregate.grouped_sums import GroupedSums
+from fedstats.core.domain import Domain, Numbers
+from fedstats.core.evaluation import Row
+from fedstats.core.expression import Expression
+from fedstats.core.privacy import UnitKind
+from fedstats.core.schema import Dataset
+from fedstats.engines import EditionOrder, EditionReport, Resources, engine_of
+from fedstats.engines.mapping import ColumnMapping, DatasetMapping, Source, SourceKind
+
+PERSON = "who"
+KEY = bytes(range(32))
+SMALL = Resources(memory_mb=128, threads=1)
+
+Texts = Mapping[str, str]
+"""A row of the source: local column to text."""
+Contents = Counter[tuple[int | None, ...]]
+"""What an edition holds: (pseudonym, code, code, ...) and how many rows are equal to it."""
+
+
+def text_of(domain: Domain, code: int | None) -> str:
+    """How a department would write a code: a decimal, an ISO date, a label, nothing where it is missing."""
+    if code is None:
+        return ""
+    if not isinstance(domain, Numbers):
+        return domain.label(code)
+    value = code * domain.step
+    places = next(n for n in range(20) if (value * 10**n).denominator == 1)
+    digits = str(abs(int(value * 10**places))).rjust(places + 1, "0")
+    return f"{'-' if value < 0 else ''}{digits[: len(digits) - places]}.{digits[len(digits) - places :]}"
+
+
+def texts_of(people: Mapping[str, Sequence[Row]], dataset: Dataset) -> list[Texts]:
+    """The rows of a source in which each person has these rows."""
+    return [
+        {PERSON: person, **{c.name: text_of(c.domain, row[c.name]) for c in dataset.columns}}
+        for person, rows in people.items()
+        for row in rows
+    ]
+
+
+def csv_mapping(
+    path: Path, rows: Iterable[Texts], dataset: Dataset, columns: Sequence[ColumnMapping] = ()
+) -> DatasetMapping:
+    """Write the rows as CSV with shared names, and map them."""
+    names = [PERSON, *(column.name for column in dataset.columns)]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+    person = PERSON if dataset.unit.kind is UnitKind.PERSON else None
+    return DatasetMapping(dataset.name, Source(SourceKind.CSV, path), person, columns=tuple(columns))
+
+
+def make(
+    mapping: DatasetMapping,
+    dataset: Dataset,
+    into: Path,
+    *,
+    engine: str = "duckdb",
+    opt_outs: Path | None = None,
+) -> EditionReport:
+    """Make an edition with little memory."""
+    order = EditionOrder("2025-09", KEY, 1_750_000_000, into, opt_outs)
+    return engine_of(engine).make_edition(mapping, dataset, order, SMALL)
+
+
+def compute(
+    edition: Path,
+    aggregate: GroupedSums,
+    dataset: Dataset,
+    *,
+    where: Expression | None = None,
+    cells_max: int | None = None,
+    engine: str = "duckdb",
+) -> Exact:
+    """Compute on an edition with little memory."""
+    bounds = dataset.contribution(departments_max=1, cells_max=cells_max)
+    return engine_of(engine).compute(
+        edition, aggregate, dataset=dataset, where=where, contribution=bounds, key=KEY, resources=SMALL
+    )
+
+
+def numbers(exact: Exact) -> list[list[int]]:
+    """The vectors as lists, which compare and show themselves."""
+    return [vector.tolist() for vector in exact.vectors]
+
+
+def contents(edition: Path, dataset: Dataset) -> Contents:
+    """All rows of a DuckDB edition, with the pseudonym of those who have several."""
+    columns = ", ".join(f'"{column.name}"' for column in dataset.columns)
+    with duckdb.connect(str(edition), read_only=True) as connection:
+        rows = connection.execute(f"SELECT _pseudonym, {columns} FROM rows LEFT JOIN people USING (_person)")
+        return Counter(rows.fetchall())
+
+
+def weight(count: int) -> Fraction:
+    """The weight of each of `count` equal measures."""
+    return Fraction(1, count)
