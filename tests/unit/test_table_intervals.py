@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from functools import partial
 
+import numpy as np
 import pytest
-from tables import (
-    PEOPLE,
-    answered,
-    cells,
-    row,
-)
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import definitions
+from tables import NO_NOISE, PEOPLE, answered, asked, cells, first_round, row
 
-from fedstats.core.estimate import Absence, AbsenceReason, Interval, Value
+from fedstats.core.estimate import Absence, AbsenceReason, Estimate, Interval, Value
+from fedstats.core.statistic import RoundResult
+from fedstats.statistics.table import Table as TableStatistic
 
 
 def _constant(value: int, _position: int) -> int:
@@ -94,3 +96,31 @@ def test_rounded_values_widen_the_interval() -> None:
     assert cell.value != 100.25
     assert cell.noise_interval.lo <= 100.25 <= cell.noise_interval.hi
     assert cell.noise_interval.half_width < 0.3
+
+
+FORMULAS = (
+    "COUNT(*), SUM(cost), AVG(cost), SHARE(admitted), 1 - SHARE(urgent), COUNT(cost) / COUNT(*), "
+    "SUM(cost) / SUM(age), AVG(age) * AVG(cost) - SUM(age) / 7, SUM(age) / (COUNT(*) - COUNT(cost)), "
+    "AVG(cost) / AVG(age) / AVG(score) / COUNT(*), COUNT(*) * COUNT(*) * COUNT(*) * COUNT(*) * COUNT(*)"
+)
+
+
+@given(st.data(), st.sampled_from([NO_NOISE, Fraction(3), Fraction(10**9)]))
+def test_any_totals_give_numbers_or_reasons(data: st.DataObject, scale: Fraction) -> None:
+    """Whatever the noise makes of totals, each cell is a finite number inside its intervals, or absent."""
+    order = first_round(f"SELECT {FORMULAS} FROM waiting")
+    (aggregate,) = order.aggregates
+    extremes = st.sampled_from([0, 1, -1, 2**62, -(2**62)])
+    totals = [data.draw(st.one_of(extremes, st.integers(-300, 300))) for _ in aggregate.measures]
+    vectors = (tuple(np.array([total], dtype=np.int64) for total in totals),)
+    result = RoundResult(order, vectors, ((scale,) * len(totals),), 3)
+    estimate = TableStatistic.from_sql(f"SELECT {FORMULAS} FROM waiting", definitions).step(asked(), [result])
+    assert isinstance(estimate, Estimate)
+    for cell in estimate.tables[0].rows[0].cells:
+        if isinstance(cell, Absence):
+            assert cell.reason is AbsenceReason.TOO_FEW
+            continue
+        slack = 1e-9 * (1 + abs(cell.value))
+        for interval in (cell.noise_interval, cell.interval or cell.noise_interval):
+            assert math.isfinite(interval.half_width)
+            assert interval.lo - slack <= cell.value <= interval.hi + slack

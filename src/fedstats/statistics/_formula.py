@@ -189,7 +189,7 @@ def cell_of(form: Form, bounds: Bounds, totals: Totals, widths: Totals) -> Cell:
             return TOO_FEW
         return Value(bounds.clip(top / bottom), bounds.within(interval))
     slope = _slope(form, totals, widths)
-    if slope is None:
+    if slope is None or not math.isfinite(slope.value + slope.half_width(widths)):
         return TOO_FEW
     return Value(bounds.clip(slope.value), bounds.within(around(slope.value, slope.half_width(widths))))
 
@@ -202,7 +202,7 @@ class _Slope:
     terms: Mapping[int, float]
 
     def half_width(self, widths: Totals) -> float:
-        return math.sqrt(sum((c * widths[i]) ** 2 for i, c in self.terms.items()))
+        return math.hypot(*(c * widths[i] for i, c in self.terms.items()))
 
     def with_terms(self, value: float, own: float, other: _Slope, others: float) -> _Slope:
         positions = {**self.terms, **other.terms}
