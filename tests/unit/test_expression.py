@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 from strategies import DATASET
 
+from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
 from fedstats.core.domain import Categories, Dates, Domain, Every, Numbers, Truth, cells_of, days_of
 from fedstats.core.evaluation import evaluate
 from fedstats.core.expression import (
@@ -280,3 +281,21 @@ def test_unknown_names_come_with_close_ones() -> None:
     assert isinstance(sex, Categories)
     with pytest.raises(ExpressionInvalid, match="did you mean überall"):
         sex.code("Uberall")
+
+
+@pytest.mark.parametrize("span, cells", [(19_999, 20_000), (20_000, 0), (2**62, 0), (2**63 - 2, 0)])
+def test_keys_have_few_values(span: int, cells: int) -> None:
+    """A key of more than 20,000 values is refused, however many more."""
+    domain = Numbers(Fraction(-(span // 2)), Fraction(span - span // 2))
+    if cells:
+        assert len(cells_of(domain)) == cells
+        return
+    with pytest.raises(TooLarge, match="coarser"):
+        cells_of(domain)
+
+
+def test_only_numbers_are_added_up() -> None:
+    """A sum of labels, which no client writes, is refused by the definition too."""
+    measure = Measure(MeasureKind.SUM, SEX, Grid(Fraction(0), Fraction(1), 1))
+    with pytest.raises(ExpressionInvalid, match="added up"):
+        GroupedSums((), (measure,)).check(DATASET)

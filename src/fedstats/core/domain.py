@@ -202,10 +202,12 @@ def common_step(left: Fraction, right: Fraction) -> Fraction:
     )
 
 
-def _limited(codes: Sequence[int]) -> Sequence[int]:
-    if len(codes) > CELLS_OF_ONE_KEY_MAX:
+def _limited(codes: range) -> range:
+    """The codes, unless there are too many; `len` itself fails for ranges beyond 63 bits."""
+    count = -((codes.start - codes.stop) // codes.step)
+    if count > CELLS_OF_ONE_KEY_MAX:
         raise TooLarge(
-            f"A key has {len(codes)} possible values; the most is {CELLS_OF_ONE_KEY_MAX}.",
+            f"A key has {count} possible values; the most is {CELLS_OF_ONE_KEY_MAX}.",
             remedy="Group it coarser, for example with BAND(x, ...) or DATE_TRUNC('month', d).",
         )
     return codes

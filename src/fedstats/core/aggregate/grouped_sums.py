@@ -20,7 +20,7 @@ from fedstats.core.grid import Grid
 from fedstats.core.inference import condition_of, domain_of
 from fedstats.core.privacy import Contribution, Sensitivity
 from fedstats.core.schema import Dataset
-from fedstats.errors import TooLarge, ValueInvalid
+from fedstats.errors import ExpressionInvalid, TooLarge, ValueInvalid
 
 KEYS_MAX = 6
 CELLS_MAX = 2_000_000
@@ -145,7 +145,7 @@ class GroupedSums:
                 continue
             domain = domain_of(measure.expression, dataset)
             if measure.grid is not None and not isinstance(domain, Numbers | Truth):
-                raise ValueInvalid("Only numbers and conditions can be added up.")
+                raise ExpressionInvalid("Only numbers and conditions can be added up.")
             reach = measure.grid.half_width if measure.grid else 1
             if dataset.people_max * dataset.rows_max * reach > CODE_MAX // 2:
                 raise TooLarge("The sum could need more than 62 bits for the declared people_max.")
