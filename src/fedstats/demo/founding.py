@@ -18,7 +18,7 @@ from fedstats.client.joining import signing_key
 from fedstats.client.publishing import publish
 from fedstats.client.session import connect
 from fedstats.coordinator.authority import Admission
-from fedstats.coordinator.config import Config
+from fedstats.coordinator.config import Config, Limits
 from fedstats.coordinator.home import Home as CoordinatorHome
 from fedstats.coordinator.home import init as init_coordinator
 from fedstats.core.agreement import Agreement
@@ -77,10 +77,10 @@ class Places:
         return self.folder / "controllers" / trust.department
 
 
-def found_coordinator(places: Places) -> str:
+def found_coordinator(places: Places, limits: Limits | None = None) -> str:
     """Make the coordinator's home on a free port of this machine; its address."""
     address = f"{HOST}:{_free_port()}"
-    config = Config(address=address, listen=address, title="fedstats demo")
+    config = Config(address=address, listen=address, title="fedstats demo", limits=limits or Limits())
     init_coordinator(CoordinatorHome(places.coordinator), config, now=datetime.now(UTC))
     return address
 

@@ -49,14 +49,12 @@ class Telling:
 
     def heading(self, text: str) -> None:
         """A new chapter, with the time since the start."""
-        self.console.print()
-        self.console.rule(
-            f"[bold]{text}[/bold]  [dim]{time.monotonic() - self.started_s:.0f} s[/dim]", align="left"
-        )
+        seconds = time.monotonic() - self.started_s
+        self.console.print(f"\n[bold]{text}[/bold]  [dim]{seconds:.0f} s[/dim]", soft_wrap=True)
 
     def line(self, text: str) -> None:
         """One sentence."""
-        self.console.print(text, markup=False, highlight=False)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def typed(self, text: str) -> None:
         """A command as a person types it."""
@@ -175,8 +173,8 @@ def _compare(
     truth = question.truth(columns)
     estimate: Estimate = session.resume(session.jobs()[0].name).estimate
     (table,) = estimate.tables
-    drawn = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, title_justify="left")
-    drawn.title = "What only the demo knows: the truth over all trusts"
+    telling.line("\nWhat only the demo knows, the truth over all trusts:")
+    drawn = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for key in table.keys:
         drawn.add_column(key)
     for name in ("answer", "95 % from", "to", "truth", ""):
@@ -184,7 +182,10 @@ def _compare(
     inside = shown = 0
     for row in table:
         cell, exact = row.cells[0], truth.get(tuple(str(label) for label in row.key))
-        if not isinstance(cell, Value) or exact is None:
+        if exact is None:
+            continue
+        if not isinstance(cell, Value):
+            drawn.add_row(*map(str, row.key), "too few", "", "", _number(exact, exact), "")
             continue
         holds = cell.noise_interval.lo <= exact <= cell.noise_interval.hi
         inside, shown = inside + holds, shown + 1
@@ -209,13 +210,12 @@ def _spent(places: Places, agreement: Agreement) -> dict[str, float]:
 
 
 def _say_ledgers(telling: Telling, before: Mapping[str, float], after: Mapping[str, float]) -> None:
-    drawn = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, title_justify="left")
-    drawn.title = "Budget of the agreement spent, by each trust's own ledger"
+    telling.line("\nHow much of the agreement's budget was spent, by each trust's own ledger:")
+    drawn = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in ("", *before):
         drawn.add_column(name, justify="right")
     drawn.add_row("before", *(f"{value:.2f} %" for value in before.values()))
     drawn.add_row("after", *(f"{value:.2f} %" for value in after.values()))
-    telling.console.print()
     telling.console.print(drawn)
 
 
