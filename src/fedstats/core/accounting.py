@@ -28,6 +28,7 @@ from decimal import (
     localcontext,
 )
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil, floor, isqrt
 
 from fedstats.core.privacy import RHO_STEP, Mechanism, MechanismLoss, Sensitivity
@@ -81,6 +82,7 @@ def parse_epsilon(text: str) -> Fraction:
     return epsilon
 
 
+@lru_cache(maxsize=1024)  # a node converts the same few budgets at every question
 def rho_from_epsilon(epsilon: Fraction, delta: Fraction) -> Fraction:
     """Convert an asked (epsilon, delta) to the greatest multiple of 2^-40 that keeps within it.
 
