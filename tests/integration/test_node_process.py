@@ -17,9 +17,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from one_node import Analyst, published
 from samples import sample_agreement, sample_order, sample_query
 
+from fedstats.cli import main
 from fedstats.coordinator.authority import Admission
 from fedstats.coordinator.config import Config, Limits
 from fedstats.coordinator.home import Home as CoordinatorHome
@@ -32,7 +34,7 @@ from fedstats.identity.token import Token
 from fedstats.node.home import Home
 from fedstats.wire import methods
 from fedstats.wire.channel import Channel, ClientTls
-from fedstats.wire.codec import decode_release, encode_query, signed_from
+from fedstats.wire.codec import decode_appointment, decode_release, encode_query, signed_from
 from fedstats.wire.codec.strict import sha256
 from fedstats.wire.v1 import agreements_pb2, analysts_pb2, signed_pb2
 
@@ -250,3 +252,19 @@ def test_sigterm_ends_a_node_cleanly(north: Place) -> None:
     assert time.monotonic() - begun_s < 30  # a long poll would last 50 s
     assert north.node.start().startswith("The node of north asks localhost:")
     assert "Traceback" not in north.node.log.read_text()
+
+
+def test_a_sitting_can_make_the_controllers_key_too(north: Place, tmp_path: Path) -> None:
+    """Where the controller sits beside IT, one sitting joins, makes the key, and appoints the node."""
+    token, controller = north.invite(Role.NODE, "east").text(), tmp_path / "controller"
+    typed = ["node", "init", "--token", token, "--controller-home", str(controller)]
+    sitting = CliRunner().invoke(
+        main, [*typed, "--home", str(tmp_path / "east")], input="a long passphrase\n" * 3
+    )
+    assert sitting.exit_code == 0, sitting.output
+    assert "The controller of east appointed this node" in sitting.output
+    assert "No agreement that names this department was published yet" in sitting.output
+    reply = north.analyst.call(methods.FETCH_AUTHORITY, agreements_pb2.AuthorityRequest())
+    appointed = [decode_appointment(message.payload) for message in reply.appointments]
+    key = Home(tmp_path / "east").read_node_key().public.raw
+    assert ("east", AppointedRole.NODE, key) in [(a.department, a.role, a.key) for a in appointed]
