@@ -136,6 +136,7 @@ REFUSED: list[tuple[str, type[LanguageError], str]] = [
     ("SELECT COUNT(*) FROM waiting WHERE age = ?", SqlRefused, "Write the value out"),
     ("SELECT ROUND(AVG(age), 1) FROM waiting", SqlRefused, "between aggregates"),
     ("SELECT MEAN(age) FROM waiting", SqlRefused, "Write AVG"),
+    ("SELECT SHARE(DATE()) FROM waiting", SqlRefused, "DATE '2025-01-31'"),
     ("SELECT AVG(1e999) FROM waiting", TooLarge, "exponent"),
     ("SELECT AVG(age * 99999999999999999999) FROM waiting", TooLarge, "digits"),
     # names

@@ -155,7 +155,10 @@ _AROUND_A_FUNCTION = (exp.IgnoreNulls, exp.RespectNulls, exp.WithinGroup)
 
 def fragment_of(node: exp.Expression) -> str:
     """The SQL of a node, short enough for a message."""
-    text = " ".join(node.sql(dialect="duckdb", unsupported_level=ErrorLevel.IGNORE).split())
+    try:
+        text = " ".join(node.sql(dialect="duckdb", unsupported_level=ErrorLevel.IGNORE).split())
+    except Exception:  # noqa: BLE001  # sqlglot reads some trees that it cannot write, such as DATE()
+        text = node.key.upper()
     shown = text if len(text) <= FRAGMENT_CHARACTERS_MAX else f"{text[: FRAGMENT_CHARACTERS_MAX - 3]}..."
     return "".join(character if character.isprintable() else "?" for character in shown)
 
