@@ -97,6 +97,17 @@ def test_another_definition_needs_another_edition(node: Node) -> None:
                 node.editions.find(changed, other, "2025-09")
 
 
+def test_an_edition_with_opted_out_people_ends_with_the_exemption(node: Node, tmp_path: Path) -> None:
+    """When a new version of the agreement applies opt-outs, editions made without the list answer nothing."""
+    exempt = with_opt_outs(applies=False, reason="Direct care.")
+    mapping = sample_mapping(tmp_path)
+    edition, _ = node.editions.refresh(exempt, mapping, "2025-10", node.bench, revise=False, now_s=NOW_S)
+    assert node.editions.find(exempt, sample_dataset(), "2025-10") == edition
+    with pytest.raises(EditionMissing, match="opted out"):
+        node.editions.find(with_opt_outs(), sample_dataset(), "2025-10")
+    assert held(node) == ["2025-09"]
+
+
 def test_leaving_deletes_the_rows(node: Node) -> None:
     """After a withdrawal no edition is left, neither in the index nor on disk; leaving twice does no harm."""
     path = node.editions.find(sample_agreement(), sample_dataset(), "2025-09").path

@@ -161,7 +161,7 @@ class Doctor:
                 fix = f"Add to node.toml: [lifetime.{namespace}] with epsilon and delta."
                 yield Check(f"lifetime cap of {namespace}", Health.PROBLEM, "none is set", fix)
             yield from _caught(f"opt-outs of {name}", lambda: _opt_outs(node, held, int(self.now())))
-        editions = [e for e in node.editions.all() if (e.agreement, e.dataset) == (agreement.id, name)]
+        editions = [e for e in node.editions.all() if e.is_of(agreement, held.dataset)]
         for edition in editions:
             yield from _caught(
                 f"edition {edition.name} of {name}",

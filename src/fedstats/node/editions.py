@@ -27,13 +27,18 @@ DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """One edition that this node holds; `made_s` in seconds since 1970."""
+    """One edition that this node holds; `made_s` in seconds since 1970.
+
+    `definition` is the fingerprint of the definition that it was made for; `without_opt_outs` says that
+    people who opted out were left out.
+    """
 
     agreement: str
     dataset: str
     base: str
     revision: int
     definition: bytes
+    without_opt_outs: bool
     made_s: int
     path: Path
 
@@ -41,6 +46,18 @@ class Edition:
     def name(self) -> str:
         """`2025-09`, and from the second revision on `2025-09.2`."""
         return edition_name(self.base, self.revision)
+
+    def is_of(self, agreement: Agreement, dataset: Dataset) -> bool:
+        """Whether it was made for this dataset of this agreement, in whichever version."""
+        return (self.agreement, self.dataset) == (agreement.id, dataset.name)
+
+    def obstacle(self, agreement: Agreement, dataset: Dataset) -> str:
+        """Why it cannot answer under this version of its agreement; empty if it can."""
+        if self.definition != definition_hash(dataset):
+            return f"Edition {self.name} was made for another definition of {dataset.name}."
+        if agreement.opt_out.applies and not self.without_opt_outs:
+            return f"Edition {self.name} of {dataset.name} still holds people who opted out."
+        return ""
 
 
 def edition_name(base: str, revision: int) -> str:
@@ -60,21 +77,10 @@ class Editions:
         """The newest revision of every edition, by name."""
         with self._state.look() as sqlite:
             rows = sqlite.execute(
-                "SELECT agreement, dataset, base, MAX(revision), definition, made_s FROM edition"
-                " GROUP BY agreement, dataset, base ORDER BY agreement, dataset, base"
+                "SELECT agreement, dataset, base, MAX(revision), definition, without_opt_outs, made_s"
+                " FROM edition GROUP BY agreement, dataset, base ORDER BY agreement, dataset, base"
             ).fetchall()
-        return tuple(
-            Edition(
-                agreement,
-                dataset,
-                base,
-                revision,
-                definition,
-                made_s,
-                self._path(agreement, dataset, base, revision),
-            )
-            for agreement, dataset, base, revision, definition, made_s in rows
-        )
+        return tuple(self._edition(row) for row in rows)
 
     def find(self, agreement: Agreement, dataset: Dataset, name: str) -> Edition:
         """The edition that a question names exactly.
@@ -82,41 +88,39 @@ class Editions:
         Raises
         ------
         EditionMissing
-            It is not here, was replaced by a revision, or was made for another definition of the dataset.
+            It is not here, was replaced by a revision, or was made for other terms of the agreement.
 
         """
         base = base_edition(name)
         for edition in self.all():
-            if (edition.agreement, edition.dataset, edition.base) != (agreement.id, dataset.name, base):
+            if not edition.is_of(agreement, dataset) or edition.base != base:
                 continue
             if edition.name != name:
                 raise EditionMissing(
                     f"Of {dataset.name} {base} this department answers from {edition.name} only."
                 )
-            if edition.definition != definition_hash(dataset):
-                raise EditionMissing(f"Edition {name} was made for another definition of {dataset.name}.")
+            if obstacle := edition.obstacle(agreement, dataset):
+                raise EditionMissing(obstacle)
             return edition
         raise EditionMissing(f"This department does not hold edition {name} of {dataset.name}.")
 
     def holdings(self, agreements: Iterable[Agreement]) -> tuple[nodes_pb2.Holding, ...]:
         """What can be asked here under these agreements, for the catalogue."""
-        found, editions = [], self.all()
-        for agreement in agreements:
-            for dataset in agreement.datasets:
-                definition = definition_hash(dataset)
-                found += [
-                    nodes_pb2.Holding(
-                        agreement=agreement.id,
-                        agreement_version=agreement.version,
-                        dataset=dataset.name,
-                        edition=edition.name,
-                    )
-                    for edition in editions
-                    if (edition.agreement, edition.dataset) == (agreement.id, dataset.name)
-                    and edition.definition == definition
-                    and edition.base in dataset.editions
-                ]
-        return tuple(found)
+        editions = self.all()
+        return tuple(
+            nodes_pb2.Holding(
+                agreement=agreement.id,
+                agreement_version=agreement.version,
+                dataset=dataset.name,
+                edition=edition.name,
+            )
+            for agreement in agreements
+            for dataset in agreement.datasets
+            for edition in editions
+            if edition.is_of(agreement, dataset)
+            and edition.base in dataset.editions
+            and not edition.obstacle(agreement, dataset)
+        )
 
     def refresh(
         self,
@@ -155,12 +159,13 @@ class Editions:
         path.unlink(missing_ok=True)  # left by a refresh that died: the index knows nothing of it
         order = EditionOrder(edition_name(base, revision), bench.key, now_s, path, opt_outs)
         report = bench.engine.make_edition(mapping, dataset, order, bench.resources)
-        row = (agreement.id, dataset.name, base, revision, definition_hash(dataset), now_s)
+        definition = definition_hash(dataset)
+        row = (agreement.id, dataset.name, base, revision, definition, opt_outs is not None, now_s)
         with self._state.change() as sqlite:
-            sqlite.execute("INSERT INTO edition VALUES (?, ?, ?, ?, ?, ?)", row)
+            sqlite.execute("INSERT INTO edition VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         if revision > 1:  # people who opted out meanwhile are in the older file
             self._path(agreement.id, dataset.name, base, revision - 1).unlink(missing_ok=True)
-        return Edition(*row, path), report
+        return self._edition(row), report
 
     def sweep(self, *, now_s: int) -> None:
         """Remove what killed computations and refreshes left beside the editions, once it is a day old."""
@@ -191,6 +196,11 @@ class Editions:
                 (agreement, dataset, base),
             ).fetchone()
         return int(newest)
+
+    def _edition(self, row: tuple[str, str, str, int, bytes, bool, int]) -> Edition:
+        agreement, dataset, base, revision, definition, without_opt_outs, made_s = row
+        path = self._path(agreement, dataset, base, revision)
+        return Edition(agreement, dataset, base, revision, definition, bool(without_opt_outs), made_s, path)
 
     def _path(self, agreement: str, dataset: str, base: str, revision: int) -> Path:
         return self._folder / agreement / dataset / f"{edition_name(base, revision)}.duckdb"

@@ -29,11 +29,7 @@ def newest_edition(node: Node, held: Held, name: str = "") -> Edition:
     agreement, dataset = held.standing.agreement, held.dataset
     if name:
         return node.editions.find(agreement, dataset, name)
-    here = {
-        edition.base: edition
-        for edition in node.editions.all()
-        if (edition.agreement, edition.dataset) == (agreement.id, dataset.name)
-    }
+    here = {edition.base: edition for edition in node.editions.all() if edition.is_of(agreement, dataset)}
     for base in reversed(dataset.editions):
         if base in here:
             return node.editions.find(agreement, dataset, here[base].name)
