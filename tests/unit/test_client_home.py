@@ -133,6 +133,17 @@ def test_tokens_that_are_not_for_this_home_are_refused(
     assert home.config() == before
 
 
+def test_a_certificate_for_somebody_else_is_refused(tmp_path: Path) -> None:
+    """A coordinator that certifies our key under another name is not joined."""
+    world, home = World(), Home.at(tmp_path)
+    text = token_for(world, ANALYST)
+    other = Token.parse(token_for(world, Peer(Role.ANALYST, "b.jones")))
+    network = SimulatedNetwork(lambda: world.coordinator, Peer(Role.JOIN, other.token_id))
+    with pytest.raises(CertificateProblem, match="somebody else"):
+        join(home, text, now=world.clock, connect=lambda _address, _tls: nullcontext(network))
+    assert not home.config().joined
+
+
 def test_a_certificate_is_renewed_for_the_same_key(tmp_path: Path) -> None:
     """Renewal brings a later end and changes neither key nor name; one for another key is refused."""
     world, home = World(), Home.at(tmp_path)

@@ -15,13 +15,14 @@ from samples import seed_key
 from fedstats.client.session import Session
 from fedstats.core.appointment import Revocation
 from fedstats.core.estimate import Value
+from fedstats.core.query import RoundOrder
 from fedstats.core.statistic import Vectors
 from fedstats.errors import FedstatsError, MessageInvalid, SignatureInvalid, TooLarge
 from fedstats.identity.keys import Context, Signed
 from fedstats.wire import codec
 from fedstats.wire.codec.strict import sha256
 from fedstats.wire.method import Method, Reply, Request, Transport
-from fedstats.wire.v1 import analysts_pb2, nodes_pb2
+from fedstats.wire.v1 import analysts_pb2, nodes_pb2, signed_pb2
 
 COUNT = "SELECT COUNT(*) AS n FROM rtt"
 
@@ -89,7 +90,11 @@ def test_a_revoked_node_does_not_count(tmp_path: Path) -> None:
     assert (value, "revoked by west" in why) == (200.0, True)
 
 
-def changed_outcome(department: str, change: Callable[[analysts_pb2.Outcome], None]) -> Callable[[Any], None]:
+Change = Callable[[analysts_pb2.Outcome, RoundOrder], None]
+"""What is done to one department's outcome of a round."""
+
+
+def changed_outcome(department: str, change: Change) -> Callable[[Any], None]:
     """A change to what one department answered, as the coordinator relays it."""
 
     def apply(reply: Any) -> None:
@@ -97,7 +102,7 @@ def changed_outcome(department: str, change: Callable[[analysts_pb2.Outcome], No
             for record in reply.rounds:
                 for outcome in record.outcomes:
                     if outcome.department == department:
-                        change(outcome)
+                        change(outcome, codec.decode_round(record.round.payload))
 
     return apply
 
@@ -107,50 +112,65 @@ def bend(payload: bytes) -> bytes:
     return payload[:-1] + bytes([payload[-1] ^ 1])
 
 
-def another_question(outcome: analysts_pb2.Outcome) -> None:
+def another_question(outcome: analysts_pb2.Outcome, _order: RoundOrder) -> None:
     """A release that the node itself signed, of another computation."""
     vectors = codec.decode_release(outcome.release.payload).vectors
     outcome.release.CopyFrom(signed_release("west", sha256(b"another"), vectors))
 
 
-def wrong_shape(outcome: analysts_pb2.Outcome) -> None:
+def wrong_shape(outcome: analysts_pb2.Outcome, _order: RoundOrder) -> None:
     """More numbers than cells, signed by the node itself."""
     note = codec.decode_release(outcome.release.payload)
     outcome.release.CopyFrom(signed_release("west", note.computation, longer(note.vectors)))
 
 
-def another_departments(outcome: analysts_pb2.Outcome) -> None:
+def another_departments(outcome: analysts_pb2.Outcome, _order: RoundOrder) -> None:
     """South's release under west's name."""
     note = codec.decode_release(outcome.release.payload)
     outcome.release.CopyFrom(signed_release("south", note.computation, note.vectors))
 
 
-def changed_number(outcome: analysts_pb2.Outcome) -> None:
+def in_anothers_name(outcome: analysts_pb2.Outcome, _order: RoundOrder) -> None:
+    """West's node signs a release that says it is south's."""
+    note = codec.decode_release(outcome.release.payload)
+    signed = signed_release("south", note.computation, note.vectors, key="node west")
+    outcome.release.CopyFrom(signed)
+
+
+def changed_number(outcome: analysts_pb2.Outcome, _order: RoundOrder) -> None:
     """One bit of the noisy numbers."""
     outcome.release.payload = bend(outcome.release.payload)
 
 
-def invented_refusal(outcome: analysts_pb2.Outcome) -> None:
-    """A refusal that the coordinator signed itself."""
-    note = codec.RefusalNote("west", b"q" * 32, 0, "FS-207", "No.", charged=False)
-    signed = Signed.make(Context.REFUSAL, codec.encode_refusal(note), seed_key("coordinator"))
-    outcome.refusal.CopyFrom(codec.signed_to(signed))
+def refusal(query: bytes, key: str) -> signed_pb2.Signed:
+    """West's refusal of a query, signed with some key."""
+    note = codec.RefusalNote("west", query, 0, "FS-207", "No.", charged=False)
+    return codec.signed_to(Signed.make(Context.REFUSAL, codec.encode_refusal(note), seed_key(key)))
 
 
-def old_refusal(outcome: analysts_pb2.Outcome) -> None:
+def invented_refusal(outcome: analysts_pb2.Outcome, order: RoundOrder) -> None:
+    """A refusal of this question that the coordinator signed itself."""
+    outcome.refusal.CopyFrom(refusal(order.query, "coordinator"))
+
+
+def old_refusal(outcome: analysts_pb2.Outcome, _order: RoundOrder) -> None:
     """A true refusal by west, of another question."""
-    note = codec.RefusalNote("west", b"q" * 32, 0, "FS-207", "No.", charged=False)
-    signed = Signed.make(Context.REFUSAL, codec.encode_refusal(note), seed_key("node west"))
-    outcome.refusal.CopyFrom(codec.signed_to(signed))
+    outcome.refusal.CopyFrom(refusal(b"q" * 32, "node west"))
 
 
-CHANGES = [another_question, wrong_shape, another_departments, changed_number, invented_refusal, old_refusal]
+CHANGES = [
+    another_question,
+    wrong_shape,
+    another_departments,
+    in_anothers_name,
+    changed_number,
+    invented_refusal,
+    old_refusal,
+]
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_changed_outcome_is_an_absence(
-    tmp_path: Path, change: Callable[[analysts_pb2.Outcome], None]
-) -> None:
+def test_a_changed_outcome_is_an_absence(tmp_path: Path, change: Change) -> None:
     """Whatever is done to west's answer, it is left out with a reason, and the others count."""
     with tampered(analyst_world(tmp_path), changed_outcome("west", change)) as session:
         answer = session.query(COUNT, epsilon=1)
@@ -162,24 +182,29 @@ def test_a_changed_outcome_is_an_absence(
 
 
 def test_an_outcome_counts_once_and_only_of_those_who_were_asked(tmp_path: Path) -> None:
-    """Doubled outcomes, and outcomes of departments that were not asked, change no total."""
+    """Second words, and outcomes of departments that were not asked, change nothing."""
 
     def doubled(reply: Any) -> None:
         if isinstance(reply, analysts_pb2.FetchReply):
             for record in reply.rounds:
-                record.outcomes.extend(list(record.outcomes))
+                for outcome in list(record.outcomes):
+                    second = record.outcomes.add()
+                    second.CopyFrom(outcome)
+                    second.release.payload = bend(outcome.release.payload)
                 record.outcomes.add(department="nowhere")
 
     with tampered(analyst_world(tmp_path), doubled) as session:
-        cell = session.query(COUNT, epsilon=1).table.rows[0].cells[0]
+        answer = session.query(COUNT, epsilon=1)
+    cell = answer.table.rows[0].cells[0]
     assert isinstance(cell, Value)
     assert cell.value == 300
+    assert not [p for p in answer.participants if p.refusal]
 
 
 def test_a_total_that_does_not_fit_is_refused_and_never_wraps(tmp_path: Path) -> None:
     """Departments that send the greatest integers get an error, not a small sum."""
 
-    def huge(outcome: analysts_pb2.Outcome) -> None:
+    def huge(outcome: analysts_pb2.Outcome, _order: RoundOrder) -> None:
         note = codec.decode_release(outcome.release.payload)
         vectors = tuple(tuple(np.full_like(v, 2**62) for v in measures) for measures in note.vectors)
         outcome.release.CopyFrom(signed_release(outcome.department, note.computation, vectors))
