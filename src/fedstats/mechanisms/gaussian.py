@@ -12,7 +12,8 @@ from opendp.mod import Measurement
 from fedstats.core.aggregate.exact import Integers
 from fedstats.core.privacy import Mechanism, Sensitivity
 from fedstats.mechanisms._contract import NoiseMechanism
-from fedstats.mechanisms._opendp import add_opendp_noise, integer_vectors
+from fedstats.mechanisms._law import Law
+from fedstats.mechanisms._opendp import Noise, add_proved_noise, integer_vectors
 
 
 class Gaussian:
@@ -29,11 +30,10 @@ class Gaussian:
         self, values: Integers, *, scale: Fraction, sensitivity: Sensitivity, allowed: Fraction
     ) -> Integers:
         """Keep the promise of `NoiseMechanism.add_noise`."""
-        return add_opendp_noise(
+        return add_proved_noise(
+            Noise(self.name, _measurement, _law),
             values,
-            build=_measurement,
             distance=_square_root_up(sensitivity.d2_squared),
-            mechanism=self.name,
             scale=scale,
             sensitivity=sensitivity,
             allowed=allowed,
@@ -42,6 +42,10 @@ class Gaussian:
 
 def _measurement(scale: float) -> Measurement:
     return make_gaussian(integer_vectors(), l2_distance(T="f64"), scale=scale)
+
+
+def _law(scale: Fraction) -> Law:
+    return Law(linear=Fraction(0), square=1 / (2 * scale**2))
 
 
 def _square_root_up(squared: int) -> float:

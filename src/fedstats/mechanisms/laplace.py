@@ -11,7 +11,8 @@ from opendp.mod import Measurement
 from fedstats.core.aggregate.exact import Integers
 from fedstats.core.privacy import Mechanism, Sensitivity
 from fedstats.mechanisms._contract import NoiseMechanism
-from fedstats.mechanisms._opendp import add_opendp_noise, integer_vectors
+from fedstats.mechanisms._law import Law
+from fedstats.mechanisms._opendp import Noise, add_proved_noise, integer_vectors
 
 
 class Laplace:
@@ -28,11 +29,10 @@ class Laplace:
         self, values: Integers, *, scale: Fraction, sensitivity: Sensitivity, allowed: Fraction
     ) -> Integers:
         """Keep the promise of `NoiseMechanism.add_noise`."""
-        return add_opendp_noise(
+        return add_proved_noise(
+            Noise(self.name, _measurement, _law),
             values,
-            build=_measurement,
             distance=sensitivity.d1,
-            mechanism=self.name,
             scale=scale,
             sensitivity=sensitivity,
             allowed=allowed,
@@ -41,6 +41,10 @@ class Laplace:
 
 def _measurement(scale: float) -> Measurement:
     return make_laplace(integer_vectors(), l1_distance(T="i64"), scale=scale)
+
+
+def _law(scale: Fraction) -> Law:
+    return Law(linear=1 / scale, square=Fraction(0))
 
 
 MECHANISM: NoiseMechanism = Laplace()
