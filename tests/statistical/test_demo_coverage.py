@@ -2,7 +2,7 @@
 
 The totals come from real editions through the real engine, once; the noise from the node's own mechanism.
 A gate fails below 1,851 covered of 2,000, which a true 95 % interval does with probability 9.6e-7 (binomial);
-over the 48 cells of the three questions a false alarm has a probability below 5e-5. Intervals of half the width
+A gate fails below 1,851 covered of 2,000, which a true 95 % interval does with probability 9.6e-7;
 would cover 67 %: the power against half the promised width is 1 to many digits.
 """
 
