@@ -102,7 +102,7 @@ class Selection:
         check_identifier(self.dataset, what="dataset")
         if not 1 <= len(self.outputs) <= OUTPUTS_MAX:
             raise TooLarge(f"A question asks for between 1 and {OUTPUTS_MAX} aggregates.")
-        names = [column.name for column in (*self.keys, *self.outputs)]
+        names = [key.name for key in self.keys] + [output.name for output in self.outputs]
         if len(set(names)) != len(names):
             raise ValueInvalid("Two columns of the answer have the same name. Name one with AS.")
         trees = [None if key.expression is None else normalise(key.expression) for key in self.keys]

@@ -89,7 +89,7 @@ def _reader(select: exp.Select, definitions: Callable[[str], Dataset]) -> RowRea
     return RowReader(dataset, {dataset.name, table.alias.lower()} - {""})
 
 
-def _condition(reader: RowReader, node: exp.Expression) -> Expression:
+def _condition(reader: RowReader, node: exp.Expr) -> Expression:
     if has_aggregate(node):
         raise SqlRefused(
             f"{fragment_of(node)}: WHERE looks at one row, where nothing is added up yet.",
@@ -101,24 +101,24 @@ def _condition(reader: RowReader, node: exp.Expression) -> Expression:
 class _SelectColumn:
     """One column of the answer as it was written, and whether it is an aggregate or a key."""
 
-    def __init__(self, node: exp.Expression) -> None:
+    def __init__(self, node: exp.Expr) -> None:
         """Take the name that AS gives it, or the SQL itself."""
         aliased = isinstance(node, exp.Alias)
         if aliased:
             check_parts(node, ("this", "alias"))
-        self.node: exp.Expression = node.this if aliased else node
+        self.node: exp.Expr = node.this if aliased else node
         self.aggregated = has_aggregate(self.node)
         self.name = node.alias if aliased else _shown(self.node)
 
 
-def _shown(node: exp.Expression) -> str:
+def _shown(node: exp.Expr) -> str:
     """The name of a column without AS: its SQL."""
     if isinstance(node, exp.Column):
         return node.name.lower()[:LABEL_CHARACTERS_MAX]
     return fragment_of(node)
 
 
-Grouped = dict[Expression | None, exp.Expression]
+Grouped = dict[Expression | None, exp.Expr]
 """The keys of GROUP BY in normal form (None: department), each with the SQL that it was written in."""
 
 
@@ -132,7 +132,7 @@ def _grouped(reader: RowReader, group: exp.Group | None, columns: Sequence[_Sele
     return {_key_tree(reader, node): node for node in nodes}
 
 
-def _meant(reader: RowReader, node: exp.Expression, columns: Sequence[_SelectColumn]) -> exp.Expression:
+def _meant(reader: RowReader, node: exp.Expr, columns: Sequence[_SelectColumn]) -> exp.Expr:
     """What GROUP BY means by a position or by a name that AS gave; a column of the dataset goes first."""
     if isinstance(node, exp.Literal) and not node.is_string:
         positions = {str(i + 1): column.node for i, column in enumerate(columns)}
@@ -154,7 +154,7 @@ def _meant(reader: RowReader, node: exp.Expression, columns: Sequence[_SelectCol
     return node
 
 
-def _key_tree(reader: RowReader, node: exp.Expression) -> Expression | None:
+def _key_tree(reader: RowReader, node: exp.Expr) -> Expression | None:
     """The key in normal form, None for the department.
 
     Raises

@@ -28,23 +28,28 @@ from fedstats.sql.parse_row import RowReader
 
 _ZERO, _ONE = NumberLiteral(Fraction(0)), NumberLiteral(Fraction(1))
 _SHARE = "SHARE"
-_OPERATIONS = {exp.Add: Op.ADD, exp.Sub: Op.SUBTRACT, exp.Mul: Op.MULTIPLY, exp.Div: Op.DIVIDE}
+_OPERATIONS: dict[type[exp.Expr], Op] = {
+    exp.Add: Op.ADD,
+    exp.Sub: Op.SUBTRACT,
+    exp.Mul: Op.MULTIPLY,
+    exp.Div: Op.DIVIDE,
+}
 _WRAPPERS = (exp.Window, exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)
 
 
-def is_aggregate(node: exp.Expression) -> bool:
+def is_aggregate(node: exp.Expr) -> bool:
     """Whether the node adds up rows, so that its column of the answer is a number and no key."""
     name = function_name(node)
     offered = name == _SHARE or SYNONYMS.get(name, name) in NOT_OFFERED_YET or SYNONYMS.get(name) == "AVG"
     return isinstance(node, (exp.AggFunc, *_WRAPPERS)) or offered
 
 
-def has_aggregate(node: exp.Expression) -> bool:
+def has_aggregate(node: exp.Expr) -> bool:
     """Whether the node or a part of it adds up rows."""
     return any(is_aggregate(part) for part in node.walk())
 
 
-def read_formula(reader: RowReader, node: exp.Expression) -> Formula:
+def read_formula(reader: RowReader, node: exp.Expr) -> Formula:
     """The formula of aggregates that a column of the answer is.
 
     Raises
@@ -75,7 +80,7 @@ def read_formula(reader: RowReader, node: exp.Expression) -> Formula:
     raise _out_of_place(node)
 
 
-def _arithmetic(node: exp.Expression, op: Op, left: Formula, right: Formula) -> Formula:
+def _arithmetic(node: exp.Expr, op: Op, left: Formula, right: Formula) -> Formula:
     if op is Op.DIVIDE and isinstance(right, NumberLiteral) and right.value == 0:
         raise ExpressionInvalid(f"{fragment_of(node)}: this divides by 0.")
     with placed(node):
@@ -92,7 +97,7 @@ _NUMBERS: dict[Op, Callable[[Fraction, Fraction], Fraction]] = {
 }
 
 
-def _out_of_place(node: exp.Expression) -> SqlRefused:
+def _out_of_place(node: exp.Expr) -> SqlRefused:
     if isinstance(node, exp.Column):
         return SqlRefused(
             f"{fragment_of(node)} is a value of a row and stands beside an aggregate.",
@@ -117,7 +122,7 @@ def _filtered(reader: RowReader, node: exp.Filter) -> AggregateCall:
     return _aggregate(reader, node.this, reader.read_condition(where.this))
 
 
-def _aggregate(reader: RowReader, node: exp.Expression, only: Expression | None) -> AggregateCall:
+def _aggregate(reader: RowReader, node: exp.Expr, only: Expression | None) -> AggregateCall:
     if isinstance(node, exp.Count):
         return _count(reader, node, only)
     if isinstance(node, exp.Sum):
@@ -169,7 +174,7 @@ def _count_people(reader: RowReader, node: exp.Distinct, only: Expression | None
 
 
 def _over_numbers(
-    reader: RowReader, node: exp.Expression, kind: AggregateKind, only: Expression | None
+    reader: RowReader, node: exp.Expr, kind: AggregateKind, only: Expression | None
 ) -> AggregateCall:
     check_parts(node, ("this",))
     _refuse_nested(node.this)
@@ -189,9 +194,7 @@ def _share(reader: RowReader, node: exp.Anonymous, only: Expression | None) -> A
     return AggregateCall(AggregateKind.SHARE, _where(reader, node, only, condition))
 
 
-def _where(
-    reader: RowReader, node: exp.Expression, only: Expression | None, expression: Expression
-) -> Expression:
+def _where(reader: RowReader, node: exp.Expr, only: Expression | None, expression: Expression) -> Expression:
     """The expression where `only` holds, missing elsewhere."""
     if only is None:
         return expression
@@ -199,7 +202,7 @@ def _where(
     return reader.call(node, Op.CASE, (only, expression))
 
 
-def _check_measure(reader: RowReader, node: exp.Expression, expression: Expression) -> None:
+def _check_measure(reader: RowReader, node: exp.Expr, expression: Expression) -> None:
     """Refuse columns that the agreement gives for grouping and filtering only, and what reads no column."""
     names = columns_of(expression)
     for name in sorted(names):
@@ -215,7 +218,7 @@ def _check_measure(reader: RowReader, node: exp.Expression, expression: Expressi
 
 
 def _refuse_nested(node: object) -> None:
-    if isinstance(node, exp.Expression) and has_aggregate(node):
+    if isinstance(node, exp.Expr) and has_aggregate(node):
         raise SqlRefused(
             f"{fragment_of(node)}: an aggregate stands inside another.", remedy="Ask for the inner one alone."
         )

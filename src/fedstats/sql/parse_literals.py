@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"(?=[0-9.]{1,40}(e|$))[0-9]*\.?[0-9]*(e[+-]?[0-9]{1,2})?",
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
-def literal_of(node: exp.Expression) -> NumberLiteral | CategoryLiteral:
+def literal_of(node: exp.Expr) -> NumberLiteral | CategoryLiteral:
     """The number or the text of a literal node, in full precision.
 
     Raises

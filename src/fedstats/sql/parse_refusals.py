@@ -106,7 +106,7 @@ _PATTERN = "Compare with declared categories: x IN ('a', 'b')."
 _SUBQUERY = ("A question inside a question is not offered.", "Ask the two separately.")
 _PLACEHOLDER = ("A placeholder has no value.", "Write the value out.")
 
-NODES: dict[type[exp.Expression], tuple[str, str]] = {
+NODES: dict[type[exp.Expr], tuple[str, str]] = {
     exp.Star: ("* would show rows.", "Name aggregates and keys: SELECT sex, COUNT(*) ... GROUP BY sex."),
     exp.Null: (
         "NULL has no value to compute with.",
@@ -153,7 +153,7 @@ NODES: dict[type[exp.Expression], tuple[str, str]] = {
 _AROUND_A_FUNCTION = (exp.IgnoreNulls, exp.RespectNulls, exp.WithinGroup)
 
 
-def fragment_of(node: exp.Expression) -> str:
+def fragment_of(node: exp.Expr) -> str:
     """The SQL of a node, short enough for a message."""
     try:
         text = " ".join(node.sql(dialect="duckdb", unsupported_level=ErrorLevel.IGNORE).split())
@@ -163,7 +163,7 @@ def fragment_of(node: exp.Expression) -> str:
     return "".join(character if character.isprintable() else "?" for character in shown)
 
 
-def refusal_of(node: exp.Expression) -> SqlRefused:
+def refusal_of(node: exp.Expr) -> SqlRefused:
     """The error for a node that the language does not have."""
     while isinstance(node, _AROUND_A_FUNCTION):
         node = node.this
@@ -176,7 +176,7 @@ def refusal_of(node: exp.Expression) -> SqlRefused:
     return SqlRefused(f"{fragment_of(node)}: {sentence}", remedy=instead)
 
 
-def refusal_of_function(name: str, node: exp.Expression) -> SqlRefused:
+def refusal_of_function(name: str, node: exp.Expr) -> SqlRefused:
     """The error for a function that the language does not have."""
     synonym = SYNONYMS.get(name, name)
     if synonym in NOT_OFFERED_YET:
@@ -190,7 +190,7 @@ def refusal_of_function(name: str, node: exp.Expression) -> SqlRefused:
     return SqlRefused(f"{fragment_of(node)}: {sentence}", remedy=instead)
 
 
-def function_name(node: exp.Expression) -> str:
+def function_name(node: exp.Expr) -> str:
     """The name of a function in capitals, as it was written where sqlglot does not know it."""
     if isinstance(node, exp.Anonymous):
         return str(node.name).upper()
@@ -201,7 +201,7 @@ FLAGS = frozenset({"big_int", "typed", "safe"})
 """What sqlglot notes about DuckDB's own types; fedstats has its own meaning, the same everywhere."""
 
 
-def check_parts(node: exp.Expression, parts: Sequence[str]) -> None:
+def check_parts(node: exp.Expr, parts: Sequence[str]) -> None:
     """Refuse a node that has more parts than the language gives it.
 
     Raises
@@ -222,7 +222,7 @@ def check_parts(node: exp.Expression, parts: Sequence[str]) -> None:
 
 
 @contextmanager
-def placed(node: exp.Expression) -> Iterator[None]:
+def placed(node: exp.Expr) -> Iterator[None]:
     """Give an error about a core tree the SQL that it is about."""
     try:
         yield

@@ -41,7 +41,7 @@ class RowReader:
             It is outside the language, or does not fit the definition of the dataset.
 
         """
-        if not isinstance(node, exp.Expression):
+        if not isinstance(node, exp.Expr):
             raise SqlUnreadable("A part of the SQL is missing.")
         if isinstance(node, exp.Anonymous):
             reader = _FUNCTIONS.get(function_name(node))
@@ -54,7 +54,7 @@ class RowReader:
         check_parts(node, parts)
         return reader(self, node)
 
-    def read_condition(self, node: exp.Expression) -> Expression:
+    def read_condition(self, node: exp.Expr) -> Expression:
         """A row expression that is true or false.
 
         Raises
@@ -78,7 +78,7 @@ class RowReader:
             for expression in read
         )
 
-    def call(self, node: exp.Expression, op: Op, args: Sequence[Expression]) -> Expression:
+    def call(self, node: exp.Expr, op: Op, args: Sequence[Expression]) -> Expression:
         """The operation, checked against the definition; between written numbers it is carried out."""
         with placed(node):
             call = Call(op, tuple(args))
@@ -95,10 +95,10 @@ class RowReader:
         return node.name.lower()
 
 
-Reader = Callable[[RowReader, exp.Expression], Expression]
+Reader = Callable[[RowReader, exp.Expr], Expression]
 
 
-def _column(reader: RowReader, node: exp.Expression) -> Expression:
+def _column(reader: RowReader, node: exp.Expr) -> Expression:
     assert isinstance(node, exp.Column)  # noqa: S101  # the table of readers says so
     name, dataset = reader.column_name(node), reader.dataset
     if name == dataset.unit.column:
@@ -120,16 +120,16 @@ def _column(reader: RowReader, node: exp.Expression) -> Expression:
     return Column(name)
 
 
-def _literal(_reader: RowReader, node: exp.Expression) -> Expression:
+def _literal(_reader: RowReader, node: exp.Expr) -> Expression:
     with placed(node):
         return literal_of(node)
 
 
-def _truth(reader: RowReader, node: exp.Expression) -> Expression:
+def _truth(reader: RowReader, node: exp.Expr) -> Expression:
     return _TRUE if node.this else reader.call(node, Op.NOT, (_TRUE,))
 
 
-def _inner(reader: RowReader, node: exp.Expression) -> Expression:
+def _inner(reader: RowReader, node: exp.Expr) -> Expression:
     return reader.read(node.this)
 
 
@@ -138,14 +138,14 @@ def _one(op: Op) -> Reader:
 
 
 def _two(op: Op, *, swapped: bool = False) -> Reader:
-    def read(reader: RowReader, node: exp.Expression) -> Expression:
+    def read(reader: RowReader, node: exp.Expr) -> Expression:
         left, right = reader.read_all((node.this, node.expression))
         return reader.call(node, op, (right, left) if swapped else (left, right))
 
     return read
 
 
-def _equal(reader: RowReader, node: exp.Expression) -> Expression:
+def _equal(reader: RowReader, node: exp.Expr) -> Expression:
     sides = (node.this, node.expression)
     for side, other in (sides, sides[::-1]):
         if isinstance(side, exp.Boolean):  # x = TRUE is x, x = FALSE is NOT x
@@ -154,20 +154,20 @@ def _equal(reader: RowReader, node: exp.Expression) -> Expression:
     return _two(Op.EQUAL)(reader, node)
 
 
-def _unequal(reader: RowReader, node: exp.Expression) -> Expression:
+def _unequal(reader: RowReader, node: exp.Expr) -> Expression:
     return reader.call(node, Op.NOT, (_equal(reader, node),))
 
 
 def _logic(op: Op) -> Reader:
-    def read(reader: RowReader, node: exp.Expression) -> Expression:
+    def read(reader: RowReader, node: exp.Expr) -> Expression:
         return reader.call(node, op, [reader.read_condition(part) for part in _chain(node)])
 
     return read
 
 
-def _chain(node: exp.Expression) -> list[exp.Expression]:
+def _chain(node: exp.Expr) -> list[exp.Expr]:
     """a, b, c of (a AND b) AND c: a long chain is flat, not deep."""
-    found: list[exp.Expression] = []
+    found: list[exp.Expr] = []
     waiting = [node]
     while waiting:
         part = waiting.pop()
@@ -179,17 +179,17 @@ def _chain(node: exp.Expression) -> list[exp.Expression]:
     return found
 
 
-def _between(reader: RowReader, node: exp.Expression) -> Expression:
+def _between(reader: RowReader, node: exp.Expr) -> Expression:
     x, lo, hi = reader.read_all((node.this, node.args["low"], node.args["high"]))
     above = reader.call(node, Op.LESS_EQUAL, (lo, x))
     return reader.call(node, Op.AND, (above, reader.call(node, Op.LESS_EQUAL, (x, hi))))
 
 
-def _one_of(reader: RowReader, node: exp.Expression) -> Expression:
+def _one_of(reader: RowReader, node: exp.Expr) -> Expression:
     return reader.call(node, Op.IN, reader.read_all((node.this, *node.expressions)))
 
 
-def _is(reader: RowReader, node: exp.Expression) -> Expression:
+def _is(reader: RowReader, node: exp.Expr) -> Expression:
     what = node.expression
     if isinstance(what, exp.Null):
         return reader.call(node, Op.IS_NULL, (reader.read(node.this),))
@@ -205,7 +205,7 @@ def _is(reader: RowReader, node: exp.Expression) -> Expression:
     return reader.call(node, Op.AND, (wanted, known))
 
 
-def _case(reader: RowReader, node: exp.Expression) -> Expression:
+def _case(reader: RowReader, node: exp.Expr) -> Expression:
     """CASE in both forms; conditions are read apart from values, since only values must be of one type."""
     conditions = [_when(reader, node, branch) for branch in node.args["ifs"]]
     return _choice(
@@ -213,23 +213,23 @@ def _case(reader: RowReader, node: exp.Expression) -> Expression:
     )
 
 
-def _when(reader: RowReader, case: exp.Expression, branch: exp.Expression) -> Expression:
+def _when(reader: RowReader, case: exp.Expr, branch: exp.Expr) -> Expression:
     check_parts(branch, ("this", "true"))
     if case.this is None:
         return reader.read(branch.this)
     return _equal(reader, exp.EQ(this=case.this.copy(), expression=branch.this.copy()))
 
 
-def _if(reader: RowReader, node: exp.Expression) -> Expression:
+def _if(reader: RowReader, node: exp.Expr) -> Expression:
     return _choice(reader, node, [reader.read(node.this)], [node.args["true"]], node.args.get("false"))
 
 
 def _choice(
     reader: RowReader,
-    node: exp.Expression,
+    node: exp.Expr,
     conditions: Sequence[Expression],
-    values: Sequence[exp.Expression],
-    default: exp.Expression | None,
+    values: Sequence[exp.Expr],
+    default: exp.Expr | None,
 ) -> Expression:
     has_default = default is not None and not isinstance(default, exp.Null)
     read = reader.read_all([*values, default] if has_default and default is not None else values)
@@ -237,14 +237,14 @@ def _choice(
     return reader.call(node, Op.CASE, [*pairs, read[-1]] if has_default else pairs)
 
 
-def _coalesce(reader: RowReader, node: exp.Expression) -> Expression:
+def _coalesce(reader: RowReader, node: exp.Expr) -> Expression:
     return reader.call(node, Op.COALESCE, reader.read_all((node.this, *node.expressions)))
 
 
 def _of_many(op: Op) -> Reader:
     """LEAST and GREATEST of two or more; missing where one is missing, unlike in some databases."""
 
-    def read(reader: RowReader, node: exp.Expression) -> Expression:
+    def read(reader: RowReader, node: exp.Expr) -> Expression:
         first, *others = [reader.read(part) for part in (node.this, *node.expressions)]
         if not others:
             raise ExpressionInvalid(f"{fragment_of(node)}: {op.name} takes two or more numbers.")
@@ -255,7 +255,7 @@ def _of_many(op: Op) -> Reader:
     return read
 
 
-def _ceiling(reader: RowReader, node: exp.Expression) -> Expression:
+def _ceiling(reader: RowReader, node: exp.Expr) -> Expression:
     inner = reader.call(node, Op.FLOOR, (reader.call(node, Op.NEGATE, (reader.read(node.this),)),))
     return reader.call(node, Op.NEGATE, (inner,))
 
@@ -267,7 +267,7 @@ _PERIODS = {
 }
 
 
-def _truncated(reader: RowReader, node: exp.Expression) -> Expression:
+def _truncated(reader: RowReader, node: exp.Expr) -> Expression:
     unit = str(getattr(node.args["unit"], "name", "")).upper()
     if unit not in _PERIODS:
         raise SqlRefused(
@@ -277,7 +277,7 @@ def _truncated(reader: RowReader, node: exp.Expression) -> Expression:
     return reader.call(node, _PERIODS[unit], (reader.read(node.this),))
 
 
-def _days_between(reader: RowReader, node: exp.Expression) -> Expression:
+def _days_between(reader: RowReader, node: exp.Expr) -> Expression:
     unit = str(getattr(node.args.get("unit"), "name", "")).upper()
     if unit != "DAY":
         raise SqlRefused(
@@ -290,7 +290,7 @@ def _days_between(reader: RowReader, node: exp.Expression) -> Expression:
     return reader.call(node, Op.SUBTRACT, (end, start))
 
 
-def _cast(_reader: RowReader, node: exp.Expression) -> Expression:
+def _cast(_reader: RowReader, node: exp.Expr) -> Expression:
     text, kind = node.this, node.args["to"]
     plain = isinstance(kind, exp.DataType) and kind.this is exp.DataType.Type.DATE
     if not plain or not isinstance(text, exp.Literal) or not text.is_string:
@@ -299,15 +299,15 @@ def _cast(_reader: RowReader, node: exp.Expression) -> Expression:
         return date_of_text(text.name)
 
 
-def _clamp(reader: RowReader, node: exp.Expression) -> Expression:
+def _clamp(reader: RowReader, node: exp.Expr) -> Expression:
     return reader.call(node, Op.CLAMP, [reader.read(part) for part in node.expressions])
 
 
-def _band(reader: RowReader, node: exp.Expression) -> Expression:
+def _band(reader: RowReader, node: exp.Expr) -> Expression:
     return reader.call(node, Op.BAND, [reader.read(part) for part in node.expressions])
 
 
-def _week_band(reader: RowReader, node: exp.Expression) -> Expression:
+def _week_band(reader: RowReader, node: exp.Expr) -> Expression:
     """The weekly bands of published waiting times: 0 up to 7 days, then (days - 1) // 7, at most 104."""
     if len(node.expressions) != 1:
         raise ExpressionInvalid(
@@ -323,7 +323,7 @@ def _week_band(reader: RowReader, node: exp.Expression) -> Expression:
 
 
 _BOTH = ("this", "expression")
-_READERS: dict[type[exp.Expression], tuple[tuple[str, ...], Reader]] = {
+_READERS: dict[type[exp.Expr], tuple[tuple[str, ...], Reader]] = {
     exp.Column: (("this", "table"), _column),
     exp.Literal: (("this", "is_string"), _literal),
     exp.Boolean: (("this",), _truth),

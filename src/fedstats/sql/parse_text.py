@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from sqlglot import Dialect, exp
+from sqlglot import Dialect, Token, TokenType, exp
 from sqlglot.errors import ParseError, SqlglotError
-from sqlglot.tokens import Token, TokenType
 
 from fedstats.errors import LanguageError, SqlRefused, SqlUnreadable, TooLarge
 
@@ -60,7 +59,7 @@ def read_select(text: str) -> exp.Select:
     return statement
 
 
-def _parsed(text: str) -> list[exp.Expression]:
+def _parsed(text: str) -> list[exp.Expr]:
     try:
         tokens = _DIALECT.tokenize(text)
         _check_tokens(tokens)
