@@ -98,10 +98,18 @@ def test_figures_of_one_column_line_up() -> None:
     assert shown == ["5 ±     9", "50 ± 1,000"]
 
 
-@pytest.mark.parametrize("share,shown", [(1.84, "1.8 %"), (0.01234, "0.012 %"), (61.4, "61 %"), (0, "0 %")])
-def test_percents_are_short(share: float, shown: str) -> None:
-    """Two significant digits are enough for a budget."""
-    assert percent(share) == shown
+@pytest.mark.parametrize(
+    "share,used,left",
+    [
+        (1.84, "1.9 %", "1.8 %"),
+        (0.01234, "0.013 %", "0.012 %"),
+        (97.7, "98 %", "97 %"),
+        (100, "100 %", "100 %"),
+    ],
+)
+def test_percents_are_short_and_never_promise_more_budget(share: float, used: str, left: str) -> None:
+    """Two significant digits are enough for a budget; what is used rounds up and what is left down."""
+    assert (percent(share, up=True), percent(share, up=False)) == (used, left)
 
 
 def test_plain_text_says_everything(capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,7 +124,7 @@ def test_plain_text_says_everything(capsys: pytest.CaptureFixture[str]) -> None:
         "too few: The noise is as large as the count.",
         "Answered: north.",
         "Absent: south (FS-207): It decided against this. Its budget was charged.",
-        "uses 1.8 % of the budget",
+        "uses 1.9 % of the budget",
         "61 % is left",
         "Promise: Whatever the data says",
         "under RTT-2026 version 1",

@@ -83,7 +83,7 @@ def _show(answer: Answer) -> None:
 
     console = terminal()
     if console.is_terminal and lines_of(answer.estimate) > console.height:
-        with console.pager(styles=True):
+        with console.pager():  # without colours: not every pager understands them
             show(answer.estimate, answer.question, console)
     else:
         show(answer.estimate, answer.question, console)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from statistics import median
 
 from fedstats.core.estimate import AbsenceReason, Cell, Table, Value
@@ -49,11 +50,10 @@ def figures_of(table: Table) -> Figures:
     )
 
 
-def percent(value: float) -> str:
-    """`1.8 %`: two significant digits, or whole percents from 10 on."""
-    if value >= 10:  # noqa: PLR2004 # two digits before the point are two significant digits
-        return f"{value:.0f} %"
-    return f"{float(f'{value:.2g}'):g} %"
+def percent(value: float, *, up: bool) -> str:
+    """`1.8 %`, with two significant digits; what is used rounds `up`, what is left does not."""
+    context = Context(prec=2, rounding=ROUND_CEILING if up else ROUND_FLOOR)
+    return f"{context.create_decimal_from_float(value).normalize():f} %"
 
 
 def _column(cells: Sequence[Cell]) -> list[str]:

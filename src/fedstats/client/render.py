@@ -11,7 +11,7 @@ from rich.text import Text
 
 from fedstats.client.figures import figures_of
 from fedstats.client.question import Question
-from fedstats.client.words import filled, notes_of
+from fedstats.client.words import TEXT_COLUMNS, filled, notes_of
 from fedstats.core.estimate import Estimate, Table
 
 TABLE_COLUMNS_MAX = 2_000  # without a terminal nothing is cut or wrapped
@@ -25,7 +25,9 @@ def show(estimate: Estimate, question: Question, console: Console) -> None:
     for table in estimate.tables:
         console.print(_drawn(table))
     for head, sentence in notes_of(estimate, question):
-        console.print(Text.assemble((f"{head} ", "bold"), sentence))
+        text = Text(filled(f"{head} {sentence}", min(console.width, TEXT_COLUMNS)))
+        text.stylize("bold", 0, len(head))
+        console.print(text)
 
 
 def lines_of(estimate: Estimate) -> int:

@@ -47,9 +47,9 @@ def cost_sentence(cost: Cost, agreement: str) -> str:
     loss = f"epsilon {plain(cost.epsilon)}" + ("" if cost.pure else f" at delta {decimal_text(cost.delta)}")
     sentence = f"{loss} for one person over all departments"
     if cost.used_percent is not None:
-        sentence += f"; uses {percent(cost.used_percent)} of the budget of {agreement}"
+        sentence += f"; uses {percent(cost.used_percent, up=True)} of the budget of {agreement}"
     if cost.left_percent is not None:
-        sentence += f", and {percent(cost.left_percent)} is left"
+        sentence += f", and {percent(cost.left_percent, up=False)} is left"
     return f"{sentence}."
 
 
