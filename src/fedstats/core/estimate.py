@@ -99,10 +99,10 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What the query cost: its loss over the whole federation, and the budget in percent after it.
+    """What the query cost: its loss over the whole federation, and its place in the budget.
 
-    `used_percent` and `left_percent` are of the agreement's budget at the fullest department, None where no
-    department said.
+    `used_percent` is the part of the agreement's budget that this query takes, `left_percent` what is left
+    after it at the fullest department, None where no department said.
     """
 
     loss: Loss
