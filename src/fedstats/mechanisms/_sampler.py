@@ -14,9 +14,8 @@ A draw of law P(z) ~ exp(-e(|z|)), e(z) = linear z + square z^2, is made in four
 No number is rounded: a uniform number is a word of its first bits, compared with integers that bound the
 threshold from both sides (`_law`). Almost always that decides. Where it does not, this one draw gets more
 bits of its number and tighter bounds until it is decided. So the law of a draw is P itself, tails included:
-its statistical distance from P is 0, and no delta is charged for it. That holds for truly random bits;
-here they are the ChaCha20 key stream of a fresh key of the operating system, as OpenDP's are of its own
-generator.
+its statistical distance from P is 0, and no delta is charged for it. That holds for truly random bits, which
+no program has: here they are the ChaCha20 key stream of a fresh key from the operating system.
 """
 
 from __future__ import annotations
