@@ -40,6 +40,7 @@ class Agreements:
             The coordinator holds as many as it can.
 
         """
+        before = self.desk.store.documents.revision()
         kind = request.WhichOneof("document")
         if kind == "agreement":
             signed = signed_from(request.agreement)
@@ -57,7 +58,7 @@ class Agreements:
             self.desk.store.documents.state(kind, signed, _account(peer), self.desk.now())
         else:
             raise MessageInvalid("There is no document to publish.")
-        return self._published()
+        return self._published(before)
 
     def sign(self, request: agreements_pb2.SignRequest, peer: Peer) -> agreements_pb2.PublishReply:
         """Keep one more signature under a published agreement.
@@ -71,9 +72,10 @@ class Agreements:
 
         """
         del peer  # who brings a signature does not matter: it speaks for itself
+        before = self.desk.store.documents.revision()
         signed = signed_from(request.agreement)
         self.desk.store.documents.sign(_signed_agreement(signed), signed, self.desk.now())
-        return self._published()
+        return self._published(before)
 
     def fetch(self, request: agreements_pb2.AuthorityRequest, peer: Peer) -> agreements_pb2.AuthorityReply:
         """Everything that was published."""
@@ -108,9 +110,12 @@ class Agreements:
             )
         self.desk.store.documents.accept(acceptance, signed, self.desk.now())
 
-    def _published(self) -> agreements_pb2.PublishReply:
-        self.desk.ring(AUTHORITY)
-        return agreements_pb2.PublishReply(revision=self.desk.store.documents.revision())
+    def _published(self, before: int) -> agreements_pb2.PublishReply:
+        """Wake everybody, if there is something to fetch that was not there at revision `before`."""
+        revision = self.desk.store.documents.revision()
+        if revision != before:
+            self.desk.ring(AUTHORITY)
+        return agreements_pb2.PublishReply(revision=revision)
 
 
 def _signed_agreement(signed: Signed) -> Agreement:

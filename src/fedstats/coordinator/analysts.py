@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from fedstats.coordinator.desk import Desk, Poll, offers, progress
 from fedstats.coordinator.register import query_entry
 from fedstats.coordinator.rounds import Effect, State
-from fedstats.coordinator.store_members import Member
 from fedstats.coordinator.store_questions import StoredQuery, StoredRound, Submission
 from fedstats.core.agreement import Agreement
 from fedstats.core.agreement_document import agreement_from_json
@@ -23,6 +22,7 @@ from fedstats.errors import (
     AgreementNotInForce,
     AppointmentInvalid,
     DeadlinePassed,
+    FedstatsError,
     MessageInvalid,
     NotFound,
     RoundConflict,
@@ -163,7 +163,7 @@ class Analysts:
                         )
                         for held in node.holdings
                     ],
-                    seen_s=self._seen_s(node),
+                    seen_s=self._seen_s(node.name, node.seen_s),
                 )
                 for node in nodes
             ]
@@ -228,32 +228,31 @@ class Analysts:
 
     def _agreement_of(self, asked: Asked, now_s: float) -> Agreement:
         """The published agreement that is signed by all and whose controller appointed the analyst."""
-        documents, query = self.desk.store.documents, asked.query
-        problem: Exception = AgreementNotInForce(
-            f"Agreement {query.agreement} version {query.agreement_version} has not been published here."
-        )
-        revocations = [signed_from(message) for message in documents.statements("revocation")]
-        for stored in documents.agreements_of(query.agreement, query.agreement_version):
+        query, controller = asked.query, asked.appointment_signed.key
+        name = f"Agreement {query.agreement} version {query.agreement_version}"
+        problem: FedstatsError = AgreementNotInForce(f"{name} has not been published here.")
+        for stored in self.desk.store.documents.agreements_of(query.agreement, query.agreement_version):
+            # First what costs nothing: anybody may have published something large under this name.
+            if controller not in {signature.key for signature in stored.signatures}:
+                problem = AgreementNotInForce(f"{name} is not signed by the controller who appointed you.")
+                continue
             agreement = agreement_from_json(stored.document)
             if missing := unsigned_by(agreement, stored.document, stored.signatures):
-                problem = AgreementNotInForce(
-                    f"Agreement {agreement.id} version {agreement.version} lacks the signatures of"
-                    f" {', '.join(missing)}."
-                )
+                problem = AgreementNotInForce(f"{name} lacks the signatures of {', '.join(missing)}.")
                 continue
             try:
-                verify_appointment(
-                    asked.appointment_signed,
-                    AppointedRole.ANALYST,
-                    agreement,
-                    now_s=int(now_s),
-                    revoked=revoked_keys(revocations, agreement),
-                )
+                self._check_appointment(asked.appointment_signed, agreement, now_s)
             except AppointmentInvalid as refusal:
                 problem = refusal
             else:
                 return agreement
         raise problem
+
+    def _check_appointment(self, signed: Signed, agreement: Agreement, now_s: float) -> None:
+        said = self.desk.store.documents.statements("revocation")
+        by_this_key = [signed_from(message) for message in said if message.key == signed.key.raw]
+        revoked = revoked_keys(by_this_key, agreement)
+        verify_appointment(signed, AppointedRole.ANALYST, agreement, now_s=int(now_s), revoked=revoked)
 
     def _check_round(self, request: analysts_pb2.WatchRequest) -> StoredRound:
         stored = self.desk.store.questions.round(request.query, request.number)
@@ -269,7 +268,7 @@ class Analysts:
 
     def _progress(self, request: analysts_pb2.WatchRequest) -> analysts_pb2.WatchReply:
         version = self._check_round(request).version
-        seen = {member.name: self._seen_s(member) for member in self.desk.store.members.all()}
+        seen = self.desk.store.members.nodes_seen()
         return analysts_pb2.WatchReply(
             version=version,
             tasks=[
@@ -278,14 +277,15 @@ class Analysts:
                     state=_STATES[stored.task.state],
                     sentence=stored.task.sentence,
                     since_s=int(stored.task.since_s),
-                    node_seen_s=seen.get(stored.department, 0),
+                    node_seen_s=self._seen_s(stored.department, seen.get(stored.department, 0)),
                 )
                 for stored in self.desk.store.tasks.tasks(request.query, request.number)
             ],
         )
 
-    def _seen_s(self, node: Member) -> int:
-        return int(max(self.seen_s.get(node.name, 0), node.seen_s))
+    def _seen_s(self, department: str, stored_s: int) -> int:
+        """When a node last asked for work: what this process saw is newer than what is stored."""
+        return int(max(self.seen_s.get(department, 0), stored_s))
 
 
 def _topic(request: analysts_pb2.WatchRequest) -> str:

@@ -150,8 +150,13 @@ class Members:
 
     def unknown_nodes(self, departments: Iterable[str]) -> list[str]:
         """Those of the departments whose node has not joined."""
-        known = {row["name"] for row in self._file.rows("SELECT name FROM members WHERE role = 'node'")}
+        known = self.nodes_seen()
         return [department for department in departments if department not in known]
+
+    def nodes_seen(self) -> dict[str, int]:
+        """When each node that has joined last asked for work, to about a minute."""
+        rows = self._file.rows("SELECT name, seen_s FROM members WHERE role = 'node'")
+        return {row["name"]: row["seen_s"] for row in rows}
 
     def all(self) -> list[Member]:
         """Every member, by role and name."""
