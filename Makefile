@@ -41,13 +41,12 @@ check: $(VENV)/.dev ## format, lint, types, import contracts, generated files (u
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python scripts/generate.py --check
 
 .PHONY: bench
-bench: $(VENV)/.dev ## side by side with peers: one table
-	@test -d benchmarks || { echo "There is no benchmark so far." >&2; exit 1; }
-	$(BIN)/python benchmarks
+bench: $(VENV)/.dev ## side by side with peers; ONLY=name runs one
+	$(BIN)/python benchmarks $(ONLY)
 
 ## Write generated files
 
