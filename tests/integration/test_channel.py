@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
-import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
 
 import grpc
 import pytest
-from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BytesValue, StringValue, UInt32Value
+from wire_world import (
+    ALL,
+    AUTHORITY,
+    ECHO,
+    FAIL,
+    FOREIGN,
+    KEY,
+    LEASE,
+    LIMIT_BYTES,
+    NODES_ONLY,
+    NOW,
+    UNKNOWN,
+    WHOAMI,
+    Coordinator,
+    client_tls,
+    server_tls,
+)
 
 from fedstats.errors import (
     BudgetExceeded,
@@ -29,140 +41,12 @@ from fedstats.errors import (
     NoReplyInTime,
     NotPermitted,
     Spent,
-    ValueInvalid,
 )
-from fedstats.identity.certificates import Authority, certificate_to_pem, issue, issue_server, make_authority
+from fedstats.identity.certificates import certificate_to_pem, make_authority
 from fedstats.identity.peer import Peer, Role
-from fedstats.identity.tls_key import TlsKey
-from fedstats.wire.channel import Channel, ClientTls
+from fedstats.wire.channel import Channel
 from fedstats.wire.method import Method
-from fedstats.wire.server import Handler, Server, ServerTls, serve
-
-NOW = datetime.now(UTC)  # TLS itself looks at the real clock
-AUTHORITY = make_authority("Waiting times", now=NOW)
-FOREIGN = make_authority("A proxy that inspects TLS", now=NOW)
-KEY = TlsKey.generate()
-SERVER_KEY = TlsKey.generate()
-NODE = Peer(Role.NODE, "gstt")
-LIMIT_BYTES = 16 * 1024 * 1024
-
-ALL = frozenset(Role)
-WHOAMI = Method("/test.Wire/WhoAmI", BytesValue, StringValue, roles=ALL)
-NODES_ONLY = Method("/test.Wire/NodesOnly", BytesValue, StringValue, roles=frozenset({Role.NODE}))
-FAIL = Method("/test.Wire/Fail", StringValue, StringValue, roles=ALL)
-LEASE = Method("/test.Wire/Lease", BytesValue, StringValue, roles=ALL, timeout_s=60, long_poll=True)
-ECHO = Method("/test.Wire/Echo", BytesValue, BytesValue, roles=ALL)
-UNKNOWN = Method("/test.Wire/Unknown", BytesValue, StringValue, roles=ALL)
-
-Result = TypeVar("Result")
-
-
-@dataclass
-class Service:
-    """What the tests call. `waiting` says that a lease has arrived, `ended` that it is over on the server."""
-
-    waiting: threading.Event = field(default_factory=threading.Event)
-    ended: threading.Event = field(default_factory=threading.Event)
-
-    async def whoami(self, request: BytesValue, peer: Peer) -> StringValue:
-        """Say who calls, with how much."""
-        return StringValue(value=f"{peer.role.value} {peer.name} {len(request.value)}")
-
-    async def echo(self, request: BytesValue, peer: Peer) -> BytesValue:
-        """Say it again."""
-        del peer
-        return request
-
-    async def fail(self, request: StringValue, peer: Peer) -> Message:
-        """Fail as the request says."""
-        if request.value == "refuse":
-            raise BudgetExceeded("21 % is left — ask for less.", where=peer.name, remedy="Wait.")
-        if request.value == "at length":
-            raise BudgetExceeded("\U0001f642" * 9_000)
-        raise ZeroDivisionError(request.value)
-
-    async def lease(self, request: BytesValue, peer: Peer) -> Message:
-        """Hold the call open until somebody ends it."""
-        del request, peer
-        self.waiting.set()
-        never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        try:
-            return await never
-        finally:
-            self.ended.set()
-
-    def methods(self) -> dict[Method[Any, Any], Handler]:
-        """The table that `serve` takes."""
-        return {
-            WHOAMI: self.whoami,
-            NODES_ONLY: self.whoami,
-            ECHO: self.echo,
-            FAIL: self.fail,
-            LEASE: self.lease,
-        }
-
-
-@dataclass
-class Coordinator:
-    """A server on its own event loop in a thread, as the real one runs in its own process."""
-
-    loop: asyncio.AbstractEventLoop
-    service: Service
-    server: Server
-
-    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Run something on the server's loop."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=10)
-
-    @property
-    def address(self) -> str:
-        """Where it listens."""
-        return f"127.0.0.1:{self.server.port}"
-
-
-def _server_tls(*hosts: str) -> ServerTls:
-    certificate = issue_server(AUTHORITY, SERVER_KEY, hosts or ("localhost", "127.0.0.1"), now=NOW)
-    return ServerTls(AUTHORITY.certificate_der, certificate, SERVER_KEY)
-
-
-@pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop that runs in a thread of its own."""
-    made = asyncio.new_event_loop()
-    thread = threading.Thread(target=made.run_forever)
-    thread.start()
-    yield made
-    made.call_soon_threadsafe(made.stop)
-    thread.join()
-    made.close()
-
-
-@pytest.fixture
-def start(loop: asyncio.AbstractEventLoop) -> Iterator[Callable[..., Coordinator]]:
-    """Start coordinators; all of them are stopped after the test."""
-    started: list[Coordinator] = []
-
-    def begin(listen: str = "127.0.0.1:0", tls: ServerTls | None = None, **options: Any) -> Coordinator:
-        service = Service()
-        work = serve(listen, tls or _server_tls(), service.methods(), **options)
-        server = asyncio.run_coroutine_threadsafe(work, loop).result(timeout=10)
-        started.append(Coordinator(loop, service, server))
-        return started[-1]
-
-    yield begin
-    for coordinator in started:
-        coordinator.run(coordinator.server.stop(0))
-
-
-@pytest.fixture
-def coordinator(start: Callable[..., Coordinator]) -> Coordinator:
-    """One coordinator on a free port."""
-    return start()
-
-
-def _tls(peer: Peer = NODE, *, by: Authority = AUTHORITY, now: datetime = NOW, days: int = 1) -> ClientTls:
-    certificate = issue(by, KEY.request(), peer, now=now, lifetime=timedelta(days=days))
-    return ClientTls(AUTHORITY.certificate_der, certificate, KEY)
+from fedstats.wire.server import ServerTls
 
 
 @pytest.mark.parametrize(
@@ -170,7 +54,7 @@ def _tls(peer: Peer = NODE, *, by: Authority = AUTHORITY, now: datetime = NOW, d
 )
 def test_a_call_carries_role_and_name(coordinator: Coordinator, uri: str) -> None:
     """A handler learns who calls from the certificate that TLS verified, not from the message."""
-    with Channel(coordinator.address, _tls(Peer.from_uri(uri))) as channel:
+    with Channel(coordinator.address, client_tls(Peer.from_uri(uri))) as channel:
         reply = channel.call(WHOAMI, BytesValue(value=b"123"))
     _, role, name = uri.split(":")
     assert reply.value == f"{role} {name} 3"
@@ -178,13 +62,13 @@ def test_a_call_carries_role_and_name(coordinator: Coordinator, uri: str) -> Non
 
 def test_a_host_name_works_as_well_as_an_address(coordinator: Coordinator) -> None:
     """The names and addresses in the server's certificate are those that clients may use."""
-    with Channel(f"localhost:{coordinator.server.port}", _tls()) as channel:
+    with Channel(f"localhost:{coordinator.server.port}", client_tls()) as channel:
         assert channel.call(WHOAMI, BytesValue()).value == "node gstt 0"
 
 
 def test_threads_share_one_channel(coordinator: Coordinator) -> None:
     """A node's lease thread and its workers use one connection at once."""
-    with Channel(coordinator.address, _tls()) as channel, ThreadPoolExecutor(8) as pool:
+    with Channel(coordinator.address, client_tls()) as channel, ThreadPoolExecutor(8) as pool:
         sizes = list(range(40))
         replies = pool.map(lambda size: channel.call(WHOAMI, BytesValue(value=bytes(size))), sizes)
         assert [reply.value for reply in replies] == [f"node gstt {size}" for size in sizes]
@@ -192,7 +76,7 @@ def test_threads_share_one_channel(coordinator: Coordinator) -> None:
 
 def test_a_method_opens_to_its_roles_only(coordinator: Coordinator) -> None:
     """A bootstrap or analyst's certificate does not open what nodes call; the handler never runs."""
-    with Channel(coordinator.address, _tls(Peer(Role.JOIN, "0a" * 10))) as channel:
+    with Channel(coordinator.address, client_tls(Peer(Role.JOIN, "0a" * 10))) as channel:
         with pytest.raises(NotPermitted, match="join does not open NodesOnly"):
             channel.call(NODES_ONLY, BytesValue())
         assert channel.call(WHOAMI, BytesValue()).value.startswith("join")
@@ -213,7 +97,7 @@ def test_a_certificate_of_another_authority_is_refused(coordinator: Coordinator)
     """Whoever makes an authority of the same title gets in nowhere."""
     impostor = make_authority("Waiting times", now=NOW)
     with (
-        Channel(coordinator.address, _tls(by=impostor)) as channel,
+        Channel(coordinator.address, client_tls(by=impostor)) as channel,
         pytest.raises(CoordinatorUnreachable, match="does not accept our certificate"),
     ):
         channel.call(WHOAMI, BytesValue())
@@ -223,7 +107,7 @@ def test_an_expired_certificate_is_refused_and_the_client_knows_why(coordinator:
     """An expired certificate opens nothing, and the error says that it is ours and when it ended."""
     old = NOW - timedelta(days=3)
     with (
-        Channel(coordinator.address, _tls(now=old)) as channel,
+        Channel(coordinator.address, client_tls(now=old)) as channel,
         pytest.raises(CertificateProblem, match="Our own certificate expired at 20"),
     ):
         channel.call(WHOAMI, BytesValue())
@@ -233,7 +117,7 @@ def test_an_open_connection_does_not_outlive_its_certificate(start: Callable[...
     """A connection that stays open for months is refused once its certificate has expired."""
     later = [NOW]
     coordinator = start(clock=lambda: later[0])
-    with Channel(coordinator.address, _tls()) as channel:
+    with Channel(coordinator.address, client_tls()) as channel:
         assert channel.call(WHOAMI, BytesValue()).value == "node gstt 0"
         later[0] = NOW + timedelta(days=1)
         with pytest.raises(NotPermitted, match="expired"):
@@ -242,7 +126,7 @@ def test_an_open_connection_does_not_outlive_its_certificate(start: Callable[...
 
 def test_a_foreign_issuer_is_recognised(coordinator: Coordinator) -> None:
     """A proxy that inspects TLS shows a certificate of its own: nothing is sent, and the error says so."""
-    trusting_another = replace(_tls(), authority_der=FOREIGN.certificate_der)
+    trusting_another = replace(client_tls(), authority_der=FOREIGN.certificate_der)
     with (
         Channel(coordinator.address, trusting_another) as channel,
         pytest.raises(CertificateProblem, match="not this federation's coordinator") as problem,
@@ -253,29 +137,29 @@ def test_a_foreign_issuer_is_recognised(coordinator: Coordinator) -> None:
 
 def test_a_node_cannot_pose_as_the_coordinator(start: Callable[..., Coordinator]) -> None:
     """A server with a client's certificate of the same authority is not believed."""
-    node_as_server = ServerTls(AUTHORITY.certificate_der, _tls().certificate_der, KEY)
+    node_as_server = ServerTls(AUTHORITY.certificate_der, client_tls().certificate_der, KEY)
     coordinator = start(tls=node_as_server)
-    named = replace(_tls(), server_name="gstt")
-    for tls in (_tls(), named):
+    named = replace(client_tls(), server_name="gstt")
+    for tls in (client_tls(), named):
         with Channel(coordinator.address, tls) as channel, pytest.raises(CertificateProblem):
             channel.call(WHOAMI, BytesValue())
 
 
 def test_the_servers_name_must_fit(start: Callable[..., Coordinator]) -> None:
     """A certificate for another host is refused, unless the token said that this is the server's name."""
-    coordinator = start(tls=_server_tls("stats.example.gov.uk"))
+    coordinator = start(tls=server_tls("stats.example.gov.uk"))
     with (
-        Channel(coordinator.address, _tls()) as channel,
+        Channel(coordinator.address, client_tls()) as channel,
         pytest.raises(CertificateProblem, match=r"not for 127\.0\.0\.1"),
     ):
         channel.call(WHOAMI, BytesValue())
-    with Channel(coordinator.address, replace(_tls(), server_name="stats.example.gov.uk")) as channel:
+    with Channel(coordinator.address, replace(client_tls(), server_name="stats.example.gov.uk")) as channel:
         assert channel.call(WHOAMI, BytesValue()).value == "node gstt 0"
 
 
 def test_a_refusal_arrives_as_itself(coordinator: Coordinator) -> None:
     """An error raised by the service is the same at the client: class, sentence, place, advice, cost."""
-    with Channel(coordinator.address, _tls()) as channel, pytest.raises(BudgetExceeded) as problem:
+    with Channel(coordinator.address, client_tls()) as channel, pytest.raises(BudgetExceeded) as problem:
         channel.call(FAIL, StringValue(value="refuse"))
     error = problem.value
     assert (error.sentence, error.where) == ("21 % is left — ask for less.", "gstt")
@@ -284,7 +168,7 @@ def test_a_refusal_arrives_as_itself(coordinator: Coordinator) -> None:
 
 def test_a_long_refusal_is_cut_not_lost(coordinator: Coordinator) -> None:
     """However long a sentence is, the caller gets the error and not a broken connection."""
-    with Channel(coordinator.address, _tls()) as channel, pytest.raises(BudgetExceeded) as problem:
+    with Channel(coordinator.address, client_tls()) as channel, pytest.raises(BudgetExceeded) as problem:
         channel.call(FAIL, StringValue(value="at length"))
     assert problem.value.sentence.endswith("…")
     assert len(problem.value.sentence) == 1_000
@@ -296,7 +180,7 @@ def test_a_bug_stays_inside_and_in_the_log(
     """An unknown exception reaches the caller as one fixed sentence, and the log with its traceback."""
     with (
         caplog.at_level(logging.ERROR),
-        Channel(coordinator.address, _tls()) as channel,
+        Channel(coordinator.address, client_tls()) as channel,
         pytest.raises(InternalError) as problem,
     ):
         channel.call(FAIL, StringValue(value="secret detail"))
@@ -308,7 +192,7 @@ def test_a_bug_stays_inside_and_in_the_log(
 @pytest.mark.parametrize("size, fits", [(LIMIT_BYTES - 100, True), (20_000_000, False)])
 def test_the_size_of_a_request_is_limited(coordinator: Coordinator, size: int, fits: bool) -> None:  # noqa: FBT001 # one column of a table
     """A request up to 16 MiB arrives; a larger one is refused with both numbers, and the channel goes on."""
-    with Channel(coordinator.address, _tls()) as channel:
+    with Channel(coordinator.address, client_tls()) as channel:
         if fits:
             assert channel.call(WHOAMI, BytesValue(value=bytes(size))).value == f"node gstt {size}"
         else:
@@ -322,7 +206,7 @@ def test_messages_of_another_kind_are_refused(coordinator: Coordinator) -> None:
     no_text = BytesValue(value=b"\xff")
     echo_as_text = Method(ECHO.path, BytesValue, StringValue, roles=ALL)
     fail_with_bytes = Method(FAIL.path, BytesValue, StringValue, roles=ALL)
-    with Channel(coordinator.address, _tls()) as channel:
+    with Channel(coordinator.address, client_tls()) as channel:
         assert channel.call(ECHO, no_text) == no_text
         with pytest.raises(MessageInvalid, match="reply to Echo cannot be read"):
             channel.call(echo_as_text, no_text)
@@ -333,7 +217,7 @@ def test_messages_of_another_kind_are_refused(coordinator: Coordinator) -> None:
 def test_an_unknown_method_is_a_matter_of_versions(coordinator: Coordinator) -> None:
     """A newer client learns that the coordinator is older, not that something broke."""
     with (
-        Channel(coordinator.address, _tls()) as channel,
+        Channel(coordinator.address, client_tls()) as channel,
         pytest.raises(MessageInvalid, match="does not know Unknown: it runs another version"),
     ):
         channel.call(UNKNOWN, BytesValue())
@@ -341,7 +225,7 @@ def test_an_unknown_method_is_a_matter_of_versions(coordinator: Coordinator) -> 
 
 def test_a_call_ends_at_its_deadline(coordinator: Coordinator) -> None:
     """A long poll that brings nothing ends when its caller says, here and on the server."""
-    with Channel(coordinator.address, _tls()) as channel:
+    with Channel(coordinator.address, client_tls()) as channel:
         with pytest.raises(NoReplyInTime, match=r"Lease within 0\.2 s"):
             channel.call(LEASE, BytesValue(), timeout_s=0.2)
         assert coordinator.service.ended.wait(timeout=5)
@@ -349,7 +233,7 @@ def test_a_call_ends_at_its_deadline(coordinator: Coordinator) -> None:
 
 def test_a_stopping_server_ends_long_polls_at_once(coordinator: Coordinator) -> None:
     """Stopping does not wait for waiting nodes: their polls end with a sentence, and they call again."""
-    with Channel(coordinator.address, _tls()) as channel, ThreadPoolExecutor(1) as pool:
+    with Channel(coordinator.address, client_tls()) as channel, ThreadPoolExecutor(1) as pool:
         poll = pool.submit(channel.call, LEASE, BytesValue())
         assert coordinator.service.waiting.wait(timeout=5)
         coordinator.run(coordinator.server.stop(grace_s=30))
@@ -360,7 +244,7 @@ def test_a_stopping_server_ends_long_polls_at_once(coordinator: Coordinator) -> 
 
 def test_closing_a_channel_ends_its_calls(coordinator: Coordinator) -> None:
     """A node that is told to stop closes its channel, and its lease thread comes back at once."""
-    channel = Channel(coordinator.address, _tls())
+    channel = Channel(coordinator.address, client_tls())
     with ThreadPoolExecutor(1) as pool:
         poll = pool.submit(channel.call, LEASE, BytesValue())
         assert coordinator.service.waiting.wait(timeout=5)
@@ -375,7 +259,7 @@ def test_closing_a_channel_ends_its_calls(coordinator: Coordinator) -> None:
 def test_a_channel_survives_a_restart_of_the_server(start: Callable[..., Coordinator]) -> None:
     """After the coordinator was away and came back, the same channel works again."""
     first = start()
-    with Channel(first.address, _tls()) as channel:
+    with Channel(first.address, client_tls()) as channel:
         assert channel.call(WHOAMI, BytesValue()).value == "node gstt 0"
         first.run(first.server.stop(0))
         with pytest.raises(CoordinatorUnreachable):
@@ -406,11 +290,11 @@ def test_nobody_at_home() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        with Channel(address, _tls()) as channel, pytest.raises(CoordinatorUnreachable) as problem:
+        with Channel(address, client_tls()) as channel, pytest.raises(CoordinatorUnreachable) as problem:
             channel.call(WHOAMI, BytesValue())
     assert f"No connection to {address}: nothing listens there." in str(problem.value)
     with (
-        Channel("coordinator.invalid:443", _tls()) as channel,
+        Channel("coordinator.invalid:443", client_tls()) as channel,
         pytest.raises(CoordinatorUnreachable, match=r"No connection to coordinator\.invalid:443"),
     ):
         channel.call(WHOAMI, BytesValue())
@@ -419,107 +303,10 @@ def test_nobody_at_home() -> None:
 def test_health_is_asked_with_any_certificate(coordinator: Coordinator) -> None:
     """The standard health check answers for the whole server and for each service, and knows no others."""
     check = Method("/grpc.health.v1.Health/Check", StringValue, UInt32Value, roles=ALL)
-    with Channel(coordinator.address, _tls(Peer(Role.JOIN, "0a" * 10))) as channel:
+    with Channel(coordinator.address, client_tls(Peer(Role.JOIN, "0a" * 10))) as channel:
         for service in ("", "test.Wire", "grpc.health.v1.Health"):
             # HealthCheckRequest{string service = 1} and HealthCheckResponse{enum status = 1; SERVING = 1}
             # have the same bytes as these two wrappers.
             assert channel.call(check, StringValue(value=service)).value == 1
         with pytest.raises(FedstatsError, match="not_found"):
             channel.call(check, StringValue(value="other.Service"))
-
-
-def test_a_channel_goes_through_a_proxy(coordinator: Coordinator) -> None:
-    """With a proxy, the connection is a tunnel (HTTP CONNECT, with the password); TLS stays end to end."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(2) as pool:
-        listener.settimeout(5)
-        seen = pool.submit(_proxy_once, listener, coordinator.server.port, pool)
-        proxy = f"http://user:word@127.0.0.1:{listener.getsockname()[1]}"
-        tls = replace(_tls(), server_name="localhost")
-        with Channel("stats.example.invalid:443", tls, proxy=proxy) as channel:
-            assert channel.call(WHOAMI, BytesValue()).value == "node gstt 0"
-        request = seen.result(timeout=5)
-    assert request.startswith("CONNECT stats.example.invalid:443 HTTP/1.")
-    assert "basic dxnlcjp3b3jk" in request.lower()  # user:word, in base64
-
-
-def test_a_proxy_that_wants_a_password_says_so() -> None:
-    """A refusal by the proxy is told from one by the coordinator, with the proxy's own status."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
-        listener.settimeout(5)
-        answered = pool.submit(_refuse_once, listener)
-        proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with Channel("stats.example.invalid:443", _tls(), proxy=proxy) as channel:
-            with pytest.raises(CoordinatorUnreachable, match="the proxy answered 407") as problem:
-                channel.call(WHOAMI, BytesValue())
-            assert "password" in problem.value.advice
-        answered.result(timeout=5)
-    with (
-        Channel("stats.example.invalid:443", _tls(), proxy=proxy) as channel,
-        pytest.raises(CoordinatorUnreachable, match="through the proxy: nothing listens there"),
-    ):
-        channel.call(WHOAMI, BytesValue())
-
-
-def test_this_machine_is_reached_without_the_environments_proxy(
-    coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On a desk behind a proxy, a coordinator on loopback (the demo's) is still reached directly."""
-    for name in ("grpc_proxy", "https_proxy", "http_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")
-    with Channel(coordinator.address, _tls()) as channel:
-        assert channel.call(WHOAMI, BytesValue()).value == "node gstt 0"
-
-
-def _refuse_once(listener: socket.socket) -> None:
-    inside, _ = listener.accept()
-    with inside:
-        inside.recv(65_536)
-        inside.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
-
-
-@pytest.mark.parametrize("proxy", ["proxy:3128", "https://proxy:3128", "http://proxy", "http://u:secret@p:0"])
-def test_proxies_of_another_form_are_refused(proxy: str) -> None:
-    """A proxy that gRPC would ignore in silence is refused, and the sentence shows no password."""
-    with pytest.raises((ConfigInvalid, ValueInvalid)) as problem:
-        Channel("stats.example.invalid:443", _tls(), proxy=proxy)
-    assert "secret" not in str(problem.value)
-
-
-def _proxy_once(listener: socket.socket, port: int, pool: ThreadPoolExecutor) -> str:
-    """Serve one CONNECT, whatever its target, by a tunnel to `port`; return the request's head."""
-    inside, _ = listener.accept()
-    with inside, socket.create_connection(("127.0.0.1", port)) as outside:
-        head = inside.recv(65_536).decode()
-        inside.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        back = pool.submit(_pump, outside, inside)
-        _pump(inside, outside)
-        back.result(timeout=5)
-    return head
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):  # either end may be gone already
-        while data := source.recv(65_536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-
-
-@pytest.mark.parametrize("path", ["", "Wire/Call", "/Wire", "/a b/Call", "/test.Wire/Call/x"])
-def test_methods_have_a_path(path: str) -> None:
-    """A method that gRPC could not serve does not exist."""
-    with pytest.raises(ValueInvalid):
-        Method(path, BytesValue, StringValue, roles=ALL)
-
-
-def test_methods_are_open_to_somebody_and_end() -> None:
-    """Who may call is never forgotten, and no method waits for ever."""
-    with pytest.raises(ValueInvalid):
-        Method(WHOAMI.path, BytesValue, StringValue, roles=frozenset())
-    with pytest.raises(ValueInvalid):
-        Method(WHOAMI.path, BytesValue, StringValue, roles=ALL, timeout_s=0)
-
-
-def test_tls_settings_show_no_key() -> None:
-    """No repr of what holds a private key shows it."""
-    assert "der" not in repr(_tls()).replace("authority_der", "").replace("certificate_der", "")
-    assert repr(KEY.private_pem()) not in repr(_tls()) + repr(_server_tls())

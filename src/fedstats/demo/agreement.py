@@ -32,6 +32,20 @@ DATASET_COLUMNS = (
 )
 Document = dict[str, object]
 
+_PUBLIC: Document = {
+    "summary": "Hospital trusts answer questions about how long patients wait for treatment. No patient's "
+    "record leaves a trust: each sends totals with noise added.",
+    "public_benefit": "Seeing which patients wait longest, so that waits can be shortened fairly.",
+    "legal_gateway": "Health and Social Care Act 2012, section 254 (demonstration)",
+    "contact": "information.governance@example.org",
+    "retention": "Answers are kept; editions are deleted when the agreement ends.",
+}
+_PURPOSE: Document = {
+    "code": PURPOSE,
+    "text": "Statistics on waits by service, deprivation and age, to plan services.",
+    "prohibited": ["Decisions about one patient.", "Ranking of staff."],
+}
+
 
 def agreement_document(
     trusts: Sequence[Trust],
@@ -54,21 +68,8 @@ def agreement_document(
         "aggregates": ["grouped_sums"],
         "nodes_min": 3,
         "partial": True,
-        "public": {
-            "summary": "Hospital trusts answer questions about how long patients wait for treatment. No "
-            "patient's record leaves a trust: each sends totals with noise added.",
-            "public_benefit": "Seeing which patients wait longest, so that waits can be shortened fairly.",
-            "legal_gateway": "Health and Social Care Act 2012, section 254 (demonstration)",
-            "contact": "information.governance@example.org",
-            "retention": "Answers are kept; editions are deleted when the agreement ends.",
-        },
-        "purposes": [
-            {
-                "code": PURPOSE,
-                "text": "Statistics on waits by service, deprivation and age, to plan services.",
-                "prohibited": ["Decisions about one patient.", "Ranking of staff."],
-            }
-        ],
+        "public": _PUBLIC,
+        "purposes": [_PURPOSE],
         "controllers": [
             {
                 "department": trust.department,
