@@ -113,5 +113,6 @@ def server_tls(*hosts: str) -> ServerTls:
 def client_tls(
     peer: Peer = NODE, *, by: Authority = AUTHORITY, now: datetime = NOW, days: int = 1
 ) -> ClientTls:
+    """What a caller proves itself with."""
     certificate = issue(by, KEY.request(), peer, now=now, lifetime=timedelta(days=days))
     return ClientTls(AUTHORITY.certificate_der, certificate, KEY)
