@@ -21,7 +21,7 @@ from fedstats.engines._contract import ColumnReport, EditionOrder, EditionReport
 from fedstats.engines._definition import definition_hash
 from fedstats.engines._duckdb_cleaning import code_type, kept_condition, reading_statement, value_sql
 from fedstats.engines._duckdb_reading import PERSON, Marks, person_code, person_text
-from fedstats.engines._duckdb_session import Attached, identifier, problem_of, session, text
+from fedstats.engines._duckdb_session import Attached, identifier, problem_of, ranked_parts, session, text
 from fedstats.engines._duckdb_source import LocalColumn, LocalTable, attachments, files_of, local_table
 from fedstats.engines.mapping import DatasetMapping, check_local_columns
 from fedstats.errors import EditionExists, FileProblem, OptOutListProblem
@@ -57,7 +57,7 @@ def make_edition(
             ) as connection:
                 table = local_table(connection, mapping.source, files)
                 check_local_columns(mapping, dataset, table.columns)
-                report = _Making(connection, mapping, dataset, order, table).run()
+                report = _Making(connection, mapping, dataset, order, resources, table).run()
         except duckdb.Error as error:
             raise problem_of(error, f"The source of {dataset.name}") from None
         _publish(made, order.into)
@@ -72,6 +72,7 @@ class _Making:
     mapping: DatasetMapping
     dataset: Dataset
     order: EditionOrder
+    resources: Resources
     table: LocalTable
 
     def run(self) -> EditionReport:
@@ -163,36 +164,41 @@ class _Making:
 
     def _keep_least(self) -> None:
         """Persons over the bound keep the rows of least keyed hash: a rule that sees one person only."""
-        over, content = f"HAVING count(*) > {self.dataset.rows_max}", self._content()
+        rows_max = self.dataset.rows_max
         self._do(
-            f"CREATE TABLE stage.over AS SELECT {PERSON} FROM stage.distinct_rows GROUP BY {PERSON} {over}"
+            f"CREATE TABLE stage.over AS SELECT {PERSON} FROM stage.distinct_rows "
+            f"GROUP BY {PERSON} HAVING count(*) > {rows_max}"
         )
+        rows = f"stage.distinct_rows SEMI JOIN stage.over USING ({PERSON})"
+        (count,) = self._row(f"SELECT count(*) FROM {rows}")
         self._do(
-            f"CREATE TABLE stage.bounded AS SELECT * FROM stage.distinct_rows ANTI JOIN stage.over "
-            f"USING ({PERSON}) UNION ALL SELECT * EXCLUDE (_nth) FROM (SELECT *, row_number() OVER "
-            f"(PARTITION BY {PERSON} ORDER BY sha256(concat_ws('|', $key, 'row', {content}))) AS _nth "
-            f"FROM stage.distinct_rows SEMI JOIN stage.over USING ({PERSON})) "
-            f"WHERE _nth <= {self.dataset.rows_max}",
-            key=True,
+            "CREATE TABLE stage.bounded AS "
+            f"SELECT * FROM stage.distinct_rows ANTI JOIN stage.over USING ({PERSON})"
         )
+        hashed = f"sha256(concat_ws('|', $key, 'row', {self._content()}))"
+        nth = f"row_number() OVER (PARTITION BY {PERSON} ORDER BY {hashed})"
+        parts = ranked_parts(count, len(self.dataset.columns), self.resources)
+        for part in range(parts):
+            self._do(
+                f"INSERT INTO stage.bounded SELECT * EXCLUDE (_nth) FROM (SELECT *, {nth} AS _nth "
+                f"FROM {rows} WHERE hash({PERSON}) % {parts} = {part}) WHERE _nth <= {rows_max}",
+                key=True,
+            )
 
     def _insert_several(self) -> None:
         """Number the persons with several rows by their pseudonyms: numbers say nothing of names."""
         hashed = f"sha256(concat_ws('|', $key, 'person', {PERSON}))"
         pseudonym = f"CAST(concat('0x', left({hashed}, 16)) AS UBIGINT)"
         self._do(
-            "CREATE TABLE stage.people AS SELECT _who, _pseudonym, "
-            f"CAST(row_number() OVER (ORDER BY _pseudonym, _who) - 1 AS INTEGER) AS {PERSON} FROM "
-            f"(SELECT {PERSON} AS _who, {pseudonym} AS _pseudonym FROM stage.several)",
+            f"CREATE TABLE stage.people AS SELECT {PERSON} AS _who, {pseudonym} AS _pseudonym "
+            "FROM stage.several ORDER BY _pseudonym",
             key=True,
         )
         self._do(
-            f"INSERT INTO edition.{ROWS_TABLE} SELECT people.{PERSON}, {self._columns()} FROM stage.bounded "
-            f"JOIN stage.people ON people._who = bounded.{PERSON} ORDER BY people.{PERSON}"
+            f"INSERT INTO edition.{ROWS_TABLE} SELECT people.rowid, {self._columns()} FROM stage.bounded "
+            f"JOIN stage.people ON people._who = bounded.{PERSON} ORDER BY people.rowid"
         )
-        self._do(
-            f"INSERT INTO edition.{PEOPLE_TABLE} SELECT {PERSON}, _pseudonym FROM stage.people ORDER BY 1"
-        )
+        self._do(f"INSERT INTO edition.{PEOPLE_TABLE} SELECT rowid, _pseudonym FROM stage.people ORDER BY 1")
 
     def _split(self, rows: str, several: str) -> None:
         """The persons with more than one row."""

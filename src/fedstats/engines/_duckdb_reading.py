@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from fedstats.core.domain import Categories, Dates, Domain, Every, Numbers, Truth, truncate
+from fedstats.core.domain import Categories, Dates, Domain, Every, Numbers, Truth
 from fedstats.engines._duckdb_session import text, texts
 from fedstats.engines._duckdb_source import LocalColumn, LocalTable
 from fedstats.engines.mapping import ISO_DATE, ColumnMapping, DatasetMapping, PersonCheck, labels_of
@@ -54,7 +54,7 @@ class Marks:
         if isinstance(domain, Numbers):
             return cls(domain.lo_code, domain.hi_code)
         if isinstance(domain, Dates):
-            return cls(truncate(domain.lo, domain.every), truncate(domain.hi, domain.every))
+            return cls(domain.lo, domain.hi)
         return cls(0, len(domain.labels) - 1 if isinstance(domain, Categories) else 1)
 
 

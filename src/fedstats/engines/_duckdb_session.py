@@ -59,6 +59,16 @@ def session(
         yield connection
 
 
+def ranked_parts(rows: int, columns: int, resources: Resources) -> int:
+    """In how many parts so many rows are ranked within persons.
+
+    Joins, sorts and groups go to disk when they must; DuckDB keeps what it ranks in memory. An eighth of the
+    memory is for rows of a hash, a person and the columns.
+    """
+    row_bytes = 300 + 16 * columns
+    return 1 + rows * row_bytes * 8 // (resources.memory_mb * 2**20)
+
+
 def identifier(name: str) -> str:
     """A quoted name."""
     return '"' + name.replace('"', '""') + '"'

@@ -99,11 +99,13 @@ def _csv_table(source: Source, files: Sequence[Path]) -> LocalTable:
 def _header(source: Source, file: Path) -> list[str]:
     encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
     try:
-        with file.open(encoding=encoding, newline="") as lines:
+        # Whether all of it is in this encoding is seen when it is read; here only the first line counts.
+        with file.open(encoding=encoding, errors="replace", newline="") as lines:
             header = [name.strip() for name in next(csv.reader(lines, delimiter=source.delimiter), [])]
-    except (OSError, UnicodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"its first line is not {source.encoding}"
-        raise SourceUnreadable(f"{file.name} cannot be read: {reason}.") from None
+    except OSError as error:
+        raise SourceUnreadable(f"{file.name} cannot be read: {error.strerror}.") from None
+    except (UnicodeError, csv.Error):
+        raise SourceUnreadable(f"{file.name} has no header line in {source.encoding}.") from None
     if not header or len(set(header)) != len(header):
         what = "has a column name twice" if header else "has no header line"
         raise SourceUnreadable(f"{file.name} {what}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,11 +26,20 @@ from fedstats.engines._contract import (
 from fedstats.engines._definition import definition_hash
 from fedstats.engines._duckdb_diagnosis import diagnose, source_columns
 from fedstats.engines._duckdb_edition import FACTS_TABLE, FORMAT, make_edition
-from fedstats.engines._duckdb_session import Attached, problem_of, session
+from fedstats.engines._duckdb_session import Attached, problem_of, ranked_parts, session
 from fedstats.engines.mapping import DatasetMapping, Source
 from fedstats.errors import EditionMissing, InternalError, NotOffered
 from fedstats.sql.render import to_text
-from fedstats.sql.statement import KEY_PARAMETER, grouped_statement, key_name, measure_name
+from fedstats.sql.statement import (
+    FIRST_PARAMETER,
+    KEY_PARAMETER,
+    LAST_PARAMETER,
+    PERSON,
+    ROWS_TABLE,
+    grouped_statement,
+    key_name,
+    measure_name,
+)
 
 _EDITION = "edition"
 
@@ -71,17 +80,20 @@ class DuckDB:
         """Keep the promise of `Engine.compute`."""
         statement = _statement(aggregate, dataset=dataset, where=where, contribution=contribution)
         _check_there(edition)
+        cells = aggregate.cells(dataset)
+        vectors: tuple[Integers, ...] = tuple(np.zeros(cells, dtype=np.int64) for _ in aggregate.measures)
         with TemporaryDirectory(prefix=".computing-", dir=edition.parent) as folder:
             attached = [Attached(_EDITION, edition)]
             try:
                 with session(resources, spill=Path(folder) / "spill", attached=attached) as connection:
                     connection.execute(f"USE {_EDITION}")
                     _check_definition(connection, dataset)
-                    bound = {KEY_PARAMETER: key.hex()} if f"${KEY_PARAMETER}" in statement else None
-                    found = connection.execute(statement, bound).fetchnumpy()
+                    for bound in _bound(connection, statement, aggregate, key, resources):
+                        found = connection.execute(statement, bound).fetchnumpy()
+                        _add(vectors, found, aggregate.key_cells(dataset))
             except duckdb.Error as error:
                 raise problem_of(error, f"The edition {edition.stem} of {dataset.name}") from None
-        return _placed(found, aggregate, dataset)
+        return Exact(vectors)
 
     def explain(
         self, aggregate: Aggregate, *, dataset: Dataset, where: Expression | None, contribution: Contribution
@@ -117,17 +129,40 @@ def _check_definition(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -
         raise EditionMissing(f"The edition was made for another definition of {dataset.name}.")
 
 
-def _placed(found: Mapping[str, npt.NDArray[Any]], aggregate: Aggregate, dataset: Dataset) -> Exact:
-    """The cells that have rows, in their places among all cells."""
+def _bound(
+    connection: duckdb.DuckDBPyConnection,
+    statement: str,
+    aggregate: Aggregate,
+    key: bytes,
+    resources: Resources,
+) -> list[dict[str, str | int] | None]:
+    """What the statement's parameters are bound to, each time it is run.
+
+    Only a statement that ranks the cells of a person has any, and runs over few enough persons at a time.
+    """
+    if f"${KEY_PARAMETER}" not in statement:
+        return [None]
+    count = f"SELECT count({PERSON}), max({PERSON}) FROM {ROWS_TABLE}"
+    rows, greatest = connection.execute(count).fetchone() or (0, None)
+    parts = ranked_parts(rows, len(aggregate.keys) + len(aggregate.measures), resources)
+    step = (greatest or 0) // parts + 1
+    return [
+        {KEY_PARAMETER: key.hex(), FIRST_PARAMETER: part * step, LAST_PARAMETER: (part + 1) * step - 1}
+        for part in range(parts)
+    ]
+
+
+def _add(
+    vectors: Sequence[Integers],
+    found: Mapping[str, npt.NDArray[Any]],
+    key_cells: Sequence[tuple[int | None, ...]],
+) -> None:
+    """Add the cells that have rows, each in its place among all cells."""
     cell = np.zeros(len(found[measure_name(0)]), dtype=np.int64)
-    for i, cells in enumerate(aggregate.key_cells(dataset)):
+    for i, cells in enumerate(key_cells):
         cell = cell * len(cells) + _positions(found[key_name(i)], cells)
-    vectors = []
-    for i in range(len(aggregate.measures)):
-        vector: Integers = np.zeros(aggregate.cells(dataset), dtype=np.int64)
-        vector[cell] = found[measure_name(i)]
-        vectors.append(vector)
-    return Exact(tuple(vectors))
+    for i, vector in enumerate(vectors):
+        vector[cell] += found[measure_name(i)]
 
 
 def _positions(codes: npt.NDArray[Any], cells: tuple[int | None, ...]) -> npt.NDArray[np.int64]:

@@ -273,7 +273,7 @@ def check_local_columns(mapping: DatasetMapping, dataset: Dataset, present: Iter
 
 
 def _unknown(name: str, known: Iterable[str], what: str) -> str:
-    near = get_close_matches(name, list(known), n=3, cutoff=0.5)
+    near = get_close_matches(name, list(known), n=3, cutoff=0.6)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return f"{name[:60]!r} is not {what}.{hint}"
 

@@ -22,7 +22,7 @@ from fedstats.sql.render import Rendering, column_sql
 
 ROWS_TABLE, PEOPLE_TABLE = "rows", "people"
 PERSON, PSEUDONYM = "_person", "_pseudonym"
-KEY_PARAMETER = "key"
+KEY_PARAMETER, FIRST_PARAMETER, LAST_PARAMETER = "key", "first", "last"
 _NTH = "_nth"
 
 
@@ -42,7 +42,9 @@ def grouped_statement(
     """One row per cell that has rows: the codes of the keys, then the measures.
 
     With `cells_max` below `rows_max`, a person with more cells keeps those with the least hash of key, person
-    and cell, for all measures alike; `$key` is bound by whoever runs the statement.
+    and cell, for all measures alike. `$key` is bound by whoever runs the statement, and so is the range of
+    persons from `$first` to `$last`: ranking takes memory, so it may be done for some persons at a time and
+    the results added up. Persons with one row belong to the range that begins with 0.
     """
     values = _values(aggregate, dataset)
     several = dataset.unit.kind is UnitKind.PERSON and dataset.rows_max > 1
@@ -133,7 +135,12 @@ def _bounded(
     """The same with at most `cells_max` cells of each person: first per person and cell, then per cell."""
     person = column_sql(PERSON)
     per_person = [_share(measure, value) for measure, value in measures]
-    shares = _grouped([PERSON, *keys], per_person).from_("_row").where(_not_null(person))
+    in_range = exp.Between(
+        this=person.copy(),
+        low=exp.Placeholder(this=FIRST_PARAMETER),
+        high=exp.Placeholder(this=LAST_PARAMETER),
+    )
+    shares = _grouped([PERSON, *keys], per_person).from_("_row").where(in_range)
     names = [*keys, *(measure_name(i) for i in range(len(measures)))]
     nth = exp.Window(
         this=exp.RowNumber(),
@@ -148,7 +155,9 @@ def _bounded(
     kept = exp.LTE(this=column_sql(_NTH), expression=exp.Literal.number(cells_max))
     several = exp.select(*map(column_sql, names)).from_(ordered.subquery("_ordered")).where(kept)
     totals = [_total(measure, value, persons=False) for measure, value in measures]
-    alone = _grouped(keys, totals).from_("_row").where(exp.Is(this=person.copy(), expression=exp.Null()))
+    once = exp.EQ(this=exp.Placeholder(this=FIRST_PARAMETER), expression=exp.Literal.number(0))
+    no_person = exp.Is(this=person.copy(), expression=exp.Null())
+    alone = _grouped(keys, totals).from_("_row").where(exp.And(this=no_person, expression=once))
     both = exp.Union(this=alone, expression=several, distinct=False)
     sums = [_whole(exp.Sum(this=column_sql(measure_name(i)))) for i in range(len(measures))]
     # Read twice rather than kept: what is kept would grow with the rows.
