@@ -9,7 +9,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from one_node import Analyst, ReferenceEngine, make_home, open_node, published, release_of
+from one_node import Analyst, ReferenceEngine, make_home, open_node, published, refusal_of, release_of
 from samples import NOW_S, sample_agreement, seed_key
 
 from fedstats.core.appointment import Revocation
@@ -17,6 +17,7 @@ from fedstats.errors import CoordinatorUnreachable, NotFound, NotJoined, NotPerm
 from fedstats.identity.keys import Context, Signed
 from fedstats.node.agent import Agent, BackOff
 from fedstats.node.home import Home
+from fedstats.node.policy import PauseReason
 from fedstats.node.service import Node
 from fedstats.wire.codec import decode_acceptance, encode_revocation, signed_from, signed_to
 from fedstats.wire.method import Method, Reply, Request
@@ -247,6 +248,32 @@ def test_stopping_finishes_the_running_task(home: Home, relay: Relay) -> None:
         assert entry.recorded
     (report,) = relay.reports
     release_of(report)
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_every_try_to_send_asks_whether_it_is_still_allowed(
+    home: Home, relay: Relay, *, resumed: bool
+) -> None:
+    """Paused between two tries: a signed refusal goes out and the record stays; resumed: the release goes."""
+    with open_node(home, transport=relay) as node:
+        task = ANALYST.task()
+        report = node.runner.run(task)
+        relay.fails["Report"] = [CoordinatorUnreachable()]
+        with pytest.raises(CoordinatorUnreachable):
+            node.report(task, report)
+        node.policy.pause(PauseReason.GOVERNANCE, now_s=NOW_S)
+        if resumed:
+            node.policy.resume()
+        node.report(task, report)
+        (sent,) = relay.reports
+        assert (sent.task, sent.lease_token) == (task.id, task.lease_token)
+        if resumed:
+            assert sent == report
+        else:
+            refusal = refusal_of(sent)
+            assert (refusal.code, refusal.charged) == ("FS-206", True)
+            assert not sent.HasField("budget")
+        assert [entry.recorded for entry in node.ledger.entries()] == [True]
 
 
 def test_back_off_grows_to_a_bound_and_starts_anew() -> None:

@@ -103,17 +103,17 @@ class Agent:
         try:
             report = self.node.runner.run(task)
             for _ in range(REPORTS_MAX):
-                if self._sent(report, back_off):
+                if self._sent(task, report, back_off):
                     return
         except Exception:  # noqa: BLE001 # a worker that ended would be missed by nobody
             _log.exception("a worker failed")
         finally:
             self.node.done(task)
 
-    def _sent(self, report: nodes_pb2.ReportRequest, back_off: BackOff) -> bool:
+    def _sent(self, task: nodes_pb2.Task, report: nodes_pb2.ReportRequest, back_off: BackOff) -> bool:
         """Whether nothing more is to be done about this answer for now."""
         try:
-            self.node.report(report)
+            self.node.report(task, report)
         except (NotFound, NotPermitted, MessageInvalid) as problem:
             _log.warning("the coordinator did not take the answer: %s", problem)
         except NetworkError as problem:

@@ -8,6 +8,7 @@
     reserve  both limits are checked and charged, durably                 -- nothing was computed before this
     compute  exact integers from the edition, and noise on each of them
     record   the signed release, durably; the first one is the one        -- nothing leaves before this
+    send     only what is still allowed: verified anew each time, whatever was decided meanwhile
 
 Up to `reserve` only public facts and the ledger decide, so no refusal depends on the data. After it the
 answer has one shape, whatever the data are, or is one fixed refusal; what went wrong is in the local log.
@@ -121,7 +122,24 @@ class Runner:
             report.release.CopyFrom(signed_pb2.Signed.FromString(release))
             report.budget.CopyFrom(self._budget(asked))
         except Exception as problem:  # noqa: BLE001 # whatever it was, it becomes one typed refusal
-            report.refusal.CopyFrom(self._refusal(task, _refused(problem)))
+            refusal = _refused(problem)
+            report.refusal.CopyFrom(self._refusal(task, refusal, charged=refusal.spent is Spent.CHARGED))
+        return report
+
+    def allowed_now(self, task: nodes_pb2.Task, report: nodes_pb2.ReportRequest) -> nodes_pb2.ReportRequest:
+        """The report as it may be sent at this moment: without a release that is not allowed any more.
+
+        A pause, a withdrawal or a revocation that came while the answer was computed, or while it could not
+        be sent, holds it back, and a signed refusal goes in its place. The charge and the record stay: once
+        the department allows it again, the recorded release answers.
+        """
+        if report.WhichOneof("outcome") != "release":
+            return report
+        try:
+            self.policy.check(self._verify(task).query, now_s=int(self.now()))
+        except Exception as problem:  # noqa: BLE001 # what cannot be verified is not sent
+            refusal = self._refusal(task, _refused(problem), charged=True)
+            return nodes_pb2.ReportRequest(task=report.task, lease_token=report.lease_token, refusal=refusal)
         return report
 
     def _answer(self, task: nodes_pb2.Task) -> tuple[Asked, bytes]:
@@ -235,8 +253,7 @@ class Runner:
             ),
         )
 
-    def _refusal(self, task: nodes_pb2.Task, refusal: Refused) -> signed_pb2.Signed:
-        charged = refusal.spent is Spent.CHARGED
+    def _refusal(self, task: nodes_pb2.Task, refusal: Refused, *, charged: bool) -> signed_pb2.Signed:
         _log.info("refused task=%s code=%s charged=%s", ascii(task.id[:80]), refusal.code, charged)
         query_hash, number = sha256(task.query.payload), _round_number(task)
         try:

@@ -140,16 +140,17 @@ class Node:
     def work(self, task: nodes_pb2.Task) -> None:
         """Run a leased task and report it; raises as `poll_once`."""
         try:
-            self.report(self.runner.run(task))
+            self.report(task, self.runner.run(task))
         finally:
             self.done(task)
 
-    def report(self, report: nodes_pb2.ReportRequest) -> None:
-        """Send an answer, once; raises as `poll_once`."""
+    def report(self, task: nodes_pb2.Task, report: nodes_pb2.ReportRequest) -> None:
+        """Send the answer to a task, once, if it is still allowed; raises as `poll_once`."""
         self._checkpoint("answer")
-        self.transport.call(REPORT, report)
+        sent = self.runner.allowed_now(task, report)
+        self.transport.call(REPORT, sent)
         self._checkpoint("report")
-        _log.info("answered task=%s with=%s", ascii(report.task[:80]), report.WhichOneof("outcome"))
+        _log.info("answered task=%s with=%s", ascii(sent.task[:80]), sent.WhichOneof("outcome"))
 
     def done(self, task: nodes_pb2.Task) -> None:
         """The task may be taken again."""
