@@ -44,7 +44,14 @@ POLICIES = (
     ColumnMapping("ward", codes={"eye": "眼科", "a": "A"}, default="Ü"),
     ColumnMapping("left", date_formats=("%d/%m/%Y", "%Y-%m-%d"), on_invalid=OnInvalid.DROP_ROW),
 )
-TEXTS = {
+CLEAN = {
+    "age": ["0", "1", "2", "3"],
+    "cost": ["-2", "10", "0.25", "7.5"],
+    "ward": ["A", "Ü", "眼科"],
+    "left": ["2025-01-30", "02/02/2025", ""],
+    "urgent": ["true", "no"],
+}
+DIRTY = {
     "age": [
         "0",
         "1",
@@ -77,12 +84,15 @@ TEXTS = {
     "urgent": ["true", "NO", "1", "perhaps", ""],
 }
 NAMES = ["ann", "An n", "bob", "cy", "dee", "", " - "]
-NEIGHBOUR = ["eve", " E-v-e", "EVE"]
+NEIGHBOUR = ["eve", "eve", " E-v-e", "EVE"]
 
 
 def texts(names: Sequence[str]) -> st.SearchStrategy[Texts]:
     """A row as dirty as a source can be."""
-    columns = {column: st.sampled_from(choices) for column, choices in TEXTS.items()}
+    columns = {
+        column: st.one_of(st.sampled_from(CLEAN[column]), st.sampled_from(CLEAN[column] + dirt))
+        for column, dirt in DIRTY.items()
+    }
     return st.fixed_dictionaries({PERSON: st.sampled_from(names), **columns})
 
 
@@ -100,7 +110,13 @@ SUMMED: list[Expression] = [
     Call(Op.MULTIPLY, (Column("cost"), Column("age"))),
     Call(Op.DIVIDE, (Column("cost"), Call(Op.ADD, (Column("age"), NumberLiteral(Fraction(1)))))),
 ]
-CONDITIONS: list[Expression | None] = [None, Column("urgent"), Call(Op.IS_NULL, (Column("ward"),))]
+CONDITIONS: list[Expression | None] = [None, None, Column("urgent"), Call(Op.IS_NULL, (Column("left"),))]
+
+
+def narrow_grid(domain: Domain) -> Grid:
+    """A grid that leaves out most of the domain, so that rows are clipped."""
+    whole = centred_grid(domain)
+    return Grid(whole.centre, whole.step * 2 / 3, max(1, whole.half_width // 3))
 
 
 @st.composite
@@ -108,7 +124,7 @@ def aggregates(draw: st.DrawFn) -> GroupedSums:
     """Keys and every kind of measure at once."""
     keys = tuple(draw(st.lists(st.sampled_from(KEYS), max_size=2, unique=True)))
     summed = draw(st.sampled_from(SUMMED))
-    grid = draw(st.sampled_from([centred_grid, zero_grid]))(domain_of(summed, DATASET))
+    grid = draw(st.sampled_from([centred_grid, zero_grid, narrow_grid]))(domain_of(summed, DATASET))
     share = Fraction(1, 5)
     measures = (
         Measure(MeasureKind.ROWS, None, None, share),
@@ -127,7 +143,7 @@ def source(folder: Path, rows: Sequence[Texts]) -> DatasetMapping:
 
 @given(
     others=st.lists(texts(NAMES), max_size=12),
-    added=st.lists(texts(NEIGHBOUR), max_size=8),
+    added=st.lists(texts(NEIGHBOUR), min_size=1, max_size=8),
     aggregate=aggregates(),
     where=st.sampled_from(CONDITIONS),
     cells_max=st.integers(1, DATASET.rows_max),
