@@ -38,6 +38,13 @@ def test_the_newest_edition_that_the_most_hold_is_asked(
     assert set(choice.left_out) == set(DATASET.holders) - set(choice.participants)
 
 
+@pytest.mark.parametrize("edition", ["2025-09.x", "2025-09.", "2025-09.0", "2024-01"])
+def test_an_edition_outside_the_schedule_is_unknown(edition: str) -> None:
+    """A mistyped revision is one sentence, too."""
+    with pytest.raises(NameUnknown, match="there are 2025-09, 2025-10"):
+        choose(AGREEMENT, DATASET, dict.fromkeys(DATASET.holders, OLD), edition)
+
+
 def test_an_edition_that_too_few_hold_cannot_be_asked() -> None:
     """The agreement's least number counts, and all of them where it allows no partial answers."""
     holdings: Mapping[str, frozenset[str]] = {"north": OLD, "south": OLD, "west": NONE}
@@ -76,6 +83,10 @@ def test_what_strangers_say_they_hold_does_not_count() -> None:
             node("south", agreement_version=2),
             node("west", edition="2031-01"),
             node("east"),
+            node("west", edition="2025-09.x"),
+            node("west", edition="2025-09.\u0663"),
+            node("west", edition="2025-09.2.2"),
+            node("west", edition="2025-09\x1b[2J"),
         ]
     )
     assert holdings_of(reply, AGREEMENT, DATASET) == {"north": OLD, "south": NONE, "west": NONE}

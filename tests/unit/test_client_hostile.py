@@ -12,6 +12,7 @@ from analyst_world import AnalystWorld, analyst_world, exact_vectors, people, si
 from coordinator_world import CONTROLLERS, computation_of
 from samples import seed_key
 
+from fedstats.client.following import Progress
 from fedstats.client.session import Session
 from fedstats.core.appointment import Revocation
 from fedstats.core.estimate import Value
@@ -257,3 +258,35 @@ def test_junk_among_the_documents_of_authority_is_passed_over(tmp_path: Path) ->
     with tampered(analyst_world(tmp_path), junk) as session:
         cell = session.query(COUNT, epsilon=1).table.rows[0].cells[0]
     assert isinstance(cell, Value)
+
+
+def test_progress_tells_of_those_that_were_asked_alone(tmp_path: Path) -> None:
+    """Departments that the coordinator made up are not shown, and its sentences bring no control characters."""
+    world, told = analyst_world(tmp_path), list[Progress]()
+
+    def talkative(reply: Any) -> None:
+        if isinstance(reply, analysts_pb2.WatchReply):
+            reply.tasks.add(department="\x1b[2Jeast", state=analysts_pb2.TASK_STATE_RELEASED)
+            for task in reply.tasks:
+                task.sentence = "line\n\x1b[31m" + 2_000 * "x"
+
+    with tampered(world, talkative) as session:
+        session.query(COUNT, epsilon=1, progress=told.append)
+    assert {d.department for progress in told for d in progress.departments} == {"north", "south", "west"}
+    for department in (d for progress in told for d in progress.departments):
+        assert department.sentence.isprintable()
+        assert len(department.sentence) <= 300
+
+
+def test_nobody_has_more_than_the_whole_budget(tmp_path: Path) -> None:
+    """What is left is told by the departments and not signed: it is never shown as more than everything."""
+
+    def generous(reply: Any) -> None:
+        for record in getattr(reply, "rounds", ()):
+            for outcome in record.outcomes:
+                outcome.budget.left_ppm = 2**32 - 1
+
+    with tampered(analyst_world(tmp_path), generous) as session:
+        answer = session.query(COUNT, epsilon=1)
+    assert answer.cost is not None
+    assert answer.cost.left_percent == 100

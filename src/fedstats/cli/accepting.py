@@ -6,10 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from fedstats.cli.meeting import meet
-from fedstats.cli.running import say, say_sections
+from fedstats.cli.running import agreed, say, say_sections
 from fedstats.client.agreement_words import summary
 from fedstats.errors import NameUnknown, NetworkError, NotJoined
 from fedstats.node.agreements import Agreements, Standing
@@ -71,7 +69,7 @@ def _wanted(known: Sequence[Standing], name: str, version: int | None) -> Standi
 def _confirm(standing: Standing, *, yes: bool) -> bool:
     """Show what it means, and ask."""
     say_sections(summary(standing.agreement))
-    return yes or click.confirm("Accept it for your department?", default=False)
+    return yes or agreed("Accept it for your department?")
 
 
 def _say_next(standing: Standing) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from fedstats.cli.running import terminal, write_text
+from fedstats.cli.running import say_error, terminal, write_text
 from fedstats.errors import ConfigInvalid
 
 if TYPE_CHECKING:  # imported when the command runs
@@ -74,7 +74,7 @@ def put_out(answer: Answer, form: str, output: Path | None) -> None:
     else:
         _show(answer)
     if output is not None:
-        click.echo(f"Wrote {output}.", err=True)
+        say_error(f"Wrote {output}.")
 
 
 def _show(answer: Answer) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
-
-from fedstats.cli.running import say
+from fedstats.cli.running import agreed, say
 from fedstats.errors import KeyUnknown
 
 if TYPE_CHECKING:  # imported when a command runs
@@ -55,9 +53,7 @@ def meet(agreement: Agreement, store: TrustStore, *, trust: bool) -> None:
         return
     say(f"Agreement {agreement.id} rests on controllers' keys that are not trusted here yet:")
     say_keys(unknown)
-    if not trust and not click.confirm(
-        "Have you compared all of them with their controllers?", default=False
-    ):
+    if not trust and not agreed("Have you compared all of them with their controllers?"):
         raise KeyUnknown(
             "Nothing was trusted.", remedy="Compare the fingerprints, then type the same command again."
         )

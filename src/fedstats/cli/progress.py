@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from fedstats.cli.running import terminal
+from fedstats.cli.running import say_error, terminal
 from fedstats.client.following import DepartmentProgress, Progress, Tell
 
 INTERRUPTED = 130  # what shells report for Ctrl-C
@@ -39,9 +39,7 @@ def shown(*, quiet: bool) -> Iterator[Tell]:
                 yield tell
     except KeyboardInterrupt:
         if newest:
-            click.echo(
-                f"\nThe question goes on without you. See later: fedstats resume {newest[-1].job}", err=True
-            )
+            say_error(f"\nThe question goes on without you. See later: fedstats resume {newest[-1].job}")
         raise click.exceptions.Exit(INTERRUPTED) from None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from fedstats.cli.running import home_at, say, terminal, write_text
+from fedstats.cli.running import home_at, say, say_error, say_table, write_text
 from fedstats.errors import MessageInvalid, NotFound, ValueInvalid
 
 if TYPE_CHECKING:  # imported when a command runs
@@ -51,7 +51,7 @@ def list_entries(*, after: int, home: Path | None) -> None:
     for entry in _entries(home, after=after):
         sentence = sentence_of(entry.kind, parsed(entry.document))
         table.add_row(str(entry.number), time_of(entry.at_s), sentence)
-    terminal().print(table)
+    say_table(table)
 
 
 @register.command(short_help="Show one entry whole.")
@@ -90,7 +90,7 @@ def export(*, html: Path | None, json: Path | None, home: Path | None) -> None:
         write_text(html, page_of(entries, made_s=time.time()))
     if json is not None:
         write_text(json, json_of(entries))
-    click.echo(f"Wrote {len(entries)} entries.", err=True)
+    say_error(f"Wrote {len(entries)} entries.")
 
 
 def _entries(folder: Path | None, *, after: int = 0) -> Iterator[Entry]:

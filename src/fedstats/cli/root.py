@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from fedstats.cli.lazy import LazyGroup
+from fedstats.client.printable import printable
 from fedstats.errors import (
     AuthorityError,
     DataError,
@@ -62,5 +63,5 @@ def exit_code(problem: FedstatsError) -> int:
 
 
 def _end(ctx: click.Context, problem: FedstatsError) -> None:
-    click.echo(str(problem), err=True)
+    click.echo(printable(str(problem)), err=True)
     ctx.exit(exit_code(problem))

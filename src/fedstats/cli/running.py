@@ -1,4 +1,8 @@
-"""What many commands have in common: the home folder, the terminal, the output file."""
+"""What many commands have in common: the home folder, the terminal, the output file.
+
+Whatever is printed goes through `say`, `say_error`, `say_sections`, `say_table`, `terminal` or `write_text`:
+much of it was written by other people, and none of it may steer the terminal.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from fedstats.client.printable import printable
 from fedstats.errors import FileProblem
 
 if TYPE_CHECKING:  # imported when a command runs, so that help stays quick
@@ -53,17 +58,27 @@ def terminal(*, stderr: bool = False) -> Console:
 
     Nothing that is printed is taken for markup: labels and titles come from other people.
     """
-    from rich.console import Console
+    from fedstats.cli.screen import Screen
 
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    console = Screen(stderr=stderr, highlight=False, markup=False, emoji=False)
     if console.is_terminal:
         return console
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=PLAIN_COLUMNS)
+    return Screen(stderr=stderr, highlight=False, markup=False, emoji=False, width=PLAIN_COLUMNS)
 
 
 def say(text: str = "") -> None:
-    """Print one line of plain text."""
-    click.echo(text)
+    """Print plain text, and a line break."""
+    click.echo(printable(text))
+
+
+def say_error(text: str) -> None:
+    """Print plain text to stderr, and a line break."""
+    click.echo(printable(text), err=True)
+
+
+def agreed(question: str, *, abort: bool = False) -> bool:
+    """Whether the person at the terminal says yes; `abort`: a no ends the command."""
+    return click.confirm(printable(question), default=False, abort=abort)
 
 
 def columns() -> int:
@@ -82,7 +97,7 @@ def say_table(table: Table) -> None:
     with console.capture() as captured:
         console.print(table)
     for line in captured.get().splitlines():
-        click.echo(line.rstrip())
+        say(line.rstrip())
 
 
 def say_sections(sections: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
@@ -93,19 +108,17 @@ def say_sections(sections: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
     for heading, lines in sections:
         if not any(lines):
             continue
-        click.echo(click.style(heading, bold=True))
+        click.echo(click.style(printable(heading), bold=True))
         for line in lines:
             indent = "  " + " " * (len(line) - len(line.lstrip()))
-            click.echo(
-                textwrap.fill(line.strip(), width, initial_indent=indent, subsequent_indent=indent + "  ")
-            )
+            say(textwrap.fill(line.strip(), width, initial_indent=indent, subsequent_indent=indent + "  "))
         click.echo()
 
 
 def write_text(path: Path | None, text: str) -> None:
     """Print a document, or write it to the file that `--output` names; raises FileProblem."""
     if path is None:
-        click.echo(text, nl=not text.endswith("\n"))
+        click.echo(printable(text), nl=not text.endswith("\n"))
         return
     try:
         path.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")

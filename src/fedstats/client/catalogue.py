@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fedstats.core.agreement import Agreement
-from fedstats.core.names import did_you_mean
+from fedstats.core.names import check_edition, did_you_mean
 from fedstats.core.rules import base_edition
 from fedstats.core.schema import Dataset
-from fedstats.errors import EditionMissing, NameUnknown
+from fedstats.errors import EditionMissing, NameUnknown, ValueInvalid
 from fedstats.wire.v1 import analysts_pb2
 
 Holdings = Mapping[str, frozenset[str]]
@@ -31,10 +31,9 @@ def holdings_of(reply: analysts_pb2.CatalogueReply, agreement: Agreement, datase
     for node in reply.nodes:
         for held in node.holdings:
             version = (held.agreement, held.agreement_version, held.dataset)
-            scheduled = base_edition(held.edition) in dataset.editions
             if (
                 node.department in found
-                and scheduled
+                and _is_scheduled(held.edition, dataset)
                 and version == (agreement.id, agreement.version, dataset.name)
             ):
                 found[node.department].add(held.edition)
@@ -60,7 +59,7 @@ def choose(agreement: Agreement, dataset: Dataset, holdings: Holdings, edition: 
                 remedy="Each department makes one: fedstats node refresh --edition NAME",
             )
         edition = max(held, key=lambda name: (_count(holdings, name), edition_order(dataset, name)))
-    elif base_edition(edition) not in dataset.editions:
+    elif not _is_scheduled(edition, dataset):
         known = ", ".join(dataset.editions)
         close = did_you_mean(edition, dataset.editions)
         raise NameUnknown(f"{dataset.name} has no edition {edition[:40]!r}; there are {known}{close}.")
@@ -84,6 +83,15 @@ def edition_order(dataset: Dataset, edition: str) -> tuple[int, int]:
 def sorted_editions(dataset: Dataset, editions: Iterable[str]) -> tuple[str, ...]:
     """Editions from the oldest to the newest."""
     return tuple(sorted(editions, key=lambda name: edition_order(dataset, name)))
+
+
+def _is_scheduled(edition: str, dataset: Dataset) -> bool:
+    """Whether it is a name of the schedule, with a revision or without; any text may arrive."""
+    try:
+        check_edition(edition)
+    except ValueInvalid:
+        return False
+    return base_edition(edition) in dataset.editions
 
 
 def _count(holdings: Holdings, edition: str) -> int:

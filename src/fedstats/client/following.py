@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fedstats.client.printable import printable
+from fedstats.core.query import RoundOrder
 from fedstats.errors import CoordinatorUnreachable, NoReplyInTime
 from fedstats.wire.method import Transport
 from fedstats.wire.methods import POLL_S_MAX, WATCH
@@ -17,6 +19,7 @@ PAUSE_S_MIN = (
     0.5  # between polls that came back without news, should a coordinator not wait as it was asked to
 )
 PAUSE_S_MAX = 30.0
+SENTENCE_CHARACTERS_MAX = 300
 
 STATES = {
     analysts_pb2.TASK_STATE_OFFERED: "offered",
@@ -72,27 +75,27 @@ class Patience:
         return max(0.0, self.until_s - self.now())
 
 
-def follow(
-    transport: Transport, query_hash: bytes, number: int, *, job: str, tell: Tell, patience: Patience
-) -> Progress:
+def follow(transport: Transport, order: RoundOrder, *, job: str, tell: Tell, patience: Patience) -> Progress:
     """Poll until the round is over or the patience ends; the last progress is returned.
 
     A coordinator that is away is waited for: what it accepted goes on when it is back.
     """
-    seen, progress, pause_s = 0, Progress(job, number, ()), PAUSE_S_MIN
+    seen, progress, pause_s = 0, Progress(job, order.number, ()), PAUSE_S_MIN
     while True:
         wait_s, asked_at_s = min(POLL_S_MAX, int(patience.left_s)), patience.now()
-        request = analysts_pb2.WatchRequest(query=query_hash, number=number, seen=seen, wait_s=wait_s)
+        request = analysts_pb2.WatchRequest(query=order.query, number=order.number, seen=seen, wait_s=wait_s)
         try:
             reply = transport.call(WATCH, request)
         except (CoordinatorUnreachable, NoReplyInTime) as problem:
-            log.info("The coordinator is away; asking again in %g s: %s", pause_s, problem.sentence)
-            tell(Progress(job, number, progress.departments, problem.sentence))
+            log.info(
+                "The coordinator is away; asking again in %g s: %s", pause_s, printable(problem.sentence)
+            )
+            tell(Progress(job, order.number, progress.departments, problem.sentence))
             news = False
         else:
             # A poll that was held open has waited already.
             news = reply.version != seen or 0 < wait_s <= 2 * (patience.now() - asked_at_s)
-            seen, progress = reply.version, _progress(job, number, reply)
+            seen, progress = reply.version, _progress(job, order, reply)
             tell(progress)
         if progress.over or patience.left_s <= 0:
             return progress
@@ -103,15 +106,17 @@ def follow(
             pause_s = min(2 * pause_s, PAUSE_S_MAX)
 
 
-def _progress(job: str, number: int, reply: analysts_pb2.WatchReply) -> Progress:
-    departments = (
-        DepartmentProgress(
+def _progress(job: str, order: RoundOrder, reply: analysts_pb2.WatchReply) -> Progress:
+    """What the coordinator says of the departments that were asked; what it says of others is left out."""
+    found = {
+        task.department: DepartmentProgress(
             department=task.department,
             state=STATES.get(task.state, "unknown"),
-            sentence=task.sentence,
+            sentence=printable(" ".join(task.sentence[:SENTENCE_CHARACTERS_MAX].split())),
             over=task.state in OVER,
             node_seen_s=task.node_seen_s,
         )
         for task in reply.tasks
-    )
-    return Progress(job, number, tuple(sorted(departments, key=lambda d: d.department)))
+        if task.department in order.participants
+    }
+    return Progress(job, order.number, tuple(found[name] for name in sorted(found)))

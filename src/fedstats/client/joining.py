@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fedstats.client.home import ROLES, Config, Home
+from fedstats.client.printable import printable
 from fedstats.errors import AlreadyExists, CertificateProblem, NetworkError, TokenInvalid
 from fedstats.identity.certificates import check_issued, validity_of
 from fedstats.identity.key_files import (
@@ -123,7 +124,7 @@ def open_channel(home: Home, *, now: Callable[[], float]) -> Channel:
     try:
         renewed = replace(tls, certificate_der=renew(home, tls, channel))
     except (NetworkError, AlreadyExists) as problem:  # the old certificate serves until it ends
-        log.warning("The certificate was not renewed: %s", problem)
+        log.warning("The certificate was not renewed: %s", printable(str(problem)))
         return channel
     channel.close()
     return Channel(config.address, renewed, proxy=config.proxy, clock=clock)

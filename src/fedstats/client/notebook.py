@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from fedstats.client.figures import figures_of
+from fedstats.client.printable import printable
 from fedstats.client.question import Question
 from fedstats.client.words import notes_of
 from fedstats.core.estimate import Estimate, Table
@@ -17,7 +18,7 @@ def html_of(estimate: Estimate, question: Question) -> str:
     """The tables, and under them who answered, the cost and the promise."""
     tables = "".join(_table(table) for table in estimate.tables)
     notes = "".join(
-        f"<div><b>{escape(head)}</b> {escape(sentence)}</div>"
+        f"<div><b>{_html(head)}</b> {_html(sentence)}</div>"
         for head, sentence in notes_of(estimate, question)
     )
     return f'<div>{tables}<div style="font-size: smaller">{notes}</div></div>'
@@ -34,4 +35,8 @@ def _table(table: Table) -> str:
 
 
 def _cells(tag: str, texts: Sequence[str], style: str) -> str:
-    return "".join(f'<{tag} style="{style}">{escape(text)}</{tag}>' for text in texts)
+    return "".join(f'<{tag} style="{style}">{_html(text)}</{tag}>' for text in texts)
+
+
+def _html(text: str) -> str:
+    return escape(printable(text))

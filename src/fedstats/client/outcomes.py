@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fedstats.client.authority import Authority
+from fedstats.client.guarantee import PER_MILLION
 from fedstats.core.aggregate.exact import Integers
 from fedstats.core.agreement import Agreement
 from fedstats.core.estimate import Refusal
@@ -74,8 +75,8 @@ def verify_outcomes(
         else:
             released[department] = outcome
         if message.HasField("budget"):
-            left.append(message.budget.left_ppm)
-            used.append(message.budget.used_ppm)
+            left.append(min(message.budget.left_ppm, PER_MILLION))  # nobody signs these: they only inform
+            used.append(min(message.budget.used_ppm, PER_MILLION))
     for department in order.participants:
         if department not in released and department not in absent:
             absent[department] = Refusal(department, NoReplyInTime.code, "It did not answer in time.")

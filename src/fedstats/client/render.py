@@ -10,6 +10,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from fedstats.client.figures import figures_of
+from fedstats.client.printable import printable
 from fedstats.client.question import Question
 from fedstats.client.words import TEXT_COLUMNS, filled, notes_of
 from fedstats.core.estimate import Estimate, Table
@@ -25,7 +26,7 @@ def show(estimate: Estimate, question: Question, console: Console) -> None:
     for table in estimate.tables:
         console.print(_drawn(table))
     for head, sentence in notes_of(estimate, question):
-        text = Text(filled(f"{head} {sentence}", min(console.width, TEXT_COLUMNS)))
+        text = Text(printable(filled(f"{head} {sentence}", min(console.width, TEXT_COLUMNS))))
         text.stylize("bold", 0, len(head))
         console.print(text)
 
@@ -43,18 +44,18 @@ def text_of(estimate: Estimate, question: Question) -> str:
         console.print(_drawn(table))
     tables = "\n".join(line.rstrip() for line in out.getvalue().splitlines())
     notes = [filled(f"{head} {sentence}") for head, sentence in notes_of(estimate, question)]
-    return "\n".join([tables.strip("\n"), "", *notes])
+    return printable("\n".join([tables.strip("\n"), "", *notes]))
 
 
 def _drawn(table: Table) -> RichTable:
     figures = figures_of(table)
     drawn = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for key in figures.keys:
-        drawn.add_column(Text(key))
+        drawn.add_column(Text(printable(key)))
     for column in figures.columns:
-        drawn.add_column(Text(column), justify="right", no_wrap=True)
+        drawn.add_column(Text(printable(column)), justify="right", no_wrap=True)
     for labels, numbers in figures.rows:
-        drawn.add_row(*(Text(label) for label in labels), *(_cell(number) for number in numbers))
+        drawn.add_row(*(Text(printable(label)) for label in labels), *(_cell(number) for number in numbers))
     return drawn
 
 

@@ -168,9 +168,7 @@ class Rounds:
         )
         job = asked.job.name
         patience = self.patience
-        progress = follow(
-            self.transport, order.query, order.number, job=job, tell=self.tell, patience=patience
-        )
+        progress = follow(self.transport, order, job=job, tell=self.tell, patience=patience)
         if progress.over or patience.now() >= asked.query.deadline_s:
             return
         waiting = [d.department for d in progress.departments if not d.over]
