@@ -17,10 +17,11 @@ from fedstats.core.appointment import Revocation
 from fedstats.errors import AgreementInvalid, AgreementNotInForce, AlreadyExists, KeyUnknown, NameUnknown
 from fedstats.identity.keys import Context, Signed
 from fedstats.identity.trust import TrustStore
+from fedstats.node import hearing
 from fedstats.node.agreements import Agreements, Standing
 from fedstats.node.state import State
 from fedstats.wire.codec import encode_revocation, signed_to
-from fedstats.wire.v1 import agreements_pb2
+from fedstats.wire.v1 import agreements_pb2, signed_pb2
 
 WIDER = PrivacyTerms(Fraction(16), Fraction(1, 10**6), Fraction(2), 2)
 
@@ -227,3 +228,95 @@ def test_a_revocation_stays_heard(agreements: Agreements) -> None:
     agreements.learn(revocation("controller north"))
     agreements.learn(reply())
     assert agreements.revoked(sample_agreement()) == {("north", key)}
+
+
+def spoken_for(agreement: Agreement, key: str) -> Agreement:
+    """The agreement with one more controller, whose key is the stranger's: he can sign it truly."""
+    stranger = Controller("zz-office", "Office", seed_key(key).public.raw)
+    return replace(agreement, controllers=(*agreement.controllers, stranger))
+
+
+def decoy(agreement: Agreement) -> agreements_pb2.AgreementRecord:
+    """What a stranger can publish: the true keys are listed, and only his own signed."""
+    document = canonical_json(document_of(spoken_for(agreement, "stranger")))
+    signed = Signed.make(Context.AGREEMENT, document, seed_key("stranger"))
+    return agreements_pb2.AgreementRecord(document=document, signatures=[signed_to(signed)])
+
+
+def test_a_decoy_is_in_nobodys_way(agreements: Agreements, trust: TrustStore) -> None:
+    """Other texts of the same version, or of a newer one, do not keep the true one from being taken."""
+    mine = sample_agreement()
+    impostor = replace(
+        mine,
+        controllers=(
+            Controller("north", "North Trust", seed_key("stranger").public.raw),
+            *mine.controllers[1:],
+        ),
+    )
+    document = canonical_json(document_of(impostor))
+    signed = signed_to(Signed.make(Context.AGREEMENT, document, seed_key("stranger")))
+    forged = agreements_pb2.AgreementRecord(document=document, signatures=[signed])
+    agreements.learn(reply(decoy(mine), record(mine), forged, decoy(replace(mine, version=9))))
+    assert agreements.proposal("RTT-2026").agreement == mine
+    assert agreements.accept("RTT-2026", 1, yes, now_s=NOW_S)
+    assert agreements.in_force("RTT-2026", 1) == mine
+    with pytest.raises(AgreementNotInForce, match="own controller"):
+        agreements.proposal("RTT-2026", 9)
+    trust.trust("zz-office", seed_key("another").public.fingerprint)
+    with pytest.raises(KeyUnknown, match="zz-office"):
+        agreements.proposal("RTT-2026", 9)
+
+
+def test_before_any_key_was_compared_there_is_a_text_to_compare_for(tmp_path: Path) -> None:
+    """On the first day the proposal is found, so that its keys can be compared; accepting waits for that."""
+    State.make(tmp_path / "state.sqlite", "north")
+    with State(tmp_path / "state.sqlite") as state:
+        store = TrustStore(tmp_path / "trust.json")
+        agreements = Agreements(state, store)
+        agreements.learn(reply(record(sample_agreement())))
+        assert agreements.proposal("RTT-2026").untrusted == DEPARTMENTS
+        with pytest.raises(KeyUnknown, match="north, south, west"):
+            agreements.accept("RTT-2026", 1, yes, now_s=NOW_S)
+        for name in DEPARTMENTS:
+            store.trust(name, seed_key(f"controller {name}").public.fingerprint)
+        assert agreements.accept("RTT-2026", 1, yes, now_s=NOW_S)
+
+
+def test_decoys_cannot_fill_a_limit(agreements: Agreements, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many proposals strangers publish, what the own controller signed is heard."""
+    monkeypatch.setattr(hearing, "AGREEMENTS_MAX", 3)
+    junk = [decoy(sample_agreement(id=f"D{number}")) for number in range(5)]
+    agreements.learn(reply(*junk, record(sample_agreement()), *junk))
+    heard = {standing.agreement.id for standing in agreements.all()}
+    assert heard == {"RTT-2026", "D4", "D3", "D2"}
+
+
+def test_junk_cannot_crowd_out_a_revocation(agreements: Agreements, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many revocations strangers publish, and in whichever department's name, a true one is heard."""
+    monkeypatch.setattr(hearing, "REVOCATIONS_MAX", 3)
+
+    def revocation(number: int, by: str, department: str) -> signed_pb2.Signed:
+        payload = encode_revocation(Revocation(department, seed_key(f"{number}").public.raw, NOW_S, "x"))
+        return signed_to(Signed.make(Context.REVOCATION, payload, seed_key(by)))
+
+    junk = [revocation(number, "stranger", "north") for number in range(9)]
+    junk += [revocation(number, "controller south", "north") for number in range(9)]
+    true = revocation(99, "controller north", "north")
+    broken = signed_pb2.Signed(payload=b"x", key=b"short", signature=b"")
+    agreements.learn(agreements_pb2.AuthorityReply(revocations=[*junk, broken, true, *junk]))
+    assert agreements.revoked(sample_agreement()) == {("north", seed_key("99").public.raw)}
+    newer = [revocation(number, "controller north", "north") for number in range(5)]
+    agreements.learn(agreements_pb2.AuthorityReply(revocations=newer))
+    revoked = {key for _, key in agreements.revoked(sample_agreement())}
+    assert revoked == {seed_key(name).public.raw for name in ("99", "4", "3", "2")}
+
+
+def test_text_that_is_no_text_is_left_out(agreements: Agreements) -> None:
+    """Half a surrogate pair in a document is one more way of being malformed, and stops nothing."""
+    document = canonical_json(document_of(sample_agreement(id="BAD"))).replace(
+        b"Waiting times", b"\\ud800", 1
+    )
+    signed = Signed.make(Context.AGREEMENT, document, seed_key("controller north"))
+    bad = agreements_pb2.AgreementRecord(document=document, signatures=[signed_to(signed)])
+    agreements.learn(reply(record(sample_agreement()), bad))
+    assert [standing.agreement.id for standing in agreements.all()] == ["RTT-2026"]

@@ -164,6 +164,17 @@ def test_authority_is_fetched_when_it_changed(node: Node, relay: Relay) -> None:
     assert relay.fetched == 2
 
 
+def test_authority_is_fetched_anew_when_another_key_was_compared(
+    home: Home, node: Node, relay: Relay
+) -> None:
+    """What is kept of it depends on the trusted keys, so a key that was compared beside the node counts."""
+    node.poll_once()
+    home.trust.trust("east", seed_key("controller east").public.fingerprint)
+    for _ in range(2):
+        node.poll_once()
+    assert relay.fetched == 2
+
+
 def test_a_revocation_is_heard_before_the_task_that_came_with_it(node: Node, relay: Relay) -> None:
     """A task and the revocation of its analyst arrive together: the revocation counts."""
     node.poll_once()

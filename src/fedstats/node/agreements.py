@@ -9,13 +9,10 @@ controllers' signatures, with keys that were compared by telephone, and what thi
 
 from __future__ import annotations
 
-import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
-from hashlib import sha256
 
 from fedstats.core.agreement import Agreement
 from fedstats.core.agreement_document import agreement_from_json
@@ -24,21 +21,17 @@ from fedstats.errors import (
     AgreementInvalid,
     AgreementNotInForce,
     AlreadyExists,
-    FedstatsError,
     KeyUnknown,
     NameUnknown,
 )
-from fedstats.identity.keys import Context, PublicKey, Signed
+from fedstats.identity.keys import PublicKey, Signed
 from fedstats.identity.trust import TrustStore
+from fedstats.node.hearing import hear_agreements, hear_revocations
 from fedstats.node.state import State
 from fedstats.wire.authority import revoked_keys, unsigned_by, verify_agreement
-from fedstats.wire.codec import decode_revocation, signed_from
-from fedstats.wire.v1 import agreements_pb2, signed_pb2
+from fedstats.wire.v1 import agreements_pb2
 
-AGREEMENTS_MAX = 200
-REVOCATIONS_MAX = 10_000
-
-_log = logging.getLogger(__name__)
+VERIFIED_MAX = 200  # texts that are remembered as verified
 
 Confirm = Callable[["Standing"], bool]
 """Shows a person what is to be accepted, and returns whether they accept it."""
@@ -79,23 +72,67 @@ class Agreements:
     def learn(self, reply: agreements_pb2.AuthorityReply) -> None:
         """Keep what the coordinator relays: proposals that name this department, signatures, revocations.
 
-        Revocations count when they are made with a key that was compared here. Whatever is malformed is left
-        out and logged. Proposals mirror the reply; what was accepted stays whatever the coordinator says.
+        Revocations count when they are made with a key that was compared here, and stay. Whatever is
+        malformed is left out and logged. Proposals mirror the reply; what was accepted stays whatever the
+        coordinator says.
         """
         with self._state.change() as sqlite:
             sqlite.execute(
                 "DELETE FROM signature WHERE hash IN (SELECT hash FROM agreement WHERE accepted_s IS NULL)"
             )
             sqlite.execute("DELETE FROM agreement WHERE accepted_s IS NULL")
-            for record in reply.agreements[:AGREEMENTS_MAX]:
-                with _leaving_out_what_is_malformed():
-                    _learn_agreement(sqlite, self._state.department, record)
-            for message in reply.revocations[:REVOCATIONS_MAX]:
-                with _leaving_out_what_is_malformed():
-                    self._learn_revocation(sqlite, message)
+            department, trusted = self._state.department, self._trust.all()
+            hear_agreements(sqlite, department, trusted, reply.agreements)
+            hear_revocations(sqlite, trusted, reply.revocations)
+
+    def proposal(self, id_: str, version: int | None = None) -> Standing:
+        """The text that can be accepted under this name: of this version, or of the newest.
+
+        Whoever else published something under the same name, only a text counts that the department's own
+        controller signed and whose keys do not contradict those that were compared here. Keys that were not
+        compared yet are no contradiction: then this is the text to compare them for.
+
+        Raises
+        ------
+        NameUnknown
+            There is no such proposal.
+        KeyUnknown
+            Its keys are others than those that were compared here.
+        AgreementNotInForce
+            The department's own controller has not signed.
+        AgreementInvalid
+            The own controller signed several texts of this version.
+
+        """
+        found = [s for s in self.all() if s.agreement.id == id_ and version in (None, s.agreement.version)]
+        if not found:
+            which = "" if version is None else f" version {version} of"
+            raise NameUnknown(f"No{which} agreement {id_[:48]!r} is known here.", remedy=_FETCH)
+        known = self._trust.all()
+        consistent = [standing for standing in found if not known.keys() & set(standing.untrusted)]
+        if not consistent:
+            names = ", ".join(sorted(known.keys() & {name for s in found for name in s.untrusted}))
+            raise KeyUnknown(f"{id_} names other keys than those compared here for: {names}.")
+        signed = [standing for standing in consistent if self._state.department not in standing.unsigned]
+        if not signed:
+            raise AgreementNotInForce(
+                f"Its own controller has not signed {id_}.",
+                remedy="The controller types: fedstats agreement sign",
+            )
+        newest = max(standing.agreement.version for standing in signed)
+        texts = [standing for standing in signed if standing.agreement.version == newest]
+        if len(texts) > 1:
+            prefixes = ", ".join(standing.hash.hex()[:12] for standing in texts)
+            raise AgreementInvalid(
+                f"Its own controller signed {len(texts)} different texts of {id_} {newest}: {prefixes}.",
+                remedy="Ask the controller to sign one text under a new version."
+                if self._state.department in known
+                else "Compare the key of this department's own controller first: fedstats controller trust",
+            )
+        return texts[0]
 
     def accept(self, id_: str, version: int, confirm: Confirm, *, now_s: int) -> bool:
-        """Accept a proposed version for the department, once a person confirmed it.
+        """Accept the `proposal` of this version for the department, once a person confirmed it.
 
         Every controller's key must have been compared here, and the department's own controller must have
         signed; the others may sign later. False if the person did not confirm.
@@ -106,21 +143,13 @@ class Agreements:
             There is no such proposal.
         KeyUnknown
             A controller's key was not compared and trusted here.
-        AgreementNotInForce
-            The department's own controller has not signed.
+        AgreementNotInForce, AgreementInvalid
+            The department's own controller has not signed, or signed several texts.
         AlreadyExists
             A newer version, or this version with another text, was accepted here.
 
         """
-        found = [s for s in self.all() if (s.agreement.id, s.agreement.version) == (id_, version)]
-        own = [standing for standing in found if self._state.department not in standing.untrusted]
-        if not found:
-            raise NameUnknown(f"No version {version} of an agreement {id_} is known here.", remedy=_FETCH)
-        if not own:
-            raise KeyUnknown(f"The key of this department's own controller in {id_} is not trusted here.")
-        if len(own) > 1:
-            raise AgreementInvalid(f"There are {len(own)} different texts of {id_} version {version}.")
-        (standing,) = own
+        standing = self.proposal(id_, version)
         self._check_acceptable(standing)
         if not confirm(standing):
             return False
@@ -202,7 +231,8 @@ class Agreements:
         """The (department, key) pairs that the agreement's controllers revoked, as far as is known here."""
         with self._state.look() as sqlite:
             rows = sqlite.execute("SELECT payload, key, signature FROM revocation").fetchall()
-        return revoked_keys([Signed(p, PublicKey(k), s) for p, k, s in rows], agreement)
+        controllers = {controller.key for controller in agreement.controllers}
+        return revoked_keys([Signed(p, PublicKey(k), s) for p, k, s in rows if k in controllers], agreement)
 
     def acceptances(self) -> tuple[Acceptance, ...]:
         """What the department decided, for the coordinator and the public: the newest version of each id."""
@@ -233,25 +263,11 @@ class Agreements:
         unsigned = unsigned_by(agreement, document, signatures)
         return Standing(hash_, agreement, accepted_s, withdrawn_s, unsigned, tuple(untrusted))
 
-    def _learn_revocation(self, sqlite: sqlite3.Connection, message: signed_pb2.Signed) -> None:
-        signed = signed_from(message)
-        revocation = decode_revocation(signed.verify(Context.REVOCATION))
-        if self._trust.is_trusted(revocation.department, signed.key):
-            sqlite.execute(
-                "INSERT OR IGNORE INTO revocation VALUES (?, ?, ?)",
-                (signed.payload, signed.key.raw, signed.signature),
-            )
-
     def _check_acceptable(self, standing: Standing) -> None:
         agreement = standing.agreement
         if standing.untrusted:
             names = ", ".join(standing.untrusted)
             raise KeyUnknown(f"The keys of these controllers were not compared here yet: {names}.")
-        if self._state.department in standing.unsigned:
-            raise AgreementNotInForce(
-                f"Its own controller has not signed version {agreement.version} of {agreement.id}.",
-                remedy="The controller types: fedstats agreement sign",
-            )
         with self._state.look() as sqlite:
             newer = sqlite.execute(
                 "SELECT version FROM agreement WHERE id = ? AND accepted_s IS NOT NULL AND version >= ?"
@@ -269,42 +285,10 @@ class Agreements:
                 agreement = verify_agreement(document, signatures, self._trust.is_trusted)
             except KeyUnknown as problem:
                 raise AgreementNotInForce(problem.sentence) from None
-            if len(self._verified) >= AGREEMENTS_MAX:
+            if len(self._verified) >= VERIFIED_MAX:
                 self._verified.clear()
             self._verified[facts] = agreement
         return self._verified[facts]
-
-
-@contextmanager
-def _leaving_out_what_is_malformed() -> Iterator[None]:
-    try:
-        yield
-    except FedstatsError as problem:
-        _log.warning("left out what the coordinator sent: %s", problem)
-
-
-def _learn_agreement(
-    sqlite: sqlite3.Connection, department: str, record: agreements_pb2.AgreementRecord
-) -> None:
-    document = record.document
-    agreement = agreement_from_json(document)
-    if department not in agreement.departments:
-        return
-    digest = sha256(document).digest()
-    sqlite.execute(
-        "INSERT OR IGNORE INTO agreement VALUES (?, ?, ?, ?, NULL, NULL)",
-        (digest, agreement.id, agreement.version, document),
-    )
-    controllers = {controller.key for controller in agreement.controllers}
-    for message in record.signatures:
-        if message.key not in controllers:
-            continue
-        with _leaving_out_what_is_malformed():
-            signed = Signed(document, PublicKey(message.key), message.signature)
-            signed.verify(Context.AGREEMENT)
-            sqlite.execute(
-                "INSERT OR IGNORE INTO signature VALUES (?, ?, ?)", (digest, signed.key.raw, signed.signature)
-            )
 
 
 def _signatures(sqlite: sqlite3.Connection, hash_: bytes, document: bytes) -> tuple[Signed, ...]:

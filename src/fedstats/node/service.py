@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from threading import Lock
@@ -88,6 +88,7 @@ class Node:
         self._running: set[str] = set()
         self._announced: tuple[Acceptance, ...] = ()
         self._revision: int | None = None
+        self._trusted: Mapping[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -172,13 +173,16 @@ class Node:
         self.editions.delete(agreement)
 
     def exchange_authority(self) -> None:
-        """Say what the department decided about agreements and fetch what was published, if either is new."""
+        """Say what the department decided about agreements and fetch what was published, if either is new.
+
+        What is kept of it depends on the keys that were compared here, so it is fetched after these changed.
+        """
         acceptances = self.agreements.acceptances()
         news = [acceptance for acceptance in acceptances if acceptance not in self._announced]
         for acceptance in news:
             self._announce(acceptance)
         self._announced = acceptances
-        if news or self._revision is None:
+        if news or self._revision is None or self._trusted != self.home.trust.all():
             self._fetch_authority()
 
     def in_force(self) -> tuple[Agreement, ...]:
@@ -202,6 +206,7 @@ class Node:
             _log.warning("the coordinator did not take an acceptance: %s", problem)
 
     def _fetch_authority(self) -> None:
+        trusted = self.home.trust.all()
         reply = self.transport.call(FETCH_AUTHORITY, agreements_pb2.AuthorityRequest())
         self.agreements.learn(reply)
-        self._revision = reply.revision
+        self._revision, self._trusted = reply.revision, trusted
