@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from analyst_world import analyst_world
-from coordinator_world import ANALYST, DOCUMENT, acceptance, agreement_signatures
-from samples import NOW_S, TODAY, sample_agreement, seed_key
+from coordinator_world import CONTROLLERS, DOCUMENT, acceptance, agreement_signatures
+from samples import DEPARTMENTS, NOW_S, TODAY, sample_agreement, seed_key
 
 from fedstats.client.agreement_file import (
     SignedFile,
@@ -226,18 +226,18 @@ def test_keys_are_read_as_join_prints_them() -> None:
 def test_published_documents_reach_everybody_and_count(tmp_path: Path) -> None:
     """Signatures, appointments, revocations: sent once or twice, they are relayed and verified by readers."""
     world = analyst_world(tmp_path)
-    network = SimulatedNetwork(lambda: world.world.coordinator, ANALYST)
+    north, south, west = (
+        SimulatedNetwork(lambda: world.world.coordinator, CONTROLLERS[name]) for name in DEPARTMENTS
+    )
     newer = sample_agreement(version=2)
     document = canonical_json(document_of(newer))
     files = [SignedFile("agreement", signed) for signed in agreement_signatures(document)]
-    for file in (*files, files[0]):
+    for network, file in zip((north, south, west, north), (*files, files[0]), strict=True):
         publish(network, file)
-    publish(
-        network, SignedFile("revocation", revoke(NORTH, "north", NORTH.public, reason="gone", now_s=NOW_S))
-    )
+    publish(north, SignedFile("revocation", revoke(NORTH, "north", NORTH.public, reason="gone", now_s=NOW_S)))
     key = seed_key("b.jones").public
     publish(
-        network,
+        north,
         SignedFile(
             "appointment",
             appoint(NORTH, "north", AppointedRole.ANALYST, "b.jones", key, until=TODAY, now_s=NOW_S),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fedstats.cli.meeting import meet
 from fedstats.cli.running import agreed, say, say_sections
 from fedstats.client.agreement_words import summary
+from fedstats.client.standing import contradicted
 from fedstats.errors import NameUnknown, NetworkError, NotJoined
 from fedstats.node.agreements import Agreements, Standing
 from fedstats.node.connection import Connection
@@ -18,7 +19,7 @@ from fedstats.wire.methods import FETCH_AUTHORITY
 from fedstats.wire.v1 import agreements_pb2
 
 if TYPE_CHECKING:  # for a type only
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 def accept_at_node(name: str, *, version: int | None, trust: bool, yes: bool, folder: Path | None) -> None:
@@ -28,7 +29,7 @@ def accept_at_node(name: str, *, version: int | None, trust: bool, yes: bool, fo
     with State(home.state) as state:
         agreements = Agreements(state, home.trust)
         _fetch(home, agreements)
-        standing = _wanted(agreements.all(), name, version)
+        standing = _wanted(agreements.all(), name, version, state.department, home.trust.all())
         meet(standing.agreement, home.trust, trust=trust)
         number = standing.agreement.version
         if agreements.accept(name, number, lambda found: _confirm(found, yes=yes), now_s=int(time.time())):
@@ -52,7 +53,10 @@ def _fetch(home: Home, agreements: Agreements) -> None:
         connection.close()
 
 
-def _wanted(known: Sequence[Standing], name: str, version: int | None) -> Standing:
+def _wanted(
+    known: Sequence[Standing], name: str, version: int | None, department: str, trusted: Mapping[str, str]
+) -> Standing:
+    """The newest text that contradicts no key trusted here and that its own controller signed."""
     found = [
         standing
         for standing in known
@@ -63,7 +67,12 @@ def _wanted(known: Sequence[Standing], name: str, version: int | None) -> Standi
         raise NameUnknown(
             f"No agreement {name[:48]!r} for this department was published; there is {listed}.", remedy=""
         )
-    return max(found, key=lambda standing: standing.agreement.version)
+
+    def rank(standing: Standing) -> tuple[bool, bool, int]:
+        sound = not contradicted(standing.agreement, trusted)
+        return sound, department not in standing.unsigned, standing.agreement.version
+
+    return max(found, key=rank)
 
 
 def _confirm(standing: Standing, *, yes: bool) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,12 @@ import click
 from fedstats.cli.meeting import say_keys, strangers
 from fedstats.cli.passphrase import open_key, passphrase_option
 from fedstats.cli.publishing import output_option, put_out_signed
-from fedstats.cli.running import home_at, home_option, say, say_sections, session_at, write_text
+from fedstats.cli.running import agreed, home_at, home_option, say, say_sections, session_at, write_text
 from fedstats.errors import AgreementInvalid, AlreadyExists, FileProblem
 
 if TYPE_CHECKING:  # imported when a command runs
+    from collections.abc import Mapping
+
     from fedstats.client.authority import Authority, Record
     from fedstats.client.home import Home
     from fedstats.core.agreement import Agreement
@@ -62,6 +65,13 @@ def check(*, file: Path) -> None:
 
 @agreement.command
 @click.argument("source", metavar="FILE|ID")
+@click.option(
+    "--hash",
+    "hash_prefix",
+    default="",
+    metavar="PREFIX",
+    help="The first digits of the text's SHA-256, where several texts have the ID.",
+)
 @click.option("--yes", is_flag=True, help="Sign without asking. For scripts.")
 @output_option
 @passphrase_option
@@ -69,6 +79,7 @@ def check(*, file: Path) -> None:
 def sign(
     *,
     source: str,
+    hash_prefix: str,
     yes: bool,
     output: Path | None,
     passphrase_file: Path | None,
@@ -77,19 +88,20 @@ def sign(
     """Sign an agreement with your department's controller's key.
 
     The first controller signs a FILE, which publishes the text; the others sign it by its ID after
-    reading what it means. The newest version of ID is signed.
+    reading what it means. The newest version of ID is signed that names your key and contradicts none
+    that is trusted here; one that another controller signed whose key is trusted here comes first.
     """
     from fedstats.client.agreement_file import SignedFile
     from fedstats.client.controller import department_of, sign_agreement
 
     found = home_at(home)
     department = department_of(found)
-    document, agreement_read = _read(source, home)
+    document, agreement_read = _read(source, department, hash_prefix, home)
     _say_agreement(agreement_read)
+    say(f"SHA-256 of the text: {sha256(document).hexdigest()}")
     _say_keys_to_compare(agreement_read, found)
     if not yes:
-        question = f"Sign {agreement_read.id} version {agreement_read.version} for {department}?"
-        click.confirm(question, abort=True)
+        agreed(f"Sign {agreement_read.id} version {agreement_read.version} for {department}?", abort=True)
     signed = sign_agreement(open_key(found, passphrase_file), department, agreement_read, document)
     put_out_signed(SignedFile("agreement", signed), output, home)
     say(f"See who has signed: fedstats agreement show {agreement_read.id}")
@@ -110,26 +122,35 @@ def publish(*, file: Path, home: Path | None) -> None:
 def list_agreements(*, home: Path | None) -> None:
     """List the agreements that were published."""
     with session_at(home) as session:
-        authority = session.authority()
+        authority, trusted = session.authority(), session.home.trust.all()
     if not authority.records:
         say("No agreement was published yet.")
     for record in sorted(authority.records, key=lambda r: (r.agreement.id, -r.agreement.version)):
         found = record.agreement
         say(f"{found.id} version {found.version}: {found.title}")
-        say(f"  {_standing(authority, record)}")
+        say(f"  {_standing(authority, record, trusted)}")
 
 
 @agreement.command(short_help="Show one in plain English, and where it is in force.")
 @click.argument("name", metavar="ID")
 @home_option
 def show(*, name: str, home: Path | None) -> None:
-    """Show an agreement in plain English, who signed it, and where it is in force."""
+    """Show an agreement in plain English, who signed it, and where it is in force.
+
+    Of several texts, the newest that a controller signed whose key is trusted here.
+    """
+    from fedstats.client.standing import best_first, doubts, hash_words
+
     with session_at(home) as session:
-        authority = session.authority()
-    versions = authority.versions(name)
-    _say_agreement(versions[0].agreement)
-    for record in versions:
-        say(f"Version {record.agreement.version}: {_standing(authority, record)}")
+        authority, trusted = session.authority(), session.home.trust.all()
+    best, *others = best_first(authority.versions(name), trusted)
+    _say_agreement(best.agreement)
+    if doubt := doubts(best, trusted):
+        say(f"Be careful: this text is {doubt}.")
+        say()
+    for record in (best, *others):
+        head = f"Version {record.agreement.version}, SHA-256 {hash_words(record.hash)}"
+        say(f"{head}: {_standing(authority, record, trusted)}")
 
 
 @agreement.command(short_help="Accept one for the department of this node.")
@@ -158,25 +179,28 @@ def accept(*, name: str, version: int | None, trust: bool, yes: bool, home: Path
     accept_at_node(name, version=version, trust=trust, yes=yes, folder=home)
 
 
-def _read(source: str, home: Path | None) -> tuple[bytes, Agreement]:
-    """The document to sign: of a file, or of the newest published version of this name."""
+def _read(source: str, department: str, hash_prefix: str, home: Path | None) -> tuple[bytes, Agreement]:
+    """The document to sign: of a file, or the published text of this name that fits the keys trusted here."""
     from fedstats.client.agreement_file import read_agreement
+    from fedstats.client.standing import choose_to_sign, hash_words
 
     path = Path(source)
     if path.is_file():
         found, document = read_agreement(path)
+        if not sha256(document).hexdigest().startswith(hash_prefix.lower()):
+            raise AgreementInvalid(f"The SHA-256 of the text in {path} does not begin with {hash_prefix}.")
         return document, found
     if path.suffix:
         raise FileProblem(f"There is no file {source}.")
     with session_at(home) as session:
         versions = session.authority().versions(source)
-    newest = [record for record in versions if record.agreement.version == versions[0].agreement.version]
-    if len(newest) > 1:
-        raise AgreementInvalid(
-            f"{len(newest)} different texts of the newest version of {source} were published.",
-            remedy="Agree on one with the other controllers, and sign it from its file.",
+        chosen = choose_to_sign(versions, department, session.home.trust.all(), hash_prefix=hash_prefix)
+    for record in chosen.passed_over:
+        say(
+            f"Passed over: version {record.agreement.version}, SHA-256 {hash_words(record.hash)}, "
+            "which nobody signed whose key is trusted here."
         )
-    return newest[0].document, newest[0].agreement
+    return chosen.record.document, chosen.record.agreement
 
 
 def _say_agreement(found: Agreement) -> None:
@@ -197,10 +221,14 @@ def _say_keys_to_compare(found: Agreement, home: Home) -> None:
         say()
 
 
-def _standing(authority: Authority, record: Record) -> str:
+def _standing(authority: Authority, record: Record, trusted: Mapping[str, str]) -> str:
+    from fedstats.client.standing import doubts
+
     unsigned, accepted = record.unsigned, authority.accepted_by(record)
     signed = f"waits for the signatures of {', '.join(unsigned)}" if unsigned else "signed by all"
-    return f"{signed}; accepted by {', '.join(accepted) or 'no department yet'}"
+    standing = f"{signed}; accepted by {', '.join(accepted) or 'no department yet'}"
+    doubt = doubts(record, trusted)
+    return f"{doubt}; {standing}" if doubt else standing
 
 
 def _today() -> date:

@@ -168,21 +168,17 @@ def _key_named(text: str, home: Path | None) -> PublicKey:
     """A key as its digits, or found by fingerprint among the appointments that the coordinator relays."""
     from fedstats.cli.running import session_at
     from fedstats.client.controller import parse_key
-    from fedstats.identity.keys import PublicKey
-    from fedstats.wire.codec import decode_appointment
 
     try:
         return parse_key(text)
     except ValueInvalid:
         with session_at(home) as session:
-            appointments = session.authority().appointments
-    keys = {decode_appointment(signed.payload).key for signed in appointments}
-    found = [PublicKey(raw) for raw in keys if PublicKey(raw).has_fingerprint(text)]
-    if not found:
+            found = session.authority().appointed_key(text)
+    if found is None:
         raise ValueInvalid(
             "No appointed key has this fingerprint.", remedy="Give the key itself: 64 digits and letters."
         )
-    return found[0]
+    return found
 
 
 def _say_key(department: str, key: PublicKey) -> None:

@@ -15,6 +15,8 @@ from fedstats.cli.running import home_option, say, say_sections, session_at
 from fedstats.errors import FedstatsError
 
 if TYPE_CHECKING:  # imported when the command runs
+    from collections.abc import Mapping
+
     from fedstats.client.authority import Authority, Record
     from fedstats.client.session import Session
     from fedstats.core.agreement import Agreement
@@ -46,7 +48,7 @@ def use(*, agreement: str | None, purpose: str | None, trust: bool, home: Path |
             _say_choice(session)
             return
         authority = session.authority()
-        record = _signed_or_newest(authority.versions(agreement))
+        record = _meant(authority.versions(agreement), session.home.trust.all())
         if strangers(record.agreement, session.home.trust):
             say_sections(summary(record.agreement))
             meet(record.agreement, session.home.trust, trust=trust)
@@ -63,18 +65,28 @@ def use(*, agreement: str | None, purpose: str | None, trust: bool, home: Path |
 
 
 def _say_choice(session: Session) -> None:
+    from fedstats.client.standing import doubts
+
     config = session.home.config()
     if config.agreement:
         say(f"In use: {config.agreement}" + (f", for {config.purpose}." if config.purpose else "."))
     else:
         say("No agreement is in use yet.")
+    trusted = session.home.trust.all()
     for record in session.authority().records:
-        agreement = record.agreement
+        agreement, doubt = record.agreement, doubts(record, trusted)
         say(f"  {agreement.id} version {agreement.version}: {agreement.title}")
+        if doubt:
+            say(f"    {doubt}")
 
 
-def _signed_or_newest(versions: tuple[Record, ...]) -> Record:
-    return next((record for record in versions if not record.unsigned), versions[0])
+def _meant(versions: tuple[Record, ...], trusted: Mapping[str, str]) -> Record:
+    """The text that rests on the keys trusted here, as far as there are any; of these, one signed by all."""
+    from fedstats.client.standing import best_first, doubts
+
+    best = best_first(versions, trusted)
+    alike = [record for record in best if doubts(record, trusted) == doubts(best[0], trusted)]
+    return next((record for record in alike if not record.unsigned), best[0])
 
 
 def _say_appointment(session: Session, authority: Authority, agreement: Agreement) -> None:

@@ -5,7 +5,9 @@ Nothing here is believed before `wire.authority` verified it against the keys tr
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
@@ -23,9 +25,11 @@ from fedstats.errors import (
 )
 from fedstats.identity.keys import Context, PublicKey, Signed
 from fedstats.wire.authority import Trusted, revoked_keys, unsigned_by, verify_agreement, verify_appointment
-from fedstats.wire.codec import decode_acceptance, decode_appointment, signed_from
+from fedstats.wire.codec import decode_acceptance, decode_appointment, decode_revocation, signed_from
 from fedstats.wire.codec.strict import sha256
 from fedstats.wire.v1 import agreements_pb2, signed_pb2
+
+log = logging.getLogger("fedstats.client")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class Authority:
         for signed in record.acceptances:
             try:
                 note = decode_acceptance(signed.verify(Context.ACCEPTANCE))
-            except FedstatsError:
+            except (FedstatsError, ValueError):
                 continue
             said = (note.at_s, not note.withdrawn)
             if note.agreement == record.hash and (note.department, signed.key.raw) in nodes:
@@ -106,14 +110,14 @@ class Authority:
 
         """
         problem = "No controller appointed your key yet."
-        revoked = revoked_keys(self.revocations, agreement)
+        revoked = self._revoked(agreement)
         for signed in self.appointments:
             appointment = _decoded(signed)
             if appointment is None or appointment.key != key.raw:
                 continue
             try:
                 verify_appointment(signed, AppointedRole.ANALYST, agreement, now_s=now_s, revoked=revoked)
-            except AuthorityError as refusal:
+            except FedstatsError as refusal:
                 problem = refusal.sentence
             else:
                 return signed
@@ -132,18 +136,31 @@ class Authority:
 
         """
         refusal = AppointmentInvalid(f"The key that signed for {department} is not appointed as its node.")
-        revoked = revoked_keys(self.revocations, agreement)
+        revoked = self._revoked(agreement)
         for signed in self.appointments:
             appointment = _decoded(signed)
             if appointment is None or (appointment.department, appointment.key) != (department, key.raw):
                 continue
             try:
                 verify_appointment(signed, AppointedRole.NODE, agreement, now_s=now_s, revoked=revoked)
-            except AuthorityError as problem:
+            except FedstatsError as problem:
                 refusal = AppointmentInvalid(problem.sentence)
             else:
                 return
         raise refusal
+
+    def appointed_key(self, fingerprint: str) -> PublicKey | None:
+        """The key of this fingerprint among those in appointments, whoever made them; None: there is none."""
+        for signed in self.appointments:
+            appointment = _decoded(signed)
+            if appointment is not None and PublicKey(appointment.key).has_fingerprint(fingerprint):
+                return PublicKey(appointment.key)
+        return None
+
+    def _revoked(self, agreement: Agreement) -> frozenset[tuple[str, bytes]]:
+        """What the agreement's own controllers revoked; looking at the key first keeps junk cheap."""
+        keys = {controller.key for controller in agreement.controllers}
+        return revoked_keys((signed for signed in self.revocations if signed.key.raw in keys), agreement)
 
     def _appointed(self, role: AppointedRole, agreement: Agreement) -> Iterable[Appointment]:
         """What the agreement's controllers appointed at any time, expired ones too."""
@@ -153,7 +170,7 @@ class Authority:
                 continue
             try:
                 verify_appointment(signed, role, agreement, now_s=appointment.from_s, revoked=())
-            except AuthorityError:
+            except (AuthorityError, ValueError):
                 continue
             yield appointment
 
@@ -164,7 +181,7 @@ def authority_of(reply: agreements_pb2.AuthorityReply) -> Authority:
     return Authority(
         records=tuple(record for record in records if record is not None),
         appointments=_readable(reply.appointments),
-        revocations=_readable(reply.revocations),
+        revocations=tuple(filter(_is_revocation, _readable(reply.revocations))),
     )
 
 
@@ -213,7 +230,8 @@ def _strangers_met(record: Record, trusted: Trusted) -> KeyUnknown:
 def _record(message: agreements_pb2.AgreementRecord) -> Record | None:
     try:
         agreement = agreement_from_json(message.document)
-    except FedstatsError:
+    except Exception:  # whatever is wrong with one record must not hide all the others
+        log.info("left out an agreement that cannot be read", exc_info=True)
         return None
     signatures = (  # on the wire their payload is left empty: it is the document
         signed_pb2.Signed(payload=message.document, key=m.key, signature=m.signature)
@@ -225,10 +243,8 @@ def _record(message: agreements_pb2.AgreementRecord) -> Record | None:
 def _readable(messages: Iterable[signed_pb2.Signed]) -> tuple[Signed, ...]:
     found = []
     for message in messages:
-        try:
+        with suppress(FedstatsError, ValueError):
             found.append(signed_from(message))
-        except FedstatsError:
-            continue
     return tuple(found)
 
 
@@ -236,5 +252,13 @@ def _decoded(signed: Signed) -> Appointment | None:
     """What an appointment says; None if it is none. Its signature is verified elsewhere."""
     try:
         return decode_appointment(signed.payload)
-    except FedstatsError:
+    except (FedstatsError, ValueError):
         return None
+
+
+def _is_revocation(signed: Signed) -> bool:
+    try:
+        decode_revocation(signed.payload)
+    except (FedstatsError, ValueError):
+        return False
+    return True
