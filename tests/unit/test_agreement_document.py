@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import pytest
-from samples import sample_agreement
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from samples import sample_agreement, sample_dataset
 
 from fedstats.core.agreement_document import (
     agreement_from_json,
@@ -45,6 +48,11 @@ def paths(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
         yield (*path, key)
         if isinstance(value, dict | list):
             yield from paths(value, (*path, key))
+
+
+def value_at(document: Any, path: tuple[Any, ...]) -> Any:
+    """What is at a place in a document."""
+    return value_at(document[path[0]], path[1:]) if path else document
 
 
 @pytest.mark.parametrize("path", list(paths(DOCUMENT)), ids=str)
@@ -114,9 +122,74 @@ def test_decimals_have_one_text(value: str, text: str) -> None:
         {"modes": ()},
         {"title": "two\nlines"},
         {"title": "\u202ereversed"},
+        {"analysts": ("A. Smith@north",)},
+        {"analysts": ("*.smith@north",)},
+        {"analysts": ("@north",)},
+        {"aggregates": ("grouped_sums", "everything")},
     ],
 )
 def test_contradictions_are_refused(changes: dict[str, object]) -> None:
     """An agreement that contradicts itself, or hides text from its reader, cannot exist."""
     with pytest.raises((AgreementInvalid, ValueInvalid)):
         sample_agreement(**changes)
+
+
+@pytest.mark.parametrize("edition", ["2025-09.2", "2025-09.", ".2"])
+def test_an_edition_of_the_schedule_is_no_revision(edition: str) -> None:
+    """A scheduled 2025-09.2 would have the name, and the file, of the first repair of 2025-09."""
+    with pytest.raises(ValueInvalid):
+        replace(sample_dataset(), editions=("2025-09", edition))
+
+
+def full_document() -> Any:
+    """An agreement with every text of it filled in."""
+    document = copy.deepcopy(DOCUMENT)
+    document["opt_out"]["reason"] = "A direction of the Secretary of State."
+    for table in (document["public"], *document["controllers"], *document["datasets"][0]["columns"]):
+        table.update({key: "filled in" for key, value in table.items() if value == ""})
+        table.update({key: ["filled in"] for key, value in table.items() if value == []})
+    return document
+
+
+FULL = full_document()
+TEXTS = [path for path in paths(FULL) if isinstance(value_at(FULL, path), str)]
+UNREADABLE = st.one_of(
+    st.characters(min_codepoint=0, max_codepoint=0x9F, categories=["Cc"]).filter(lambda c: c != "\n"),
+    st.sampled_from("\u00ad\u061c\u180e\u200b\u200e\u200f\u2028\u2029\u2060\ufeff\ufffe\U000e0041"),
+    st.characters(min_codepoint=0x202A, max_codepoint=0x202E),
+    st.characters(min_codepoint=0x2066, max_codepoint=0x2069),
+    st.characters(min_codepoint=0xD800, max_codepoint=0xDFFF, categories=["Cs"]),
+)
+
+
+def test_the_full_document_is_an_agreement() -> None:
+    """The document that the next test spoils is read as long as nobody spoils it."""
+    assert agreement_of(FULL).opt_out.reason.startswith("A direction")
+    assert len(TEXTS) > 80
+
+
+@settings(max_examples=10, deadline=None)
+@pytest.mark.parametrize("path", TEXTS, ids=str)
+@given(character=UNREADABLE, place=st.integers(0, 100))
+def test_no_text_of_an_agreement_commands_a_terminal(
+    path: tuple[Any, ...], character: str, place: int
+) -> None:
+    """A control character, an escape, an override of direction or half a pair is refused in every text."""
+    document = copy.deepcopy(FULL)
+    table, text = value_at(document, path[:-1]), value_at(document, path)
+    at = place % (len(text) + 1)
+    table[path[-1]] = text[:at] + character + text[at:]
+    payload = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    with pytest.raises(AgreementInvalid) as problem:
+        agreement_from_json(payload.encode("utf-8", "surrogatepass"))
+    assert character not in str(problem.value)
+    with pytest.raises(AgreementInvalid) as problem:
+        agreement_from_json(json.dumps(document, sort_keys=True, separators=(",", ":")).encode())
+    assert character not in str(problem.value)
+
+
+def test_the_name_of_an_unknown_key_is_quoted() -> None:
+    """What a terminal would obey is written out where a document's own keys are quoted."""
+    with pytest.raises(AgreementInvalid, match=r"x1b") as problem:
+        agreement_of({**FULL, "\x1b[2J": 1})
+    assert "\x1b" not in str(problem.value)

@@ -132,3 +132,10 @@ def test_the_computation_holds_everything_that_decides_the_answer(changes: dict[
     """Another edition, condition, version or dataset is another computation: a record never answers it."""
     first = codec.computation_hash(Computation.of(QUERY, ORDER))
     assert codec.computation_hash(Computation.of(sample_query(**changes), ORDER)) != first
+
+
+@pytest.mark.parametrize("code", ["FS-", "FS-2140", "FS-\x1b[2J", "FS-21\n", "FS-২১৪", "XX-214", "FS-21x"])
+def test_the_code_of_a_refusal_is_a_code(code: str) -> None:
+    """A node cannot put anything else than FS and three digits where everybody's screen shows a code."""
+    with pytest.raises(MessageInvalid):
+        codec.RefusalNote("north", bytes(32), 1, code, "No.", charged=False)

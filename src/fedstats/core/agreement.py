@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
-from fedstats.core.names import check_agreement, check_department, check_label, check_text
+from fedstats.core.aggregate import KINDS
+from fedstats.core.names import check_agreement, check_analyst, check_department, check_label, check_text
 from fedstats.core.privacy import Mechanism
 from fedstats.core.schema import DEPARTMENT_KEY, Dataset
 from fedstats.core.statistic import Mode
@@ -96,7 +97,8 @@ class OptOutTerms:
     list_age_days_max: int = 30
 
     def __post_init__(self) -> None:
-        """An exemption says why."""
+        """An exemption says why, in readable prose."""
+        check_text(self.reason, what="reason of an exemption from opt-outs")
         if not self.applies and not self.reason:
             raise AgreementInvalid("An agreement that exempts itself from opt-outs says why.")
         if not 1 <= self.list_age_days_max <= LIST_AGE_DAYS_MAX:
@@ -176,6 +178,8 @@ class Agreement:
             raise AgreementInvalid(
                 "An agreement allows at least one mode, one kind of aggregate and one analyst."
             )
+        for kind in self.aggregates:
+            _check_kind(kind)
         for pattern in self.analysts:
             _check_pattern(pattern, self.departments)
 
@@ -220,8 +224,16 @@ def _check_distinct(what: str, names: Iterable[str]) -> None:
         raise AgreementInvalid(sentence)
 
 
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        sentence = f"{kind[:40]!r} is no kind of aggregate; there is {', '.join(KINDS)}."
+        raise AgreementInvalid(sentence)
+
+
 def _check_pattern(pattern: str, departments: Iterable[str]) -> None:
     name, at, department = pattern.partition("@")
-    if not at or not name or department not in departments or department == DEPARTMENT_KEY:
+    if not at or department not in departments or department == DEPARTMENT_KEY:
         sentence = f"{pattern[:60]!r} is no analyst of this agreement: write name@department or *@department."
         raise AgreementInvalid(sentence)
+    if name != "*":
+        check_analyst(name)

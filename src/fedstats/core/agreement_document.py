@@ -47,8 +47,13 @@ def agreement_from_json(payload: bytes) -> Agreement:
         document = json.loads(payload)
     except (ValueError, RecursionError):
         raise AgreementInvalid("The agreement is not JSON.") from None
-    agreement = agreement_of(document)
-    if canonical_json(document_of(agreement)) != payload:
+    try:
+        agreement = agreement_of(document)
+        again = canonical_json(document_of(agreement))
+    except (ValueError, TypeError, ArithmeticError, RecursionError) as problem:  # half a surrogate pair, say
+        sentence = f"The agreement holds a value that cannot be written again ({type(problem).__name__})."
+        raise AgreementInvalid(sentence) from None
+    if again != payload:
         raise AgreementInvalid("The agreement is not in its canonical form.")
     return agreement
 

@@ -14,7 +14,13 @@ _EDITION = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,30}(\.[1-9][0-9]{0,3})?")
 _AGREEMENT = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,47}")
 _PERSON_NAME = re.compile(r"[a-z][a-z0-9.-]{0,63}")
 LABEL_CHARACTERS_MAX = 80
-_LABEL = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]{1,80}")
+# Nothing that a terminal obeys (controls), that reorders or hides what stands beside it (bidirectional marks,
+# zero-width spaces, tags), or that is no character.
+_UNREADABLE = (
+    r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    r"\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f"
+)
+_LABEL = re.compile(rf"[^{_UNREADABLE}]{{1,80}}")
 TEXT_CHARACTERS_MAX = 4_000
 
 
@@ -31,6 +37,14 @@ def check_department(name: str, *, what: str = "department") -> str:
 def check_edition(name: str, *, what: str = "edition") -> str:
     """`name` if it may name an edition, such as 2025-09 or its revision 2025-09.2."""
     return _check(_EDITION, name, what, "letters, digits and -, with an optional revision such as .2")
+
+
+def check_scheduled_edition(name: str) -> str:
+    """`name` if an agreement may schedule it: 2025-09, never 2025-09.2, which a repair at a node would be."""
+    if "." in name:
+        sentence = f"{name[:40]!r} cannot be scheduled: a name with a dot is one of a revision."
+        raise ValueInvalid(sentence)
+    return check_edition(name)
 
 
 def check_agreement(name: str, *, what: str = "agreement") -> str:

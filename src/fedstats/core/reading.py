@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from fractions import Fraction
@@ -100,7 +100,7 @@ class Reader:
     def end(self) -> None:
         """Refuse whatever was not taken: a misspelt key must not pass in silence."""
         if self._rest:
-            raise self.problem(f"has unknown keys: {', '.join(sorted(self._rest))[:200]}")
+            raise self.problem(f"has unknown keys: {_quoted(self._rest)[:200]}")
 
     def __enter__(self) -> Self:
         """Read inside a `with` block, so that leftovers are refused at its end."""
@@ -135,3 +135,8 @@ class Reader:
         if not isinstance(value, kind):
             raise self.problem(rule, key)
         return value
+
+
+def _quoted(keys: Iterable[str]) -> str:
+    """The keys, with whatever a terminal would obey written out."""
+    return ", ".join(key if key.isidentifier() and key.isascii() else ascii(key) for key in sorted(keys))

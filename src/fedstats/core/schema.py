@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fedstats.core.domain import Domain
-from fedstats.core.names import check_edition, check_identifier, check_text, did_you_mean
+from fedstats.core.names import (
+    check_department,
+    check_identifier,
+    check_scheduled_edition,
+    check_text,
+    did_you_mean,
+)
 from fedstats.core.privacy import Contribution, UnitKind
 from fedstats.errors import NameUnknown, ValueInvalid
 
@@ -87,7 +93,10 @@ class Dataset:
         if not 1 <= self.people_max <= 2**40 or not 1 <= self.people_about <= 2**40:
             raise ValueInvalid("people_max and people_about must lie between 1 and 2^40.")
         for edition in self.editions:
-            check_edition(edition)
+            check_scheduled_edition(edition)
+        for holder in self.holders:
+            check_department(holder)
+        check_text(self.description, what="description of a dataset")
 
     def column(self, name: str) -> ColumnDefinition:
         """The definition of a column.

@@ -84,8 +84,7 @@ class Node:
         )
         self._checkpoint = checkpoint
         self._transport = transport
-        self._turn = Lock()
-        self._running: set[str] = set()
+        self._turn, self._running = Lock(), set[str]()
         self._announced: tuple[Acceptance, ...] = ()
         self._revision: int | None = None
         self._trusted: Mapping[str, str] = {}

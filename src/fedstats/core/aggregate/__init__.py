@@ -10,3 +10,6 @@ from fedstats.core.aggregate.grouped_sums import GroupedSums
 
 Aggregate = GroupedSums
 """The union of all kinds; `isinstance` and `match` go over it."""
+
+KINDS = (GroupedSums.kind,)
+"""The names of all kinds, as agreements list them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from fedstats.errors import MessageInvalid
 from fedstats.wire.codec.strict import decode_strictly, sha256, to_bytes
 from fedstats.wire.v1 import query_pb2
 
-CODE_BYTES_MAX = 10
+_CODE = re.compile(r"FS-[0-9]{3}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,11 +48,7 @@ class RefusalNote:
         """A department, a hash, a short code and a readable sentence."""
         check_department(self.department)
         check_text(self.sentence, what="refusal")
-        if (
-            len(self.query) != HASH_BYTES
-            or not self.code.startswith("FS-")
-            or len(self.code) > CODE_BYTES_MAX
-        ):
+        if len(self.query) != HASH_BYTES or _CODE.fullmatch(self.code) is None:
             raise MessageInvalid("A refusal names its query and a code.")
 
 
