@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
@@ -12,12 +13,14 @@ from coordinator_world import ANALYST, CONTROLLERS, NODES, World
 from samples import NOW_S
 
 from fedstats.client.home import Config, Home
+from fedstats.client.jobs import JobStore
 from fedstats.client.joining import introduction, join, open_channel, renew, signing_key
 from fedstats.errors import (
     AlreadyExists,
     CertificateProblem,
     ConfigInvalid,
     FedstatsError,
+    FileProblem,
     NoReplyInTime,
     NotJoined,
     TokenInvalid,
@@ -223,3 +226,31 @@ def test_a_proxy_that_cannot_be_used_is_refused_at_the_door(tmp_path: Path) -> N
     text = token_for(world, ANALYST)
     with pytest.raises(ConfigInvalid, match="http://HOST:PORT"):
         join(Home.at(tmp_path), text, now=world.clock, proxy="proxy.example:8080")
+
+
+def test_what_is_in_a_home_is_for_its_owner_only(tmp_path: Path) -> None:
+    """Under a lax umask new folders and files are closed, and ones that were open are closed at first use."""
+    before = os.umask(0o022)
+    try:
+        home = Home.at(tmp_path / "home")
+        home.folder.mkdir()
+        home.jobs_file.touch(mode=0o644)
+        for _ in range(2):
+            home.prepare()
+            assert JobStore(home.jobs_file).all() == ()
+            assert stat.S_IMODE(home.jobs_file.stat().st_mode) == 0o600
+            for folder in (home.folder, home.folder / "keys"):
+                assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+            home.jobs_file.unlink()
+    finally:
+        os.umask(before)
+
+
+def test_a_folder_of_everybodys_is_no_home(tmp_path: Path) -> None:
+    """A folder such as /tmp is neither used nor closed to the others."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    with pytest.raises(FileProblem, match="shared by everybody"):
+        Home.at(shared).prepare()
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o1777

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
 
+from fedstats.client.private import make_private
 from fedstats.core.names import check_agreement, check_department
 from fedstats.core.reading import Reader
 from fedstats.errors import ConfigInvalid, FileProblem, NotJoined
@@ -18,7 +19,6 @@ from fedstats.identity.peer import Peer, Role
 from fedstats.identity.trust import TrustStore
 
 CONFIG_BYTES_MAX = 100_000
-FOLDER_MODE = 0o700
 ROLES = frozenset({Role.ANALYST, Role.CONTROLLER})
 
 
@@ -124,12 +124,16 @@ class Home:
         return TrustStore(self.folder / "trust.json")
 
     def prepare(self) -> None:
-        """Make the folders, for their owner only; raises FileProblem."""
+        """Make the folders, for their owner only; ones that are there are closed to others.
+
+        Raises
+        ------
+        FileProblem
+            A folder cannot be made, is shared by everybody, or belongs to somebody else.
+
+        """
         for folder in (self.folder, self.folder / "keys", self.state):
-            try:
-                folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            except OSError as problem:
-                raise FileProblem(f"{folder} cannot be made: {problem.strerror}.") from None
+            make_private(folder)
 
     def config(self) -> Config:
         """The configuration; an empty one where there is no file yet.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from fedstats.client.private import keep_private
 from fedstats.errors import FileProblem, JobUnknown
 from fedstats.identity.keys import PublicKey, Signed
 
@@ -141,6 +142,7 @@ class JobStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        keep_private(self._path)  # what SQLite writes beside it has the same mode
         try:
             database = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
         except sqlite3.Error as problem:
