@@ -19,6 +19,7 @@ from fedstats.identity.keys import Context, Signed
 from fedstats.identity.trust import TrustStore
 from fedstats.node import hearing
 from fedstats.node.agreements import Agreements, Standing
+from fedstats.node.datasets import held_datasets
 from fedstats.node.state import State
 from fedstats.wire.codec import encode_revocation, signed_to
 from fedstats.wire.v1 import agreements_pb2, signed_pb2
@@ -258,6 +259,7 @@ def test_a_decoy_is_in_nobodys_way(agreements: Agreements, trust: TrustStore) ->
     forged = agreements_pb2.AgreementRecord(document=document, signatures=[signed])
     agreements.learn(reply(decoy(mine), record(mine), forged, decoy(replace(mine, version=9))))
     assert agreements.proposal("RTT-2026").agreement == mine
+    assert held_datasets(agreements.all(), "north")[0].standing.agreement == mine
     assert agreements.accept("RTT-2026", 1, yes, now_s=NOW_S)
     assert agreements.in_force("RTT-2026", 1) == mine
     with pytest.raises(AgreementNotInForce, match="own controller"):

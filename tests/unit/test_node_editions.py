@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import replace
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from one_node import Analyst, make_home, open_node, refusal_of, release_of, sample_mapping
+from one_node import Analyst, ReferenceEngine, make_home, open_node, refusal_of, release_of, sample_mapping
 from samples import NOW_S, sample_agreement, sample_dataset, sample_query
 
 from fedstats.core.agreement import Agreement, OptOutTerms
 from fedstats.core.domain import Numbers
-from fedstats.core.schema import ColumnDefinition
-from fedstats.errors import EditionExists, EditionMissing, OptOutListProblem
+from fedstats.core.schema import ColumnDefinition, Dataset
+from fedstats.engines import EditionOrder, EditionReport, Resources
+from fedstats.engines.mapping import DatasetMapping
+from fedstats.errors import AgreementNotInForce, EditionExists, EditionMissing, OptOutListProblem
 from fedstats.node.editions import opt_outs_to_apply
 from fedstats.node.service import Node
 
@@ -115,6 +118,63 @@ def test_leaving_deletes_the_rows(node: Node) -> None:
     node.withdraw("RTT-2026")
     assert not path.exists()
     assert node.editions.all() == ()
+
+
+@dataclass
+class Slow(ReferenceEngine):
+    """An engine that lets something happen while it makes an edition, before or after the file is there."""
+
+    meanwhile: Callable[[], None] = lambda: None
+    file_first: bool = True
+
+    def make_edition(
+        self, mapping: DatasetMapping, dataset: Dataset, order: EditionOrder, resources: Resources
+    ) -> EditionReport:
+        """The file, and what happens meanwhile."""
+        if not self.file_first:
+            self.meanwhile()
+            order.into.parent.mkdir(parents=True, exist_ok=True)
+        report = super().make_edition(mapping, dataset, order, resources)
+        if self.file_first:
+            self.meanwhile()
+            order.into.parent.mkdir(parents=True, exist_ok=True)
+            order.into.write_text("published at the very moment")
+        return report
+
+
+@pytest.mark.parametrize("file_first", [True, False])
+def test_leaving_while_an_edition_is_made_leaves_no_rows(
+    node: Node, tmp_path: Path, *, file_first: bool
+) -> None:
+    """The refresh that was running fails, and neither its file nor a line of the index is left."""
+    engine = Slow(meanwhile=lambda: node.withdraw("RTT-2026"), file_first=file_first)
+    bench = replace(node.bench, engine=engine)
+    mapping = sample_mapping(tmp_path)
+    with pytest.raises(AgreementNotInForce, match="left"):
+        node.editions.refresh(sample_agreement(), mapping, "2025-10", bench, revise=False, now_s=NOW_S)
+    assert node.editions.all() == ()
+    assert [path for path in node.home.editions.rglob("*") if path.is_file()] == []
+
+
+def test_no_edition_is_made_for_what_was_not_accepted(node: Node, tmp_path: Path) -> None:
+    """Before the department accepted, and after it left, the source is not even read."""
+    engine = Slow(meanwhile=lambda: pytest.fail("the source was read"), file_first=False)
+    bench = replace(node.bench, engine=engine)
+    node.withdraw("RTT-2026")
+    for agreement in (sample_agreement(), sample_agreement(id="OTHER")):
+        with pytest.raises(AgreementNotInForce):
+            node.editions.refresh(
+                agreement, sample_mapping(tmp_path), "2025-10", bench, revise=False, now_s=NOW_S
+            )
+
+
+def test_the_folders_of_editions_are_the_nodes_own(node: Node, tmp_path: Path) -> None:
+    """Every folder on the way to the rows can be entered by the node's account only."""
+    node.home.editions.chmod(0o755)
+    refresh(node, tmp_path, "2025-10")
+    folders = [node.home.editions, *(path for path in node.home.editions.rglob("*") if path.is_dir())]
+    assert len(folders) == 3
+    assert os.name != "posix" or {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
 
 
 def test_what_a_dead_refresh_left_is_in_nobodys_way(node: Node, tmp_path: Path) -> None:

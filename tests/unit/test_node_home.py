@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -227,3 +228,16 @@ def test_a_deadline_ends_a_query(tmp_path: Path) -> None:
         Policy(state).check(query, now_s=NOW_S)
         with pytest.raises(DeadlinePassed):
             Policy(state).check(query, now_s=NOW_S + 1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+def test_a_folder_that_was_there_is_closed_to_others(tmp_path: Path) -> None:
+    """Whoever made the folder beforehand, and with whichever mode: only the node's account enters it."""
+    home = Home(tmp_path / "home")
+    for folder in (home.path, home.node_key.parent, home.editions):
+        folder.mkdir()
+        folder.chmod(0o755)
+    home.create("north")
+    folders = [home.path, *(path for path in home.path.iterdir() if path.is_dir())]
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+    assert len(folders) == 4

@@ -20,9 +20,12 @@ class Held:
 
 
 def held_datasets(standings: Iterable[Standing], department: str) -> tuple[Held, ...]:
-    """The datasets of every agreement in its newest accepted version, or else its newest proposal."""
+    """The datasets of every agreement in its newest accepted version, or else its newest proposal.
+
+    A proposal that the department's own controller signed goes before whatever else has its name.
+    """
     newest: dict[str, Standing] = {}
-    for standing in sorted(standings, key=_precedence):
+    for standing in sorted(standings, key=lambda standing: _precedence(standing, department)):
         newest[standing.agreement.id] = standing
     return tuple(
         Held(standing, dataset)
@@ -67,7 +70,8 @@ def find_dataset(held: Iterable[Held], name: str, *, agreement: str = "") -> Hel
     )
 
 
-def _precedence(standing: Standing) -> tuple[bool, int]:
-    """Later is better: accepted before proposed, then the higher version."""
+def _precedence(standing: Standing, department: str) -> tuple[bool, bool, int]:
+    """Later is better: accepted before proposed, signed by the own controller, then the higher version."""
     accepted = standing.accepted_s is not None and standing.withdrawn_s is None
-    return accepted, standing.agreement.version
+    signed = department not in {*standing.unsigned, *standing.untrusted}
+    return accepted, signed, standing.agreement.version

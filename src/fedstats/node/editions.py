@@ -7,6 +7,7 @@ makes a revision (`2025-09.2`); from then on the older one answers nothing new, 
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,12 @@ from fedstats.core.rules import base_edition
 from fedstats.core.schema import Dataset
 from fedstats.engines import EditionOrder, EditionReport, definition_hash
 from fedstats.engines.mapping import DatasetMapping
-from fedstats.errors import EditionExists, EditionMissing, FileProblem, OptOutListProblem
+from fedstats.errors import AgreementNotInForce, EditionExists, EditionMissing, FileProblem, OptOutListProblem
 from fedstats.node.computing import Workbench
+from fedstats.node.home import make_private
 from fedstats.node.state import State
 from fedstats.wire.v1 import nodes_pb2
 
-FOLDER_MODE = 0o700
 DAY_S = 86_400
 
 
@@ -136,6 +137,8 @@ class Editions:
 
         Raises
         ------
+        AgreementNotInForce
+            The department has not accepted the agreement, or left it, perhaps while the edition was made.
         EditionMissing
             The agreement's schedule does not name it.
         EditionExists
@@ -151,18 +154,26 @@ class Editions:
             named = ", ".join(dataset.editions)
             raise EditionMissing(f"The schedule of {dataset.name} in {agreement.id} names {named}.")
         opt_outs = opt_outs_to_apply(agreement, mapping, now_s=now_s)
+        with self._state.look() as sqlite:
+            _check_accepted(sqlite, agreement.id)
         revision = self._revisions(agreement.id, dataset.name, base) + 1
         if revision > 1 and not revise:
             raise EditionExists(f"Edition {base} of {dataset.name} exists, and editions never change.")
         path = self._path(agreement.id, dataset.name, base, revision)
-        path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        for folder in (self._folder, path.parent.parent, path.parent):
+            make_private(folder)
         path.unlink(missing_ok=True)  # left by a refresh that died: the index knows nothing of it
         order = EditionOrder(edition_name(base, revision), bench.key, now_s, path, opt_outs)
         report = bench.engine.make_edition(mapping, dataset, order, bench.resources)
         definition = definition_hash(dataset)
         row = (agreement.id, dataset.name, base, revision, definition, opt_outs is not None, now_s)
-        with self._state.change() as sqlite:
-            sqlite.execute("INSERT INTO edition VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        try:
+            with self._state.change() as sqlite:
+                _check_accepted(sqlite, agreement.id)  # a withdrawal meanwhile deleted what it found
+                sqlite.execute("INSERT INTO edition VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        except BaseException:
+            path.unlink(missing_ok=True)  # rows that no index knows would outlive a withdrawal
+            raise
         if revision > 1:  # people who opted out meanwhile are in the older file
             self._path(agreement.id, dataset.name, base, revision - 1).unlink(missing_ok=True)
         return self._edition(row), report
@@ -204,6 +215,18 @@ class Editions:
 
     def _path(self, agreement: str, dataset: str, base: str, revision: int) -> Path:
         return self._folder / agreement / dataset / f"{edition_name(base, revision)}.duckdb"
+
+
+def _check_accepted(sqlite: sqlite3.Connection, agreement: str) -> None:
+    accepted = sqlite.execute(
+        "SELECT 1 FROM agreement WHERE id = ? AND accepted_s IS NOT NULL AND withdrawn_s IS NULL",
+        (agreement,),
+    )
+    if accepted.fetchone() is None:
+        raise AgreementNotInForce(
+            f"The department has not accepted {agreement}, or has left it: it keeps no edition.",
+            remedy=f"Type: fedstats agreement accept {agreement}",
+        )
 
 
 def opt_outs_to_apply(agreement: Agreement, mapping: DatasetMapping, *, now_s: int) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +87,8 @@ class Home:
     def create(self, department: str, *, key: SigningKey | None = None) -> None:
         """Make whatever of the folder is not there: keys, an empty ledger, an empty state.
 
-        Nothing that exists is touched, so a sitting that was broken off can be repeated.
+        Nothing that exists is touched, so a sitting that was broken off can be repeated; only a folder that
+        others may enter is closed to them.
 
         Raises
         ------
@@ -94,14 +96,8 @@ class Home:
             The folder cannot be written, or belongs to another department's node.
 
         """
-        try:
-            for folder in (self.path, self.node_key.parent, self.certificate.parent, self.editions):
-                folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        except OSError as problem:
-            raise FileProblem(
-                f"{problem.filename} cannot be made: {problem.strerror}.",
-                remedy="Run as the account of the node, or name another folder with --home.",
-            ) from None
+        for folder in (self.path, self.node_key.parent, self.certificate.parent, self.editions):
+            make_private(folder)
         # The key last: a folder with a key has everything else, so a ledger that is missing later was lost.
         if not self.node_key.exists():
             State.make(self.state, department)
@@ -151,6 +147,26 @@ class Home:
         """Return if there is a node in this folder; raises NotJoined."""
         if not self.node_key.exists():
             raise NotJoined(f"There is no node in {self.path}.", remedy=_JOIN)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that its own account only can enter, or close one that others could enter.
+
+    Raises
+    ------
+    FileProblem
+        It cannot be made, or belongs to another account.
+
+    """
+    try:
+        folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        if stat.S_IMODE(folder.stat().st_mode) & ~FOLDER_MODE:
+            folder.chmod(FOLDER_MODE)
+    except OSError as problem:
+        raise FileProblem(
+            f"{problem.filename} cannot be made for this account only: {problem.strerror}.",
+            remedy="Run as the account of the node, or name another folder with --home.",
+        ) from None
 
 
 _JOIN = "Ask whoever runs the coordinator for a token and type: fedstats node join TOKEN"
