@@ -37,6 +37,7 @@ def demo(*, keep: bool, pathways: int, folder: Path | None) -> None:
     """
     from rich.console import Console
 
+    from fedstats.demo.processes import ending_on_signals
     from fedstats.demo.story import tell
 
     console = Console(highlight=False)
@@ -45,9 +46,10 @@ def demo(*, keep: bool, pathways: int, folder: Path | None) -> None:
         if folder.exists() and any(folder.iterdir()):
             raise AlreadyExists(f"{folder} is not empty.", remedy="Name an empty or a new folder.")
         folder.mkdir(parents=True, exist_ok=True)
-        tell(folder, console, pathways_per_trust=pathways, keep=wait)
+        with ending_on_signals():
+            tell(folder, console, pathways_per_trust=pathways, keep=wait)
         return
-    with tempfile.TemporaryDirectory(prefix="fedstats-demo-") as made:
+    with ending_on_signals(), tempfile.TemporaryDirectory(prefix="fedstats-demo-") as made:
         tell(Path(made), console, pathways_per_trust=pathways, keep=wait)
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Self
 
 from fedstats.errors import InternalError
 
 STOP_S_MAX = 10.0
+ENDING_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+)  # Windows has no hang-up
 
 
 @dataclass
@@ -92,6 +96,26 @@ class Processes:
         if not lines or not lines[0]:
             raise InternalError(f"The demo's {name} did not start: see {self.logs / name}.log.")
         return lines[0].strip()
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """Let the signals that ask a process to end raise SystemExit, so that `with` blocks end what they hold.
+
+    Python would die of them at once, and everything that the demo started would run on. For the main thread.
+    """
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        for each in ENDING_SIGNALS:
+            signal.signal(each, signal.SIG_IGN)  # the blocks are being left: nothing may break that off
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in ENDING_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def command(arguments: Sequence[str]) -> list[str]:
