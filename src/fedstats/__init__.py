@@ -26,7 +26,7 @@ def connect(home: str | Path | None = None) -> Session:
     Raises
     ------
     NotJoined
-        The home has joined no federation: `fedstats join TOKEN` first.
+        The home has joined no federation: `fedstats join -` first.
 
     """
     from fedstats.client.session import connect as open_session

@@ -126,7 +126,7 @@ class NotJoined(UsageError):
 
     code = "FS-103"
     title = "This computer has not joined a federation yet."
-    remedy = "Ask whoever runs the coordinator for a token and type: fedstats join TOKEN"
+    remedy = "Ask whoever runs the coordinator for a token, and paste it after typing: fedstats join -"
 
 
 class ExtraMissing(UsageError):

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import select
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,7 +82,7 @@ def test_an_error_is_one_line_on_stderr(tmp_path: Path) -> None:
     result = run("query", "SELECT COUNT(*) FROM rtt", "--epsilon", "1", home=tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("FS-103 ")
-    assert result.stderr.endswith("fedstats join TOKEN\n")
+    assert result.stderr.endswith("fedstats join -\n")
     assert len(result.stderr.splitlines()) == 1
 
 
@@ -180,6 +185,31 @@ def test_joining_says_what_to_do_next(tmp_path: Path) -> None:
     assert run("join", "fedstats1.broken", home=tmp_path).exit_code == 4
     assert run("join", "-", home=tmp_path, typed="fedstats1.broken\n").exit_code == 4
     assert world.home.config().name == "a.smith"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no pseudo-terminals")
+def test_a_pasted_token_is_not_shown(tmp_path: Path) -> None:
+    """At a terminal `join -` asks for the token and echoes nothing of it."""
+    controlling, terminal = pty.openpty()
+    words = [sys.executable, "-m", "fedstats", "join", "-", "--home", str(tmp_path / "home")]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=terminal, stdout=pipe, stderr=pipe, start_new_session=True) as joining:
+        assert joining.stderr is not None
+        prompt = b""
+        while not prompt.endswith(b": "):  # typed earlier, it would be thrown away
+            byte = joining.stderr.read(1)
+            assert byte, prompt
+            prompt += byte
+        os.write(controlling, b"fedstats1.broken\n")
+        printed, failed = joining.communicate(timeout=60)
+    echoed, _, _ = select.select([controlling], [], [], 0)
+    os.close(terminal)
+    os.close(controlling)
+    assert joining.returncode == 4
+    assert b"The token" in prompt
+    assert b"FS-304" in failed
+    assert b"broken" not in printed + failed
+    assert echoed == []
 
 
 def test_what_cannot_work_is_said_before_anything_is_asked(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def test_a_home_that_has_not_joined_says_so(tmp_path: Path) -> None:
     """Without a federation there is nothing to talk to, and the error says how to get one."""
     with pytest.raises(NotJoined, match="has not joined") as caught:
         open_channel(Home.at(tmp_path), now=lambda: float(NOW_S))
-    assert "fedstats join TOKEN" in caught.value.advice
+    assert "fedstats join -" in caught.value.advice
 
 
 def test_the_configuration_survives_and_is_strict(tmp_path: Path) -> None:

@@ -24,8 +24,13 @@ from fedstats.identity.peer import Peer, Role
 def join(*, token: str | None, proxy: str, home: Path | None) -> None:
     """Join a federation with a token, as an analyst or a controller.
 
-    Whoever runs the coordinator gives you the TOKEN; it works once. Your keys are made on this computer
-    and never leave it. Write - for TOKEN to read it from standard input.
+    Whoever runs the coordinator gives you a token, which works once. Type
+
+      fedstats join -
+
+    and paste it, or give it on standard input: what is typed as TOKEN is seen by everybody on this
+    computer for as long as the command runs, and stays in the shell's history. Your keys are made on
+    this computer and never leave it.
 
     Without a TOKEN, say how this computer has joined.
     """
@@ -36,13 +41,21 @@ def join(*, token: str | None, proxy: str, home: Path | None) -> None:
         config = found.joined_config()
         peer = Peer(Role(config.role), config.name)
     else:
-        text = sys.stdin.read() if token == "-" else token  # noqa: S105 # not a password, but its placeholder
-        peer = join_federation(found, text, now=time.time, proxy=proxy)
+        peer = join_federation(found, _text_of(token), now=time.time, proxy=proxy)
     say(f"Joined the federation at {found.config().address} as {peer.role.value} {peer.name}.")
     if peer.role is Role.ANALYST:
         _say_next_to_analyst(home, peer.name)
     else:
         say("Make the controller's key, if there is none yet:  fedstats controller init " + peer.name)
+
+
+def _text_of(token: str) -> str:
+    """The token itself; `-` stands for what is pasted at a terminal, not shown, or comes through a pipe."""
+    if token != "-":  # noqa: S105 # not a password, but its placeholder
+        return token
+    if sys.stdin.isatty():
+        return str(click.prompt("The token (it is not shown)", hide_input=True, err=True))
+    return sys.stdin.read()
 
 
 def _say_next_to_analyst(home: Path | None, name: str) -> None:

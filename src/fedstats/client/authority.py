@@ -123,7 +123,7 @@ class Authority:
                 return signed
         raise NotAuthorised(
             problem,
-            remedy="Give your organisation's controller the line that this prints: fedstats join --show",
+            remedy="Give your organisation's controller the line that this prints: fedstats join",
         )
 
     def check_node(self, agreement: Agreement, department: str, key: PublicKey, *, now_s: int) -> None:

@@ -147,7 +147,7 @@ def _check_meant_for(home: Home, config: Config, token: Token) -> None:
     if config.joined and (config.role, config.name) != (token.role.value, token.name):
         raise AlreadyExists(
             f"{home.folder} has joined as {config.role} {config.name} already.",
-            remedy="Join with another folder: fedstats join TOKEN --home FOLDER",
+            remedy="Join with another folder: fedstats join - --home FOLDER",
         )
 
 

@@ -287,7 +287,7 @@ class Session:
         if not path.exists():
             raise FileProblem(
                 f"There is no analyst's key in {path.parent}.",
-                remedy="Join as an analyst: fedstats join TOKEN",
+                remedy="Join as an analyst: fedstats join -",
             )
         return read_signing_key(path)
 
