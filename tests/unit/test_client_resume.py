@@ -18,7 +18,8 @@ from fedstats.client.jobs import JobState
 from fedstats.client.session import Session, connect
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
 from fedstats.core.estimate import Estimate, Interval, Table, TableRow, Value
-from fedstats.core.expression import Call, Column, Expression, NumberLiteral, Op
+from fedstats.core.expression import Column, Expression
+from fedstats.core.grid import Grid
 from fedstats.core.statistic import Ask, Round, RoundResult
 from fedstats.errors import JobUnknown, NetworkError, NotAnswered, RoundConflict
 from fedstats.identity.key_files import write_key
@@ -34,7 +35,7 @@ COUNT = "SELECT COUNT(*) AS n FROM rtt"
 
 @dataclass(frozen=True, slots=True)
 class Twice:
-    """Counts people below an age, then below an age that the first count gives."""
+    """Adds up ages clipped at a bound, then at a bound that the first sum gives."""
 
     name: ClassVar[str] = "twice"
     version: ClassVar[str] = "1"
@@ -48,20 +49,17 @@ class Twice:
         del ask
         half = Fraction(1, 2)
         if not history:
-            older = Call(Op.LESS, (Column("age"), NumberLiteral(Fraction(self.threshold))))
-            return Round((GroupedSums((), (_share(older),)),), half)
+            return Round((GroupedSums((), (_clipped(self.threshold),)),), half)
         totals = [float(result.total[0][0][0]) for result in history]
         if len(history) == 1:
-            lower = Call(Op.LESS, (Column("age"), NumberLiteral(Fraction(int(totals[0]) % 97))))
-            return Round((GroupedSums((), (_share(lower),)),), half)
+            return Round((GroupedSums((), (_clipped(1 + int(totals[0]) % 97),)),), half)
         cells = tuple(Value(total, Interval(total - 1, total + 1)) for total in totals)
         return Estimate((Table("twice", (), ("first", "second"), (TableRow((), cells),)),))
 
 
-def _share(condition: Expression) -> Measure:
-    """The rows for which a condition holds."""
-    case = Call(Op.CASE, (condition, NumberLiteral(Fraction(1))))
-    return Measure(MeasureKind.ROWS, case)
+def _clipped(bound: int) -> Measure:
+    """The sum of ages, clipped; later rounds may move the bound, and nothing that the query announced."""
+    return Measure(MeasureKind.SUM, Column("age"), Grid(Fraction(0), Fraction(1), bound))
 
 
 def total(session: Session, job: str) -> float:

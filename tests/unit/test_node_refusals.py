@@ -92,7 +92,7 @@ TASKS = {
     "a revision that is not here": ("FS-208", ANALYST.task(sample_query(edition="2025-09.2"))),
     "another mechanism": (
         "FS-203",
-        ANALYST.task(sample_query(loss=MechanismLoss(Mechanism.LAPLACE, Fraction(1, 100)))),
+        ANALYST.task(sample_query(loss=MechanismLoss(Mechanism.LAPLACE, Fraction(1, 128)))),
     ),
     "more than one query may lose": (
         "FS-203",

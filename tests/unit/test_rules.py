@@ -8,12 +8,14 @@ from fractions import Fraction
 import pytest
 from samples import TODAY, sample_agreement, sample_order, sample_query, sample_round
 
-from fedstats.core.expression import Call, CategoryLiteral, Column, Op
+from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
+from fedstats.core.expression import Call, CategoryLiteral, Column, NumberLiteral, Op
+from fedstats.core.grid import Grid
 from fedstats.core.privacy import Contribution, Mechanism, MechanismLoss
 from fedstats.core.query import Scope
 from fedstats.core.rules import budget_of, check_query, check_round, query_cap_of
-from fedstats.core.statistic import Mode
-from fedstats.errors import AgreementNotInForce, OutsideAgreement, OutsideScope
+from fedstats.core.statistic import Mode, Round
+from fedstats.errors import AgreementNotInForce, OutsideAgreement, OutsideScope, ValueInvalid
 
 AGREEMENT = sample_agreement()
 HASH = bytes(32)
@@ -120,4 +122,36 @@ def test_a_condition_that_does_not_fit_the_definition_is_refused() -> None:
     where = Call(Op.EQUAL, (Column("sex"), CategoryLiteral("probe")))
     query = sample_query(where=where, scope=Scope.of(sample_round().aggregates, where))
     with pytest.raises(OutsideAgreement):
+        check_round(AGREEMENT, query, sample_order(HASH))
+
+
+def test_a_measure_with_another_literal_is_outside_the_scope() -> None:
+    """A literal chosen after seeing totals is refused, also inside a measure of announced columns."""
+    probe = Call(Op.EQUAL, (Column("age"), NumberLiteral(Fraction(52))))
+    measure = Measure(MeasureKind.SUM, probe, Grid(Fraction(0), Fraction(1), 1))
+    order = sample_order(
+        HASH, number=1, totals_before=bytes(32), round=Round((GroupedSums((), (measure,)),)).normalised()
+    )
+    with pytest.raises(OutsideScope, match="measures"):
+        check_round(AGREEMENT, sample_query(), order)
+
+
+def test_losses_and_shares_lie_on_a_grid() -> None:
+    """Amounts are multiples of 2^-40 and shares of 2^-20, or the ledger's exact sums would grow for ever."""
+    with pytest.raises(ValueInvalid, match="2\\^-40"):
+        sample_query(loss=MechanismLoss(Mechanism.GAUSSIAN, Fraction(1, 3)))
+    third = Round(sample_round().aggregates, Fraction(1, 3))
+    with pytest.raises(ValueInvalid, match="normal form"):
+        sample_order(HASH, round=third)
+    assert sample_order(HASH, round=third.normalised()).round.share == Fraction(2**20 // 3, 2**20)
+
+
+def test_values_of_in_are_compared_at_one_step() -> None:
+    """A list of coprime fractions that no engine can compare is refused by the rules, before any charge."""
+    values = tuple(
+        NumberLiteral(Fraction(1, p)) for p in (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53)
+    )
+    where = Call(Op.IN, (Column("age"), *values))
+    query = sample_query(where=where, scope=Scope.of(sample_round().aggregates, where))
+    with pytest.raises(OutsideAgreement, match="62 bits"):
         check_round(AGREEMENT, query, sample_order(HASH))

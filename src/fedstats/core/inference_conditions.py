@@ -87,6 +87,9 @@ def one_of(args: Args, domains: Domains) -> Domain:
         raise ExpressionInvalid("IN takes a list of written values: sex IN ('F', 'M').")
     for arg, domain in zip(args[1:], domains[1:], strict=True):
         _check_comparable((args[0], arg), domains[0], domain)
+    numbers = [domain for domain in domains if isinstance(domain, Numbers)]
+    if numbers:
+        aligned_step(numbers)  # engines compare all of them at one common step
     return Truth(nullable=domains[0].nullable)
 
 

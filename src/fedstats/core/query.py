@@ -9,7 +9,7 @@ from typing import Self
 from fedstats.core.aggregate import Aggregate
 from fedstats.core.expression import Expression, columns_of, normalise, order_key
 from fedstats.core.names import check_agreement, check_department, check_edition, check_identifier, check_text
-from fedstats.core.privacy import Contribution, MechanismLoss
+from fedstats.core.privacy import RHO_STEP, Contribution, MechanismLoss
 from fedstats.core.statistic import Mode, Round
 from fedstats.errors import OutsideScope, ValueInvalid
 
@@ -26,6 +26,7 @@ class Scope:
     columns: tuple[str, ...]
     keys: tuple[Expression, ...]
     aggregates: tuple[str, ...]
+    measures: tuple[Expression, ...] = ()
 
     @classmethod
     def of(cls, aggregates: Iterable[Aggregate], where: Expression | None) -> Self:
@@ -34,7 +35,18 @@ class Scope:
         columns = columns_of(where).union(*(aggregate.columns() for aggregate in listed))
         keys = {normalise(key) for aggregate in listed for key in aggregate.keys}
         kinds = {aggregate.kind for aggregate in listed}
-        return cls(tuple(sorted(columns)), tuple(sorted(keys, key=order_key)), tuple(sorted(kinds)))
+        measured = {
+            normalise(measure.expression)
+            for aggregate in listed
+            for measure in aggregate.measures
+            if measure.expression is not None
+        }
+        return cls(
+            tuple(sorted(columns)),
+            tuple(sorted(keys, key=order_key)),
+            tuple(sorted(kinds)),
+            tuple(sorted(measured, key=order_key)),
+        )
 
     def check(self, aggregates: Iterable[Aggregate], where: Expression | None) -> None:
         """Refuse what goes beyond it.
@@ -57,6 +69,8 @@ class Scope:
                 raise OutsideScope(sentence)
         if set(asked.keys) - set(self.keys):
             raise OutsideScope("The round groups by a key that the query did not announce.")
+        if set(asked.measures) - set(self.measures):  # their literals could be chosen after seeing totals
+            raise OutsideScope("The round measures an expression that the query did not announce.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +117,8 @@ class Query:
             raise ValueInvalid("The version or the number of rounds is out of range.")
         if not 0 <= self.deadline_s < 2**40 or len(self.nonce) != NONCE_BYTES:
             raise ValueInvalid("The deadline or the nonce of the query is out of range.")
+        if self.loss.amount % RHO_STEP:  # other denominators would make the ledger's exact sums grow for ever
+            raise ValueInvalid("The loss of a query is a multiple of 2^-40.")
 
 
 @dataclass(frozen=True, slots=True)

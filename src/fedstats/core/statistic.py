@@ -17,6 +17,8 @@ from fedstats.core.schema import Dataset
 from fedstats.errors import ValueInvalid
 
 AGGREGATES_MAX = 8
+SHARE_STEP = Fraction(1, 2**20)
+"""Shares of a loss are signed as multiples of this, so that exact sums of charges stay short."""
 
 
 class Mode(Enum):
@@ -59,12 +61,19 @@ class Round:
             raise ValueInvalid("The weights of a round's measures must add up to 1.")
 
     def normalised(self) -> Round:
-        """The one round that stands for all orders of writing it."""
+        """The one round that stands for all orders of writing it, with its share rounded down to the grid.
+
+        Raises
+        ------
+        ValueInvalid
+            The share is less than 2^-20.
+
+        """
         aggregates = sorted(
             (aggregate.normalised() for aggregate in self.aggregates),
             key=lambda a: repr((a.keys, a.measures)),
         )
-        return Round(tuple(aggregates), self.share)
+        return Round(tuple(aggregates), self.share // SHARE_STEP * SHARE_STEP)
 
 
 Vectors = tuple[tuple[Integers, ...], ...]

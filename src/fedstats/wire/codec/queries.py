@@ -97,6 +97,7 @@ def _query_to(query: Query) -> query_pb2.Query:
             columns=query.scope.columns,
             keys=[expression_to(key) for key in query.scope.keys],
             aggregates=query.scope.aggregates,
+            measures=[expression_to(measure) for measure in query.scope.measures],
         ),
         loss=query_pb2.Loss(
             mechanism=_MECHANISMS[query.loss.mechanism], amount=rational_to(query.loss.amount)
@@ -124,6 +125,7 @@ def _query_from(message: query_pb2.Query) -> Query:
             tuple(message.scope.columns),
             tuple(expression_from(key) for key in message.scope.keys),
             tuple(message.scope.aggregates),
+            tuple(expression_from(measure) for measure in message.scope.measures),
         ),
         loss=MechanismLoss(
             _known(_MECHANISMS_BACK, message.loss.mechanism), rational_from(message.loss.amount)

@@ -179,14 +179,16 @@ class Contribution(_message.Message):
     def __init__(self, rows_max: _Optional[int] = ..., cells_max: _Optional[int] = ..., departments_max: _Optional[int] = ...) -> None: ...
 
 class Scope(_message.Message):
-    __slots__ = ("columns", "keys", "aggregates")
+    __slots__ = ("columns", "keys", "aggregates", "measures")
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
     KEYS_FIELD_NUMBER: _ClassVar[int]
     AGGREGATES_FIELD_NUMBER: _ClassVar[int]
+    MEASURES_FIELD_NUMBER: _ClassVar[int]
     columns: _containers.RepeatedScalarFieldContainer[str]
     keys: _containers.RepeatedCompositeFieldContainer[Expression]
     aggregates: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, columns: _Optional[_Iterable[str]] = ..., keys: _Optional[_Iterable[_Union[Expression, _Mapping]]] = ..., aggregates: _Optional[_Iterable[str]] = ...) -> None: ...
+    measures: _containers.RepeatedCompositeFieldContainer[Expression]
+    def __init__(self, columns: _Optional[_Iterable[str]] = ..., keys: _Optional[_Iterable[_Union[Expression, _Mapping]]] = ..., aggregates: _Optional[_Iterable[str]] = ..., measures: _Optional[_Iterable[_Union[Expression, _Mapping]]] = ...) -> None: ...
 
 class StatisticLabel(_message.Message):
     __slots__ = ("name", "version", "parameters")
