@@ -31,11 +31,12 @@ NODE = Peer(Role.NODE, "gstt")
 LIMIT_BYTES = 16 * 1024 * 1024
 
 ALL = frozenset(Role)
-WHOAMI = Method("/test.Wire/WhoAmI", BytesValue, StringValue, roles=ALL)
+WHOAMI = Method("/test.Wire/WhoAmI", BytesValue, StringValue, roles=ALL, request_bytes_max=LIMIT_BYTES)
 NODES_ONLY = Method("/test.Wire/NodesOnly", BytesValue, StringValue, roles=frozenset({Role.NODE}))
 FAIL = Method("/test.Wire/Fail", StringValue, StringValue, roles=ALL)
 LEASE = Method("/test.Wire/Lease", BytesValue, StringValue, roles=ALL, timeout_s=60, long_poll=True)
-ECHO = Method("/test.Wire/Echo", BytesValue, BytesValue, roles=ALL)
+ECHO = Method("/test.Wire/Echo", BytesValue, BytesValue, roles=ALL, request_bytes_max=LIMIT_BYTES)
+SMALL = Method("/test.Wire/Small", BytesValue, StringValue, roles=ALL, request_bytes_max=1_000)
 UNKNOWN = Method("/test.Wire/Unknown", BytesValue, StringValue, roles=ALL)
 
 Result = TypeVar("Result")
@@ -80,6 +81,7 @@ class Service:
         return {
             WHOAMI: self.whoami,
             NODES_ONLY: self.whoami,
+            SMALL: self.whoami,
             ECHO: self.echo,
             FAIL: self.fail,
             LEASE: self.lease,

@@ -13,6 +13,7 @@ from fedstats.identity.peer import Role
 
 TIMEOUT_S = 20.0
 TIMEOUT_S_MAX = 600.0
+REQUEST_BYTES_MAX = 64 * 1024
 
 Request = TypeVar("Request", bound=Message)
 Reply = TypeVar("Reply", bound=Message)
@@ -26,7 +27,8 @@ class Method(Generic[Request, Reply]):
 
     `roles` is the first door: the server turns every other certificate away before the service sees the call.
     A long poll (`long_poll`) may be held open until something happens; `timeout_s` must exceed what the
-    service waits, and the server ends it at once when it stops.
+    service waits, and the server ends it at once when it stops. A request larger than `request_bytes_max` is
+    refused before it is parsed: parsed messages can take thirty times as much memory.
     """
 
     path: str  # "/package.Service/Name"
@@ -35,6 +37,7 @@ class Method(Generic[Request, Reply]):
     roles: frozenset[Role]
     timeout_s: float = TIMEOUT_S
     long_poll: bool = False
+    request_bytes_max: int = REQUEST_BYTES_MAX
 
     def __post_init__(self) -> None:
         """Refuse a path gRPC cannot serve, a method open to nobody, and an endless timeout."""

@@ -18,6 +18,12 @@ _READERS = frozenset({Role.ANALYST, Role.CONTROLLER})
 _NODES = frozenset({Role.NODE})
 _ANALYSTS = frozenset({Role.ANALYST})
 _TOKENS = frozenset({Role.JOIN})
+_DEPARTMENTS = frozenset({Role.NODE, Role.CONTROLLER})
+
+_LEASE_BYTES_MAX = 256 * 1024  # a thousand editions and as many decisions
+_REPORT_BYTES_MAX = 34 * 2**20  # the release of a round with the most cells
+_SUBMIT_BYTES_MAX = 2_000_000
+_DOCUMENT_BYTES_MAX = 1_500_000  # an agreement has at most a million bytes
 
 JOIN_NODE = Method("/fedstats.wire.v1.Nodes/Join", signed_pb2.JoinRequest, signed_pb2.JoinReply, _TOKENS)
 RENEW_NODE = Method("/fedstats.wire.v1.Nodes/Renew", nodes_pb2.RenewRequest, signed_pb2.JoinReply, _NODES)
@@ -28,9 +34,15 @@ LEASE = Method(
     _NODES,
     timeout_s=_POLL_TIMEOUT_S,
     long_poll=True,
+    request_bytes_max=_LEASE_BYTES_MAX,
 )
 REPORT = Method(
-    "/fedstats.wire.v1.Nodes/Report", nodes_pb2.ReportRequest, nodes_pb2.ReportReply, _NODES, timeout_s=120.0
+    "/fedstats.wire.v1.Nodes/Report",
+    nodes_pb2.ReportRequest,
+    nodes_pb2.ReportReply,
+    _NODES,
+    timeout_s=120.0,
+    request_bytes_max=_REPORT_BYTES_MAX,
 )
 
 JOIN_ANALYST = Method(
@@ -46,7 +58,11 @@ CATALOGUE = Method(
     _EVERYONE,
 )
 SUBMIT = Method(
-    "/fedstats.wire.v1.Analysts/Submit", analysts_pb2.SubmitRequest, analysts_pb2.SubmitReply, _ANALYSTS
+    "/fedstats.wire.v1.Analysts/Submit",
+    analysts_pb2.SubmitRequest,
+    analysts_pb2.SubmitReply,
+    _ANALYSTS,
+    request_bytes_max=_SUBMIT_BYTES_MAX,
 )
 WATCH = Method(
     "/fedstats.wire.v1.Analysts/Watch",
@@ -68,10 +84,15 @@ PUBLISH = Method(
     "/fedstats.wire.v1.Agreements/Publish",
     agreements_pb2.PublishRequest,
     agreements_pb2.PublishReply,
-    _EVERYONE,
+    _DEPARTMENTS,
+    request_bytes_max=_DOCUMENT_BYTES_MAX,
 )
 SIGN = Method(
-    "/fedstats.wire.v1.Agreements/Sign", agreements_pb2.SignRequest, agreements_pb2.PublishReply, _EVERYONE
+    "/fedstats.wire.v1.Agreements/Sign",
+    agreements_pb2.SignRequest,
+    agreements_pb2.PublishReply,
+    _DEPARTMENTS,
+    request_bytes_max=_DOCUMENT_BYTES_MAX,
 )
 FETCH_AUTHORITY = Method(
     "/fedstats.wire.v1.Agreements/Fetch",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -23,7 +24,7 @@ from fedstats.errors import (
     NotPermitted,
 )
 from fedstats.identity.certificates import certificate_from_pem, certificate_to_pem, validity_of
-from fedstats.identity.peer import Peer, peer_of
+from fedstats.identity.peer import Peer, Role, peer_of
 from fedstats.identity.tls_key import TlsKey
 from fedstats.wire.method import Method
 from fedstats.wire.trailer import KEY as ERROR_KEY
@@ -31,13 +32,22 @@ from fedstats.wire.trailer import trailer_of
 
 REQUEST_BYTES_MAX = 16 * 1024 * 1024
 CALLS_MAX = 20_000  # at once, waiting ones included
+CALLS_OF_PEOPLE_MAX = 5_000  # of these; the others are kept for nodes
+CALLS_EACH_MAX = 16  # of one role and name
+STREAMS_MAX = 100  # of one connection
 STOP_S = 5.0
 
 Handler: TypeAlias = Callable[[Any, Peer], Awaitable[Message]]
 Clock: TypeAlias = Callable[[], datetime]
+Known: TypeAlias = Callable[[Peer], Awaitable[bool]]
 Context: TypeAlias = grpc.aio.ServicerContext[bytes, bytes]
 
 _log = logging.getLogger(__name__)
+
+
+async def _known_by_its_authority(_peer: Peer) -> bool:
+    """Every certificate of the authority counts."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +85,13 @@ async def serve(
     *,
     request_bytes_max: int = REQUEST_BYTES_MAX,
     clock: Clock = lambda: datetime.now(UTC),
+    known: Known = _known_by_its_authority,
 ) -> Server:
     """Start to serve `methods` on `listen` (ADDRESS:PORT; port 0 takes a free one), with mutual TLS only.
 
     A handler gets the request and the peer of the connection. A FedstatsError it raises reaches the caller as
     the same error; any other exception is logged here and reaches the caller as one fixed sentence. The
-    standard health service answers every certificate of the authority.
+    standard health service answers every certificate that is let in: one of the authority that is `known`.
 
     Raises
     ------
@@ -90,11 +101,13 @@ async def serve(
     """
     running = grpc.aio.server(options=_options(request_bytes_max), maximum_concurrent_rpcs=CALLS_MAX)
     stopping = asyncio.Event()
+    gate = _Gate(clock, known)
     services: dict[str, dict[str, Any]] = defaultdict(dict)
     for method, handler in methods.items():
-        door = _Door(method, handler, clock, stopping)
-        services[method.service][method.name] = grpc.unary_unary_rpc_method_handler(door.answer)
-    services[_HEALTH] = {"Check": grpc.unary_unary_rpc_method_handler(_health_of([*services, _HEALTH]))}
+        door = _Door(method, handler, gate, stopping, min(method.request_bytes_max, request_bytes_max))
+        services[method.service][method.name] = grpc.stream_unary_rpc_method_handler(door.answer)
+    health = _Health(frozenset(_names_of([*services, _HEALTH])), gate)
+    services[_HEALTH] = {"Check": grpc.stream_unary_rpc_method_handler(health.answer)}
     running.add_generic_rpc_handlers(
         [grpc.method_handlers_generic_handler(name, members) for name, members in services.items()]
     )
@@ -114,31 +127,85 @@ async def serve(
 
 
 @dataclass(frozen=True, slots=True)
+class _Gate:
+    """Who may come in at all, and how many calls of theirs at once; every method is behind it.
+
+    It is passed before the request is read: to the wire a single request is a stream of one message, and a
+    handler of streams runs before the message has come.
+    """
+
+    clock: Clock
+    known: Known
+    _open: Counter[tuple[object, ...]] = field(default_factory=Counter)
+
+    @asynccontextmanager
+    async def passed(self, context: Context) -> AsyncIterator[Peer]:
+        """The peer that TLS has verified, counted among those with open calls until the block ends.
+
+        TLS knows the authority only: whether a certificate still counts is looked up at every call. Until
+        that is known its calls are counted apart, so that a stolen one takes no room of its owner's new one.
+        """
+        peer = _caller(context, self.clock())
+        with self._counted((peer.role, peer.name, peer.serial), CALLS_EACH_MAX):
+            if not await self.known(peer):
+                raise NotPermitted(
+                    f"This certificate of the {peer.role.value} {peer.name} does not count here any more.",
+                    remedy="Ask whoever hosts the coordinator for a new token, and join again.",
+                )
+        everybody = CALLS_MAX if peer.role is Role.NODE else CALLS_OF_PEOPLE_MAX
+        with (
+            self._counted((peer.role is Role.NODE,), everybody),
+            self._counted((peer.role, peer.name), CALLS_EACH_MAX),
+        ):
+            yield peer
+
+    @contextmanager
+    def _counted(self, what: tuple[object, ...], most: int) -> Iterator[None]:
+        if self._open[what] >= most:
+            raise CoordinatorUnreachable(
+                f"{most:,} calls like this one are open at once, which is the most.",
+                remedy="Wait until some of them have ended.",
+            )
+        self._open[what] += 1
+        try:
+            yield
+        finally:
+            self._open[what] -= 1
+            if not self._open[what]:
+                del self._open[what]
+
+
+@dataclass(frozen=True, slots=True)
 class _Door:
     """One method as callers meet it: who are you, may you, what do you say; then the handler."""
 
     method: Method[Any, Any]
     handler: Handler
-    clock: Clock
+    gate: _Gate
     stopping: asyncio.Event
+    request_bytes_max: int
 
-    async def answer(self, raw: bytes, context: Context) -> bytes:
+    async def answer(self, arriving: AsyncIterator[bytes], context: Context) -> bytes:
         try:
-            return await self._answer(raw, context)
+            async with self.gate.passed(context) as peer:
+                return await self._answer(arriving, peer)
         except FedstatsError as error:
             refusal = error
         except Exception:  # noqa: BLE001 # every bug ends at this door, and the caller learns nothing of it
             _log.exception("%s failed", self.method.path)
             refusal = InternalError(f"The coordinator failed at {self.method.name}; its log says why.")
-        # The status only says that there is an error; the trailer is the error. `abort` raises.
-        trailers = ((ERROR_KEY, trailer_of(refusal)),)
-        return await context.abort(grpc.StatusCode.FAILED_PRECONDITION, refusal.code, trailers)
+        return await _refuse(context, refusal)
 
-    async def _answer(self, raw: bytes, context: Context) -> bytes:
-        peer = _caller(context, self.clock())
+    async def _answer(self, arriving: AsyncIterator[bytes], peer: Peer) -> bytes:
         if peer.role not in self.method.roles:
             raise NotPermitted(
                 f"A certificate for the role {peer.role.value} does not open {self.method.name}."
+            )
+        raw = await _arrived(arriving, self.method.timeout_s)
+        if len(raw) > self.request_bytes_max:
+            raise MessageInvalid(
+                f"The request to {self.method.name} is too large: {len(raw):,} bytes,"
+                f" {self.request_bytes_max:,} are allowed."
             )
         try:
             request = self.method.request.FromString(raw)
@@ -156,6 +223,23 @@ def _caller(context: Context, now: datetime) -> Peer:
     if now >= validity_of(certificate_der).not_after:
         raise NotPermitted("Your certificate has expired since this connection was opened. Open a new one.")
     return peer_of(certificate_der)
+
+
+async def _arrived(arriving: AsyncIterator[bytes], wait_s: float) -> bytes:
+    """The one message of a call."""
+    try:
+        async with asyncio.timeout(wait_s):
+            async for raw in arriving:
+                return raw
+    except TimeoutError:
+        raise MessageInvalid("The request did not arrive in time.") from None
+    raise MessageInvalid("The call has no request.")
+
+
+async def _refuse(context: Context, refusal: FedstatsError) -> bytes:
+    """End a call. The status only says that there is an error; the trailer is the error. `abort` raises."""
+    trailers = ((ERROR_KEY, trailer_of(refusal)),)
+    return await context.abort(grpc.StatusCode.FAILED_PRECONDITION, refusal.code, trailers)
 
 
 async def _unless(stopping: asyncio.Event, work: Awaitable[Message]) -> Message:
@@ -177,22 +261,34 @@ _SERVING = (
 )
 
 
-def _health_of(services: list[str]) -> Callable[[bytes, Context], Awaitable[bytes]]:
-    """The standard health check: it serves if it answers, and knows its services by name."""
-    field_1 = b"\x0a"  # HealthCheckRequest{service}, whose names are all shorter than 128 bytes
-    known = {b"", field_1 + b"\0", *(field_1 + bytes([len(name)]) + name.encode() for name in services)}
+def _names_of(services: list[str]) -> Iterator[bytes]:
+    """HealthCheckRequest{service} for each name (all below 128 bytes), and for the whole server."""
+    field_1 = b"\x0a"
+    yield from (b"", field_1 + b"\0")
+    yield from (field_1 + bytes([len(name)]) + name.encode() for name in services)
 
-    async def check(raw: bytes, context: Context) -> bytes:
-        if raw not in known:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
-        return _SERVING
 
-    return check
+@dataclass(frozen=True, slots=True)
+class _Health:
+    """The standard health check: the server serves if it answers, and knows its services by name."""
+
+    names: frozenset[bytes]
+    gate: _Gate
+
+    async def answer(self, arriving: AsyncIterator[bytes], context: Context) -> bytes:
+        try:
+            async with self.gate.passed(context):
+                if await _arrived(arriving, STOP_S) in self.names:
+                    return _SERVING
+        except FedstatsError as refusal:
+            return await _refuse(context, refusal)
+        return await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
 
 
 def _options(request_bytes_max: int) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", request_bytes_max),
+        ("grpc.max_concurrent_streams", STREAMS_MAX),
         ("grpc.so_reuseport", 0),  # a second coordinator on this port must fail, not share its calls
         ("grpc.keepalive_time_ms", 60_000),  # finds nodes that vanished without closing
         ("grpc.keepalive_timeout_ms", 20_000),

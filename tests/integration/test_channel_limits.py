@@ -1,0 +1,154 @@
+"""What one certificate can take of the server: calls, messages, memory; and certificates that were ended."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import grpc
+import pytest
+from google.protobuf.wrappers_pb2 import BytesValue, StringValue, UInt32Value
+from wire_world import ALL, AUTHORITY, LEASE, SMALL, WHOAMI, Coordinator, client_tls
+
+from fedstats.errors import CoordinatorUnreachable, MessageInvalid, NotPermitted
+from fedstats.identity.certificates import certificate_to_pem
+from fedstats.identity.peer import Peer, Role
+from fedstats.wire import server
+from fedstats.wire.channel import Channel
+from fedstats.wire.method import Method
+
+NODE = Peer(Role.NODE, "north")
+HEALTH = Method("/grpc.health.v1.Health/Check", StringValue, UInt32Value, roles=ALL)
+
+
+def raw_channel(coordinator: Coordinator, peer: Peer) -> grpc.Channel:
+    """A connection without any of our client's manners."""
+    tls = client_tls(peer)
+    credentials = grpc.ssl_channel_credentials(
+        certificate_to_pem(AUTHORITY.certificate_der),
+        tls.key.private_pem(),
+        certificate_to_pem(tls.certificate_der),
+    )
+    return grpc.secure_channel(coordinator.address, credentials)
+
+
+class Holding:
+    """Calls of one peer that stay open: long polls, or requests whose message never comes."""
+
+    def __init__(self, coordinator: Coordinator, peer: Peer, number: int, *, silent: bool) -> None:
+        """Open them."""
+        self._ended = threading.Event()
+        self._channel = raw_channel(coordinator, peer)
+        self._calls = [
+            self._channel.stream_unary(LEASE.path).future(self._messages(silent)) for _ in range(number)
+        ]
+
+    def _messages(self, silent: bool) -> Iterator[bytes]:  # noqa: FBT001 # the class's own
+        if not silent:
+            yield b""
+        self._ended.wait()
+
+    def end(self) -> None:
+        """End them all."""
+        for call in self._calls:
+            call.cancel()
+        self._ended.set()
+        self._channel.close()
+
+
+@pytest.fixture
+def hold(coordinator: Coordinator) -> Iterator[Callable[..., Holding]]:
+    """Open calls and keep them; all end with the test."""
+    held: list[Holding] = []
+
+    def begin(peer: Peer, number: int, *, silent: bool = False) -> Holding:
+        held.append(Holding(coordinator, peer, number, silent=silent))
+        return held[-1]
+
+    yield begin
+    for calls in held:
+        calls.end()
+
+
+def refused(channel: Channel) -> bool:
+    """Whether a call of this connection is turned away for too many others."""
+    try:
+        channel.call(WHOAMI, BytesValue())
+    except CoordinatorUnreachable as problem:
+        return "open at once" in problem.sentence
+    return False
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Ask, each time over the network, until it is so."""
+    end_s = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end_s
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_one_name_holds_so_many_calls_at_once(
+    coordinator: Coordinator,
+    hold: Callable[..., Holding],
+    silent: bool,  # noqa: FBT001 # one column of a table
+) -> None:
+    """Its next call is refused, even if the others never send a message; nobody else notices."""
+    with (
+        Channel(coordinator.address, client_tls(NODE)) as mine,
+        Channel(coordinator.address, client_tls(Peer(Role.NODE, "south"))) as other,
+        Channel(coordinator.address, client_tls(Peer(Role.CONTROLLER, "north"))) as controller,
+    ):
+        held = hold(NODE, server.CALLS_EACH_MAX, silent=silent)
+        until(lambda: refused(mine))
+        assert not refused(other)
+        assert not refused(controller)
+        held.end()
+        until(lambda: not refused(mine))
+
+
+def test_people_leave_room_for_nodes(
+    coordinator: Coordinator, hold: Callable[..., Holding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many analysts there are, they cannot take the calls that are kept for nodes."""
+    monkeypatch.setattr(server, "CALLS_OF_PEOPLE_MAX", 3)
+    hold(Peer(Role.ANALYST, "a.smith"), 3)
+    with (
+        Channel(coordinator.address, client_tls(Peer(Role.ANALYST, "b.jones"))) as analyst,
+        Channel(coordinator.address, client_tls(NODE)) as node,
+    ):
+        until(lambda: refused(analyst))
+        assert not refused(node)
+
+
+def test_each_method_has_its_own_limit(coordinator: Coordinator) -> None:
+    """A request above it is refused before it is parsed, with both numbers."""
+    with Channel(coordinator.address, client_tls()) as channel:
+        channel.call(SMALL, BytesValue(value=bytes(900)))
+        with pytest.raises(MessageInvalid, match=r"1,003 bytes, 1,000 are allowed"):
+            channel.call(SMALL, BytesValue(value=bytes(1_000)))
+
+
+def test_an_ended_certificate_opens_nothing(start: Callable[..., Coordinator]) -> None:
+    """TLS cannot know that a certificate was ended, so every call asks; the health check too."""
+    ended: set[str] = set()
+
+    async def known(peer: Peer) -> bool:
+        return peer.name not in ended
+
+    coordinator = start(known=known)
+    with Channel(coordinator.address, client_tls(NODE)) as channel:
+        for method, request in ((WHOAMI, BytesValue()), (HEALTH, StringValue())):
+            ended.clear()
+            channel.call(method, request)
+            ended.add("north")
+            with pytest.raises(NotPermitted, match="does not count here any more"):
+                channel.call(method, request)
+
+
+def test_a_call_without_a_message_is_refused(coordinator: Coordinator) -> None:
+    """A stream that ends before its only message is answered with an error of ours."""
+    with raw_channel(coordinator, NODE) as channel:
+        with pytest.raises(grpc.RpcError) as told:
+            channel.stream_unary(WHOAMI.path)(iter(()), timeout=10)
+        assert told.value.code() is grpc.StatusCode.FAILED_PRECONDITION
