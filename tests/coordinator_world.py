@@ -111,8 +111,8 @@ def ready_world(store: Store | None = None, limits: Limits | None = None) -> Wor
     world = World(store=store or Store.in_memory(), limits=limits or Limits())
     for peer in (*NODES.values(), ANALYST):
         join(world, peer)
-    for signed in agreement_signatures():
-        world.publish(CONTROLLERS["north"], agreement=codec.signed_to(signed))
+    for department, signed in zip(DEPARTMENTS, agreement_signatures(), strict=True):
+        world.publish(CONTROLLERS[department], agreement=codec.signed_to(signed))
     world.rung.clear()
     return world
 
@@ -144,9 +144,9 @@ def appointment(by: str = "north", **changes: object) -> Signed:
     return Signed.make(Context.APPOINTMENT, codec.encode_appointment(made), seed_key(f"controller {by}"))
 
 
-def acceptance(department: str, at_s: int, *, withdrawn: bool = False) -> Signed:
+def acceptance(department: str, at_s: int, *, withdrawn: bool = False, document: bytes = DOCUMENT) -> Signed:
     """A node's word that its department accepted the sample agreement, or withdrew."""
-    said = Acceptance(department, sha256(DOCUMENT), withdrawn, at_s)
+    said = Acceptance(department, sha256(document), withdrawn, at_s)
     return Signed.make(Context.ACCEPTANCE, codec.encode_acceptance(said), seed_key(f"node {department}"))
 
 

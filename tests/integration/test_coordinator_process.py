@@ -27,11 +27,12 @@ from coordinator_world import (
     release,
     submission,
 )
-from samples import DEPARTMENTS, sample_query, seed_key
+from samples import DEPARTMENTS, sample_agreement, sample_query, seed_key
 
 from fedstats.coordinator.authority import Admission
 from fedstats.coordinator.config import Config, Limits
 from fedstats.coordinator.home import Home, init
+from fedstats.core.agreement_document import canonical_json, document_of
 from fedstats.core.appointment import AppointedRole, Appointment
 from fedstats.errors import CoordinatorUnreachable, FedstatsError, NotPermitted
 from fedstats.identity.keys import Context, Signed
@@ -40,10 +41,21 @@ from fedstats.identity.tls_key import TlsKey
 from fedstats.identity.token import Token
 from fedstats.wire import codec, methods
 from fedstats.wire.channel import Channel, ClientTls
+from fedstats.wire.server import CALLS_EACH_MAX
 from fedstats.wire.v1 import agreements_pb2, analysts_pb2, nodes_pb2, signed_pb2
 
 START_S = 20.0
 LEASE_S = 1
+TODAY = datetime.now(UTC).date()
+DOCUMENT = canonical_json(
+    document_of(
+        sample_agreement(
+            starts_on=TODAY - timedelta(days=30),
+            ends_on=TODAY + timedelta(days=300),
+            review_on=TODAY + timedelta(days=100),
+        )
+    )
+)
 
 T = TypeVar("T")
 
@@ -129,11 +141,12 @@ def coordinator(home: Path) -> Iterator[Process]:
     process.init()
     try:
         process.start()
-        for department in DEPARTMENTS:
+        for department, signed in zip(DEPARTMENTS, agreement_signatures(DOCUMENT), strict=True):
+            request = agreements_pb2.PublishRequest(agreement=codec.signed_to(signed))
+            with process.join("controller", department) as controller:
+                controller.call(methods.PUBLISH, request)
             process.join("node", department)
-        analyst = process.join("analyst", "a.smith")
-        for signed in agreement_signatures():
-            analyst.call(methods.PUBLISH, agreements_pb2.PublishRequest(agreement=codec.signed_to(signed)))
+        process.join("analyst", "a.smith")
         yield process
     finally:
         for channel in process.channels.values():
@@ -237,16 +250,29 @@ def test_news_of_an_agreement_ends_every_wait(process: Process) -> None:
         poll = threads.submit(north.call, methods.LEASE, nodes_pb2.LeaseRequest(wait_s=50))
         revisions: list[int] = []
         while not poll.done():  # what was published before the poll arrived is no news to it
-            said = codec.signed_to(acceptance("south", now_s + len(revisions)))
+            said = codec.signed_to(acceptance("south", now_s + len(revisions), document=DOCUMENT))
             request = agreements_pb2.PublishRequest(acceptance=said)
             revisions.append(south.call(methods.PUBLISH, request).revision)
         assert poll.result().authority_revision in revisions
 
 
-def test_fifty_waiting_polls_are_held_and_woken_together(process: Process) -> None:
-    """Fifty polls of one node wait at once while others are served; one task goes to exactly one of them."""
-    with ThreadPoolExecutor(max_workers=50) as threads:
-        polls = [threads.submit(lease, process, "west", 2) for _ in range(50)]
+def test_a_member_that_is_removed_beside_the_running_process_is_out(process: Process) -> None:
+    """The command works on the store; the removed certificate's next call is refused, its renewal too."""
+    with process.join("analyst", "b.jones") as jones:
+        jones.call(methods.CATALOGUE, analysts_pb2.CatalogueRequest())
+        command = fedstats("coordinator", "remove", "analyst", "b.jones", "--home", process.home)
+        subprocess.run(command, check=True, capture_output=True)
+        with pytest.raises(NotPermitted, match="does not count"):
+            jones.call(methods.CATALOGUE, analysts_pb2.CatalogueRequest())
+        renewal = nodes_pb2.RenewRequest(certificate_request=TlsKey.generate().request())
+        with pytest.raises(NotPermitted, match="does not count"):
+            jones.call(methods.RENEW_ANALYST, renewal)
+
+
+def test_many_waiting_polls_are_held_and_woken_together(process: Process) -> None:
+    """As many polls of one node as it may have wait at once; one task goes to exactly one of them."""
+    with ThreadPoolExecutor(max_workers=CALLS_EACH_MAX) as threads:
+        polls = [threads.submit(lease, process, "west", 2) for _ in range(CALLS_EACH_MAX)]
         query = process.channels["a.smith"].call(methods.SUBMIT, question()).query
         for department in ("north", "south"):
             task = lease(process, department, 10)

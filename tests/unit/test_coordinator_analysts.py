@@ -24,7 +24,15 @@ from coordinator_world import (
     submission,
 )
 from mutations import mutations
-from samples import DEPARTMENTS, NOW_S, sample_agreement, sample_query, sample_round, seed_key
+from samples import (
+    DEPARTMENTS,
+    NOW_S,
+    sample_agreement,
+    sample_dataset,
+    sample_query,
+    sample_round,
+    seed_key,
+)
 
 from fedstats.coordinator.config import Limits
 from fedstats.core.accounting import rho_from_epsilon
@@ -32,7 +40,7 @@ from fedstats.core.agreement_document import canonical_json, document_of
 from fedstats.core.appointment import AppointedRole, Revocation
 from fedstats.core.expression import Column
 from fedstats.core.privacy import Mechanism, MechanismLoss
-from fedstats.core.query import Query
+from fedstats.core.query import Query, Scope
 from fedstats.errors import (
     AgreementNotInForce,
     AppointmentInvalid,
@@ -40,6 +48,8 @@ from fedstats.errors import (
     FedstatsError,
     MessageInvalid,
     NotFound,
+    OutsideAgreement,
+    OutsideScope,
     RoundConflict,
     SignatureInvalid,
     TooLarge,
@@ -88,7 +98,12 @@ def test_the_public_reads_a_question_before_any_node_does(world: World) -> None:
 
 def test_a_pure_loss_is_shown_as_it_was_asked(world: World) -> None:
     """Laplace questions carry their epsilon and no delta; what is charged is beside it."""
-    world.submit(submission(sample_query(loss=MechanismLoss(Mechanism.LAPLACE, Fraction(1, 2)))))
+    both = replace(sample_agreement().privacy, mechanisms=(Mechanism.GAUSSIAN, Mechanism.LAPLACE))
+    document = canonical_json(document_of(sample_agreement(version=2, privacy=both)))
+    for department, signed in zip(DEPARTMENTS, agreement_signatures(document), strict=True):
+        world.publish(CONTROLLERS[department], agreement=codec.signed_to(signed))
+    pure = MechanismLoss(Mechanism.LAPLACE, Fraction(1, 2))
+    world.submit(submission(sample_query(agreement_version=2, loss=pure)))
     loss = json.loads(world.register()[-1].document)["loss"]
     assert loss == {"mechanism": "laplace", "epsilon": "0.5", "delta": "0", "rho": "1/16"}
 
@@ -132,8 +147,8 @@ def test_later_rounds_come_in_order_from_the_same_key(world: World) -> None:
 def half_signed_agreement(world: World) -> analysts_pb2.SubmitRequest:
     """A question under an agreement that one controller has not signed."""
     document = canonical_json(document_of(sample_agreement(version=3)))
-    for signed in list(agreement_signatures(document))[:2]:
-        world.publish(CONTROLLERS["north"], agreement=codec.signed_to(signed))
+    for department, signed in zip(("north", "south"), agreement_signatures(document), strict=False):
+        world.publish(CONTROLLERS[department], agreement=codec.signed_to(signed))
     return submission(sample_query(agreement_version=3))
 
 
@@ -161,6 +176,12 @@ UNANSWERABLE: dict[str, tuple[Make, type[FedstatsError]]] = {
         lambda _: submission(appointed=appointment(role=AppointedRole.NODE, name="north")),
         MessageInvalid,
     ),
+    "purpose of another agreement": (lambda _: submission(sample_query(purpose="other")), OutsideAgreement),
+    "more than it announced": (
+        lambda _: submission(round=sample_round((Column("started"),))),
+        OutsideScope,
+    ),
+    "fewer departments than agreed": (lambda _: submission(participants=("north",)), OutsideAgreement),
     "round of another query": (lambda _: submission(query_hash=b"q" * 32), MessageInvalid),
 }
 
@@ -207,15 +228,17 @@ def test_parts_signed_by_different_keys_do_not_belong_together(world: World) -> 
 
 
 def test_an_agreement_of_the_same_name_by_others_changes_nothing(world: World) -> None:
-    """Somebody who publishes his own RTT-2026 version 1, signed by himself, neither blocks nor widens it."""
+    """Departments that publish their own RTT-2026 version 1 neither block nor widen it."""
     strangers = tuple(
-        replace(c, key=seed_key(f"stranger {c.department}").public.raw)
+        replace(c, department=f"x-{c.department}", key=seed_key(f"stranger {c.department}").public.raw)
         for c in sample_agreement().controllers
     )
-    document = canonical_json(document_of(sample_agreement(controllers=strangers)))
+    dataset = replace(sample_dataset(), holders=tuple(c.department for c in strangers))
+    changed = sample_agreement(controllers=strangers, datasets=(dataset,), analysts=("a.smith@x-north",))
+    document = canonical_json(document_of(changed))
     for department in DEPARTMENTS:
         signed = Signed.make(Context.AGREEMENT, document, seed_key(f"stranger {department}"))
-        world.publish(ANALYST, agreement=codec.signed_to(signed))
+        world.publish(Peer(Role.CONTROLLER, f"x-{department}"), agreement=codec.signed_to(signed))
     world.submit(submission())
     assert world.lease("north") is not None
 
@@ -228,7 +251,7 @@ def test_answers_that_would_not_fit_a_reply_are_refused_before_anybody_pays() ->
     (stored,) = world.store.questions.rounds(query)
     assert stored.release_bytes * stored.asked == small
     by_age_and_day = sample_round((Column("age"), Column("started")))
-    big = sample_query(scope=replace(sample_query().scope, keys=()))
+    big = sample_query(scope=Scope.of(by_age_and_day.aggregates, sample_query().where))
     with pytest.raises(TooLarge):
         world.submit(submission(big, round=by_age_and_day))
 
@@ -244,6 +267,96 @@ def test_one_analyst_cannot_fill_the_store() -> None:
     world.submit(submission(other_query(4)), Peer(Role.ANALYST, "b.jones"))
     world.clock.pass_s(3_600)
     world.submit(submission(sample_query(nonce=b"5" * 16, deadline_s=NOW_S + 7_200)))
+
+
+def test_one_analyst_asks_so_many_questions_a_day() -> None:
+    """Deadlines that pass at once make no room: what counts is when the questions came."""
+    world = ready_world(limits=Limits(queries_per_day_max=2))
+    for number in (1, 2):
+        world.submit(submission(sample_query(nonce=bytes([number]) * 16, deadline_s=NOW_S + 1)))
+    world.clock.pass_s(10)
+    with pytest.raises(TooLarge, match="24 hours"):
+        world.submit(submission(other_query(3)))
+    world.clock.pass_s(86_400)
+    world.submit(submission(sample_query(nonce=b"4" * 16, deadline_s=NOW_S + 90_000)))
+
+
+def test_a_query_with_all_its_rounds_is_bounded() -> None:
+    """Later rounds count together with the first, so that many of them store no more than one may."""
+    free = ready_world()
+    stored = free.store.questions.stored_bytes(free.submit(submission()))
+    free.submit(second_round())
+    world = ready_world(limits=Limits(query_bytes_max=stored + 10))
+    world.submit(submission())
+    with pytest.raises(TooLarge, match="together"):
+        world.submit(second_round())
+
+
+BROWN = Peer(Role.ANALYST, "b.brown")
+
+
+def test_only_the_analyst_who_submitted_sees_a_query(world: World) -> None:
+    """Another analyst, who knows the hash from the register, reads neither its answers nor its progress."""
+    query = world.submit(submission())
+    watching = analysts_pb2.WatchRequest(query=query)
+    for method, request in (
+        (methods.FETCH, analysts_pb2.FetchRequest(query=query)),
+        (methods.FETCH, analysts_pb2.FetchRequest(query=query, statements_only=True)),
+        (methods.WATCH, watching),
+    ):
+        with pytest.raises(NotFound):
+            world.coordinator.call(method, request, BROWN)
+    with pytest.raises(NotFound):
+        world.coordinator.polls[methods.WATCH].idle(watching, BROWN)
+    assert world.fetch(query).HasField("query")
+
+
+def test_another_analyst_cannot_submit_a_signed_round_again(world: World) -> None:
+    """Whoever saw the signed bytes has not asked with them."""
+    world.submit(submission())
+    for request in (submission(), second_round()):
+        with pytest.raises(RoundConflict, match="another analyst"):
+            world.submit(request, BROWN)
+
+
+def refused_once(world: World) -> bytes:
+    """A query that north refused for a reason which may have ended."""
+    query = world.submit(submission())
+    task = world.lease("north")
+    assert task is not None
+    world.report("north", task=task.id, lease_token=task.lease_token, refusal=refusal(task, "north"))
+    return query
+
+
+def test_asking_again_needs_an_appointment_that_still_holds(world: World) -> None:
+    """Once the appointment is revoked, a repeated round is offered to nobody."""
+    query = refused_once(world)
+    revoked_appointment(world)
+    with pytest.raises(AppointmentInvalid):
+        world.submit(submission())
+    assert world.states(query)["north"] == "refused"
+
+
+def test_a_revocation_is_found_among_many(world: World) -> None:
+    """However many other revocations were published before and after, the one of this key counts."""
+    for number in range(20):
+        if number == 10:
+            request = revoked_appointment(world)
+        for department in ("north", "south"):
+            said = Revocation(department, bytes([number]) * 32, NOW_S, "left")
+            payload, key = codec.encode_revocation(said), seed_key(f"controller {department}")
+            signed = Signed.make(Context.REVOCATION, payload, key)
+            world.publish(CONTROLLERS[department], revocation=codec.signed_to(signed))
+    with pytest.raises(AppointmentInvalid, match="revoked"):
+        world.submit(request)
+
+
+def test_another_departments_revocation_ends_nothing(world: World) -> None:
+    """Only the controller who appointed revokes."""
+    said = codec.encode_revocation(Revocation("south", ANALYST_KEY.public.raw, NOW_S, "spite"))
+    signed = Signed.make(Context.REVOCATION, said, seed_key("controller south"))
+    world.publish(CONTROLLERS["south"], revocation=codec.signed_to(signed))
+    world.submit(submission())
 
 
 @pytest.mark.parametrize("code, state", [("FS-206", "offered"), ("FS-299", "offered"), ("FS-214", "refused")])

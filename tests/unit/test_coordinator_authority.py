@@ -10,7 +10,7 @@ from coordinator_world import AUTHORITY, NODES, World, join
 from samples import NOW_S, seed_key
 
 from fedstats.coordinator.authority import create_authority, fingerprint_of, read_authority, server_tls
-from fedstats.errors import AlreadyExists, FileProblem, MessageInvalid, TokenInvalid
+from fedstats.errors import AlreadyExists, FileProblem, MessageInvalid, NotFound, TokenInvalid
 from fedstats.identity.certificates import check_issued, validity_of
 from fedstats.identity.peer import Peer, Role
 from fedstats.identity.tls_key import TlsKey
@@ -100,6 +100,62 @@ def test_a_name_is_given_twice_only_on_purpose(world: World) -> None:
     use(world, invited(world, again=True), TlsKey.generate())
     (member,) = world.store.members.all()
     assert member.joined_s == NOW_S + 10
+
+
+def peer_of_certificate(certificate: bytes, key: TlsKey = KEY) -> Peer:
+    """Whom the server sees."""
+    return check_issued(certificate, AUTHORITY.certificate_der, key)
+
+
+def test_inviting_again_ends_the_old_certificates_and_tokens_at_once(world: World) -> None:
+    """A stolen certificate, and a stolen token with its key, open nothing from the new invitation on."""
+    token = invited(world)
+    old = peer_of_certificate(use(world, token))
+    other = peer_of_certificate(join(world, NODES["south"], KEY).certificate)
+    assert world.store.members.knows(old)
+    fresh = invited(world, again=True)
+    assert not world.store.members.knows(old)
+    with pytest.raises(TokenInvalid):
+        use(world, token)
+    key = TlsKey.generate()
+    assert world.store.members.knows(peer_of_certificate(use(world, fresh, key), key))
+    assert not world.store.members.knows(old)
+    assert world.store.members.knows(other)
+
+
+def test_renewal_and_a_lost_reply_end_nothing(world: World) -> None:
+    """The old certificate goes on until its own end: the reply with the new one may have been lost."""
+    token = invited(world)
+    first, second = (peer_of_certificate(use(world, token)) for _ in range(2))
+    request = nodes_pb2.RenewRequest(certificate_request=KEY.request())
+    renewed = world.coordinator.call(methods.RENEW_NODE, request, first).certificate
+    assert all(map(world.store.members.knows, (first, second, peer_of_certificate(renewed))))
+
+
+def test_a_removed_member_opens_nothing(world: World) -> None:
+    """Its certificates and tokens end, it is not renewed, and no question can name it."""
+    token = invited(world)
+    old = peer_of_certificate(use(world, token))
+    world.store.members.remove(NORTH)
+    assert not world.store.members.knows(old)
+    with pytest.raises(TokenInvalid):
+        use(world, token)
+    with pytest.raises(TokenInvalid):
+        world.coordinator.call(
+            methods.RENEW_NODE, nodes_pb2.RenewRequest(certificate_request=KEY.request()), old
+        )
+    assert world.store.members.unknown_nodes(["north"]) == ["north"]
+    with pytest.raises(NotFound):
+        world.store.members.remove(NORTH)
+    use(world, invited(world))
+
+
+def test_a_certificate_counts_for_its_own_role_and_name(world: World) -> None:
+    """A serial number alone opens nothing."""
+    owner = peer_of_certificate(use(world, invited(world)))
+    assert not world.store.members.knows(Peer(Role.CONTROLLER, "north", owner.serial))
+    assert not world.store.members.knows(Peer(Role.NODE, "south", owner.serial))
+    assert not world.store.members.knows(NORTH)
 
 
 def test_open_invitations_are_listed_until_they_are_used_or_expire(world: World) -> None:

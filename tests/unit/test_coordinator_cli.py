@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from coordinator_world import HOLDING, NODES, ready_world, release, submission
-from samples import NOW_S
+from samples import NOW_S, seed_key
 
 from fedstats.cli import main
 from fedstats.coordinator.config import Config, config_of
@@ -93,6 +93,33 @@ def test_a_name_that_is_none_gets_no_token(folder: Path, role: str, name: str) -
     assert refused.stdout == ""
 
 
+def test_a_removed_member_is_gone(folder: Path) -> None:
+    """Its name is no longer listed, an unused token neither, and a name that never was is told apart."""
+    typed("coordinator", "invite", "analyst", "a.smith", "--home", folder)
+    store = Home(folder).store()
+    ready_world(store)
+    store.close()
+    for role, name in (("node", "north"), ("analyst", "a.smith")):
+        removed = typed("coordinator", "remove", role, name, "--home", folder)
+        assert (removed.exit_code, name in removed.output) == (0, True)
+    assert "north" not in typed("coordinator", "nodes", "--home", folder).output
+    assert "a.smith" not in typed("coordinator", "analysts", "--home", folder).output
+    again = typed("coordinator", "remove", "node", "north", "--home", folder)
+    assert again.exit_code == 4
+    assert "has joined or was invited" in again.output
+
+
+def test_rebind_forgets_a_controllers_key(folder: Path) -> None:
+    """The old key is named, the register says it, and a department without a bound key is told apart."""
+    store = Home(folder).store()
+    ready_world(store)
+    store.close()
+    done = typed("coordinator", "rebind", "north", "--home", folder)
+    assert seed_key("controller north").public.fingerprint in done.output
+    assert "serves no longer" in typed("register", "list", "--home", folder).output
+    assert typed("coordinator", "rebind", "north", "--home", folder).exit_code == 4
+
+
 def test_nodes_shows_who_joined(folder: Path) -> None:
     """Each department with what it said of itself; holdings as dataset and edition."""
     store = Home(folder).store()
@@ -155,8 +182,8 @@ def test_the_register_is_listed_and_shown(asked: Path) -> None:
     listed = typed("register", "list", "--home", asked).output
     assert "a.smith of north asked" in listed
     assert "answered by north, south, west" in listed
-    assert "a.smith of north asked" not in typed("register", "list", "--after", "5", "--home", asked).output
-    shown = typed("register", "show", "5", "--home", asked).output
+    assert "a.smith of north asked" not in typed("register", "list", "--after", "8", "--home", asked).output
+    shown = typed("register", "show", "8", "--home", asked).output
     assert '"question": "SELECT sex, AVG(age) FROM rtt GROUP BY sex"' in shown
     missing = typed("register", "show", "99", "--home", asked)
     assert missing.exit_code == 4
@@ -169,7 +196,7 @@ def test_the_register_is_exported_as_page_and_json(asked: Path, tmp_path: Path) 
     done = typed("register", "export", "--html", page, "--json", listing, "--home", asked)
     assert done.exit_code == 0
     assert page.read_text().startswith("<!DOCTYPE html>")
-    assert len(json.loads(listing.read_text())) == 6
+    assert len(json.loads(listing.read_text())) == 9
     assert typed("register", "export", "--home", asked).exit_code == 2
 
 

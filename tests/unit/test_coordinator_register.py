@@ -108,6 +108,7 @@ def test_every_entry_is_on_the_page_in_order(world: World) -> None:
     numbers = re.findall(r"<tr><td>(\d+)</td>", page)
     assert numbers == [str(entry.number) for entry in entries]
     assert {entry.kind for entry in entries} == {
+        "controller-bound",
         "agreement-published",
         "agreement-signed",
         "agreement-accepted",

@@ -124,9 +124,9 @@ def test_only_a_store_is_opened_as_one(tmp_path: Path, path: Path) -> None:
     with pytest.raises(FileProblem, match="cannot be opened"):
         Store.open(garbage)
     newer = sqlite3.connect(path)
-    newer.execute("PRAGMA user_version = 2")
+    newer.execute("PRAGMA user_version = 3")
     newer.close()
-    with pytest.raises(FileProblem, match="version 2"):
+    with pytest.raises(FileProblem, match="version 3"):
         Store.open(path)
 
 

@@ -121,7 +121,11 @@ def run(*, home: Path) -> None:
     show_default=True,
     help="How long the token can be used.",
 )
-@click.option("--again", is_flag=True, help="NAME joined before and joins once more, with new keys.")
+@click.option(
+    "--again",
+    is_flag=True,
+    help="NAME joined before and joins once more, with new keys; its old certificates end at once.",
+)
 @folder_option
 def invite(*, role: str, name: str, days: int, again: bool, home: Path) -> None:
     """Make a one-use token that lets somebody join.
@@ -147,6 +151,44 @@ def invite(*, role: str, name: str, days: int, again: bool, home: Path) -> None:
         f"For the {role} {name}, once, until {token.expires_at:%Y-%m-%d %H:%M} UTC: {command}", err=True
     )
     say(token.text())
+
+
+@coordinator.command(short_help="End a member: its certificates open nothing any more.")
+@click.argument("role", type=click.Choice(["node", "analyst", "controller"]))
+@click.argument("name", metavar="NAME")
+@folder_option
+def remove(*, role: str, name: str, home: Path) -> None:
+    """End a member: its certificates and tokens open nothing any more, from now on.
+
+    NAME is as for `invite`. What it published and asked stays where it is, and so does the key that its
+    controller is known by. To let it join again, invite it again.
+    """
+    from fedstats.identity.peer import Peer, Role
+
+    store = _home(home).store()
+    try:
+        store.members.remove(Peer(Role(role), name))
+    finally:
+        store.close()
+    say(f"The {role} {name} is no member any more. Its certificates are refused from now on.")
+
+
+@coordinator.command(short_help="Let a department's controller speak by a new key.")
+@click.argument("department", metavar="DEPARTMENT")
+@folder_option
+def rebind(*, department: str, home: Path) -> None:
+    """Forget the key by which a department's controller is known, for example because it was lost.
+
+    The key that signs the controller's next document is the known one from then on. Do this only after the
+    department told you, on a channel that you trust; the public register says that it was done.
+    """
+    store = _home(home).store()
+    try:
+        ended = store.bindings.end(department, time.time())
+    finally:
+        store.close()
+    say(f"The controller of {department} is no longer known by the key {ended.key.fingerprint}.")
+    say(f"The next document that the controller of {department} sends binds a new key.")
 
 
 @coordinator.command(short_help="Show the nodes that joined, and what they hold.")

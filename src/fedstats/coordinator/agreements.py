@@ -1,15 +1,17 @@
 """The service Agreements: documents that carry authority, and the public register.
 
-The checks keep rubbish out, no more: every reader verifies every signature against keys that it compared.
+A department's documents come through its own certificates only, and its controller's first one binds its key
+(`store_bindings`). That keeps rubbish out, no more: every reader verifies every signature against keys
+that it compared.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fedstats.coordinator.desk import AUTHORITY, Desk
-from fedstats.coordinator.store_documents import StoredAgreement
-from fedstats.core.agreement import Agreement
+from fedstats.coordinator.desk import Desk, authority
+from fedstats.coordinator.store_documents import Concerned, StoredAgreement
+from fedstats.core.agreement import Agreement, Controller
 from fedstats.core.agreement_document import agreement_from_json
 from fedstats.errors import AgreementInvalid, MessageInvalid, NotPermitted
 from fedstats.identity.keys import Context, Signed
@@ -19,6 +21,7 @@ from fedstats.wire.v1 import agreements_pb2, signed_pb2
 
 STATEMENT_BYTES_MAX = 10_000
 PAGE_ENTRIES_DEFAULT = 100
+AHEAD_S_MAX = 86_400  # how far a node's clock may be ahead of this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +37,34 @@ class Agreements:
         ------
         MessageInvalid, SignatureInvalid
             It is malformed, or not signed by the key that it names.
-        AgreementInvalid, NotPermitted
-            The agreement is signed by none of its controllers; an acceptance comes from another department.
+        AgreementInvalid, AppointmentInvalid
+            The agreement is signed by none of its controllers; a key is another than the bound one.
+        NotPermitted
+            The document is another department's than the certificate.
         TooLarge
             The coordinator holds as many as it can.
 
         """
-        before = self.desk.store.documents.revision()
+        documents, now_s = self.desk.store.documents, self.desk.now()
         kind = request.WhichOneof("document")
         if kind == "agreement":
             signed = signed_from(request.agreement)
-            agreement = _signed_agreement(signed)
-            self.desk.store.documents.publish(agreement, signed, _account(peer), self.desk.now())
-        elif kind == "acceptance":
-            self._accept(request.acceptance, peer)
-        elif kind == "appointment":
+            agreement, signer = _signed_agreement(signed)
+            _check_speaks(peer, signer.department)
+            return self._published(documents.publish(agreement, signed, peer, now_s))
+        if kind == "acceptance":
+            return self._published(self._accept(request.acceptance, peer))
+        if kind == "appointment":
             signed = _statement(request.appointment, Context.APPOINTMENT)
-            decode_appointment(signed.payload)
-            self.desk.store.documents.state(kind, signed, _account(peer), self.desk.now())
-        elif kind == "revocation":
+            appointment = decode_appointment(signed.payload)
+            _check_speaks(peer, appointment.department)
+            return self._published(documents.state(appointment, signed, peer, now_s))
+        if kind == "revocation":
             signed = _statement(request.revocation, Context.REVOCATION)
-            decode_revocation(signed.payload)
-            self.desk.store.documents.state(kind, signed, _account(peer), self.desk.now())
-        else:
-            raise MessageInvalid("There is no document to publish.")
-        return self._published(before)
+            revocation = decode_revocation(signed.payload)
+            _check_speaks(peer, revocation.department)
+            return self._published(documents.state(revocation, signed, peer, now_s))
+        raise MessageInvalid("There is no document to publish.")
 
     def sign(self, request: agreements_pb2.SignRequest, peer: Peer) -> agreements_pb2.PublishReply:
         """Keep one more signature under a published agreement.
@@ -67,22 +73,22 @@ class Agreements:
         ------
         NotFound
             It has not been published.
-        MessageInvalid, SignatureInvalid, AgreementInvalid
+        MessageInvalid, SignatureInvalid, AgreementInvalid, NotPermitted
             As for `publish`.
 
         """
-        del peer  # who brings a signature does not matter: it speaks for itself
-        before = self.desk.store.documents.revision()
         signed = signed_from(request.agreement)
-        self.desk.store.documents.sign(_signed_agreement(signed), signed, self.desk.now())
-        return self._published(before)
+        agreement, signer = _signed_agreement(signed)
+        _check_speaks(peer, signer.department)
+        return self._published(self.desk.store.documents.sign(agreement, signed, peer, self.desk.now()))
 
     def fetch(self, request: agreements_pb2.AuthorityRequest, peer: Peer) -> agreements_pb2.AuthorityReply:
-        """Everything that was published."""
-        del request, peer
+        """Everything that was published, with the revision that the peer's leases show until it is news."""
+        del request
         documents = self.desk.store.documents
+        is_node = peer.role is Role.NODE
         return agreements_pb2.AuthorityReply(
-            revision=documents.revision(),
+            revision=documents.revision_for(peer.name) if is_node else documents.revision(),
             agreements=[_record(stored) for stored in documents.agreements()],
             appointments=documents.statements("appointment"),
             revocations=documents.statements("revocation"),
@@ -101,29 +107,42 @@ class Agreements:
             ]
         )
 
-    def _accept(self, message: signed_pb2.Signed, peer: Peer) -> None:
+    def _accept(self, message: signed_pb2.Signed, peer: Peer) -> Concerned:
         signed = _statement(message, Context.ACCEPTANCE)
         acceptance = decode_acceptance(signed.payload)
         if peer.role is not Role.NODE or peer.name != acceptance.department:
             raise NotPermitted(
                 f"Only the node of {acceptance.department} says what {acceptance.department} accepted."
             )
-        self.desk.store.documents.accept(acceptance, signed, self.desk.now())
+        if acceptance.at_s > self.desk.now() + AHEAD_S_MAX:
+            # A word from the future would be the last one until then, whatever the department says.
+            raise MessageInvalid(
+                "The acceptance is dated more than a day ahead.", remedy="Is the node's clock right?"
+            )
+        return self.desk.store.documents.accept(acceptance, signed, self.desk.now())
 
-    def _published(self, before: int) -> agreements_pb2.PublishReply:
-        """Wake everybody, if there is something to fetch that was not there at revision `before`."""
-        revision = self.desk.store.documents.revision()
-        if revision != before:
-            self.desk.ring(AUTHORITY)
-        return agreements_pb2.PublishReply(revision=revision)
+    def _published(self, concerned: Concerned) -> agreements_pb2.PublishReply:
+        """Wake the nodes that have something new to fetch."""
+        for department in sorted(concerned):
+            self.desk.ring(authority(department))
+        return agreements_pb2.PublishReply(revision=self.desk.store.documents.revision())
 
 
-def _signed_agreement(signed: Signed) -> Agreement:
-    """The agreement, signed by one of its own controllers at least."""
+def _signed_agreement(signed: Signed) -> tuple[Agreement, Controller]:
+    """The agreement, and which of its own controllers signed it."""
     agreement = agreement_from_json(signed.verify(Context.AGREEMENT))
-    if signed.key.raw not in {controller.key for controller in agreement.controllers}:
-        raise AgreementInvalid(f"The signature is by none of the controllers of agreement {agreement.id}.")
-    return agreement
+    for controller in agreement.controllers:
+        if controller.key == signed.key.raw:
+            return agreement, controller
+    raise AgreementInvalid(f"The signature is by none of the controllers of agreement {agreement.id}.")
+
+
+def _check_speaks(peer: Peer, department: str) -> None:
+    """A department's documents come through the certificates of its own controller or node."""
+    if peer.role not in (Role.CONTROLLER, Role.NODE) or peer.name != department:
+        raise NotPermitted(
+            f"What the controller of {department} signed comes through a certificate of {department}."
+        )
 
 
 def _statement(message: signed_pb2.Signed, context: Context) -> Signed:
@@ -143,8 +162,3 @@ def _record(stored: StoredAgreement) -> agreements_pb2.AgreementRecord:
         ],
         acceptances=stored.acceptances,
     )
-
-
-def _account(peer: Peer) -> str:
-    """Under which the store counts what a peer brings."""
-    return f"{peer.role.value} {peer.name}"

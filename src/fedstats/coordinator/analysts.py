@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from fedstats.coordinator.desk import Desk, Poll, offers, progress
 from fedstats.coordinator.register import query_entry
@@ -18,6 +19,7 @@ from fedstats.core.agreement import Agreement
 from fedstats.core.agreement_document import agreement_from_json
 from fedstats.core.appointment import AppointedRole, Appointment
 from fedstats.core.query import HASH_BYTES, Computation, Query, RoundOrder
+from fedstats.core.rules import check_query, check_round
 from fedstats.errors import (
     AgreementNotInForce,
     AppointmentInvalid,
@@ -41,8 +43,8 @@ from fedstats.wire.codec import (
 from fedstats.wire.codec.strict import sha256
 from fedstats.wire.v1 import analysts_pb2, nodes_pb2
 
-QUERY_BYTES_MAX = 1_000_000
-ROUND_BYTES_MAX = 2_000_000
+QUERY_BYTES_MAX = 500_000
+ROUND_BYTES_MAX = 1_400_000
 APPOINTMENT_BYTES_MAX = 10_000
 NUMBER_BYTES = 8
 DAY_S = 86_400
@@ -94,17 +96,20 @@ class Analysts:
         AgreementNotInForce, AppointmentInvalid
             No agreement of this name was published and signed by all its controllers, or none of them
             appointed the analyst.
+        OutsideAgreement, OutsideScope
+            The query or the round is not what the agreement allows.
         NotFound
             A participant's node has not joined.
         TooLarge
-            The answers would not fit one reply, or this analyst has too many questions open.
+            The answers would not fit one reply, the query is too large with all its rounds, or this analyst
+            has too many questions.
 
         """
         asked = _read(request)
         digest, number = asked.order.query, asked.order.number
         known = self.desk.store.questions.query(digest)
-        if known is not None and known.key != asked.query_signed.key.raw:
-            raise RoundConflict("This query was submitted by another key.")
+        if known is not None and (known.key, known.peer) != (asked.query_signed.key.raw, _account(peer)):
+            raise RoundConflict("This query was submitted by another analyst.")
         before = self.desk.store.questions.rounds(digest)
         if number < len(before):
             self._submit_again(asked, before[number])
@@ -118,23 +123,20 @@ class Analysts:
             wait_s=lambda request: request.wait_s,
             arrive=lambda _request, _peer: None,
             look=self._news,
-            idle=lambda request, _peer: self._progress(request),
+            idle=self._progress,
             topics=lambda request, _peer: (_topic(request),),
         )
 
     def fetch(self, request: analysts_pb2.FetchRequest, peer: Peer) -> analysts_pb2.FetchReply:
-        """Everything of one query: noisy numbers, for every analyst who knows its hash.
+        """Everything of one query, for the analyst who submitted it.
 
         Raises
         ------
         NotFound
-            There is no such query.
+            This analyst submitted no such query.
 
         """
-        del peer
-        query = self.desk.store.questions.query(request.query)
-        if query is None:
-            raise NotFound("The coordinator has no query of this hash.")
+        query = self._own(request.query, peer)
         records = [
             analysts_pb2.RoundRecord(
                 round=stored.signed,
@@ -172,6 +174,10 @@ class Analysts:
     def _submit_again(self, asked: Asked, stored: StoredRound) -> None:
         if stored.payload_digest != sha256(asked.round_signed.payload):
             raise RoundConflict("This round was submitted before, with other content.")
+        if not self.desk.store.tasks.may_ask_again(stored.query, stored.number):
+            return
+        # Since the first time the agreement may have ended, or the appointment.
+        self._check_allowed(asked, self._agreement_of(asked, self.desk.now()))
         for change in self.desk.store.tasks.ask_again(stored.query, stored.number, self.desk.now()):
             self.desk.ring(progress(stored.query, stored.number))
             if Effect.OFFER in change.effects:
@@ -188,6 +194,7 @@ class Analysts:
         unknown = self.desk.store.members.unknown_nodes(order.participants)
         if unknown:
             raise NotFound(f"No node has joined for {', '.join(unknown)}.")
+        self._check_allowed(asked, agreement)
         release_bytes = _release_bytes(asked, agreement)
         taken = sum(stored.release_bytes * stored.asked for stored in before)
         if taken + release_bytes * len(order.participants) > self.desk.limits.reply_bytes_max:
@@ -195,11 +202,7 @@ class Analysts:
                 "The answers of all departments together would be larger than a reply can be.",
                 remedy="Use fewer or coarser keys, or fewer measures.",
             )
-        account = f"{peer.role.value} {peer.name}"
-        if known is None and self.desk.store.questions.open_queries(account, now_s) >= (
-            most := self.desk.limits.open_queries_max
-        ):
-            raise TooLarge(f"You have {most:,} questions whose deadline is still to come, which is the most.")
+        self._check_room(asked, _account(peer), is_new=known is None)
         submission = Submission(
             query=asked.query_signed,
             order=order,
@@ -208,7 +211,7 @@ class Analysts:
             deadline_s=asked.query.deadline_s,
             computation=computation_hash(Computation.of(asked.query, order)),
             release_bytes=release_bytes,
-            peer=account,
+            peer=_account(peer),
         )
         entry = query_entry(asked.query, order, asked.appointment, agreement)
         for task in self.desk.store.questions.submit(submission, entry, now_s):
@@ -216,6 +219,30 @@ class Analysts:
         _log.info(
             "round %d of query %s offered to %d", order.number, order.query.hex(), len(order.participants)
         )
+
+    def _check_allowed(self, asked: Asked, agreement: Agreement) -> None:
+        """What every node would refuse is neither registered nor stored."""
+        check_query(agreement, asked.query, datetime.fromtimestamp(self.desk.now(), UTC).date())
+        check_round(agreement, asked.query, asked.order)
+
+    def _check_room(self, asked: Asked, account: str, *, is_new: bool) -> None:
+        questions, limits, now_s = self.desk.store.questions, self.desk.limits, self.desk.now()
+        if is_new and questions.open_queries(account, now_s) >= limits.open_queries_max:
+            raise TooLarge(
+                f"You have {limits.open_queries_max:,} questions whose deadline is still to come,"
+                " which is the most."
+            )
+        if is_new and questions.queries_since(account, now_s - DAY_S) >= limits.queries_per_day_max:
+            raise TooLarge(
+                f"You have asked {limits.queries_per_day_max:,} questions in 24 hours, which is the most.",
+                remedy="Go on tomorrow.",
+            )
+        size = len(asked.query_signed.payload) if is_new else questions.stored_bytes(asked.order.query)
+        if size + len(asked.round_signed.payload) > limits.query_bytes_max:
+            raise TooLarge(
+                f"A query and its rounds have at most {limits.query_bytes_max:,} bytes together.",
+                remedy="Ask a new question, with fewer rounds or shorter expressions.",
+            )
 
     def _check_deadline(self, query: Query, now_s: float) -> None:
         if now_s >= query.deadline_s:
@@ -249,25 +276,32 @@ class Analysts:
         raise problem
 
     def _check_appointment(self, signed: Signed, agreement: Agreement, now_s: float) -> None:
-        said = self.desk.store.documents.statements("revocation")
-        by_this_key = [signed_from(message) for message in said if message.key == signed.key.raw]
-        revoked = revoked_keys(by_this_key, agreement)
+        about = decode_appointment(signed.payload)
+        said = self.desk.store.documents.revocation(about.department, signed.key.raw, about.key)
+        revoked = revoked_keys([signed_from(said)] if said else [], agreement)
         verify_appointment(signed, AppointedRole.ANALYST, agreement, now_s=int(now_s), revoked=revoked)
 
-    def _check_round(self, request: analysts_pb2.WatchRequest) -> StoredRound:
+    def _own(self, query: bytes, peer: Peer) -> StoredQuery:
+        """A query that this analyst submitted; of another's nobody learns that it is there."""
+        stored = self.desk.store.questions.query(query)
+        if stored is None or stored.peer != _account(peer):
+            raise NotFound("The coordinator has no query of this hash that you submitted.")
+        return stored
+
+    def _check_round(self, request: analysts_pb2.WatchRequest, peer: Peer) -> StoredRound:
+        self._own(request.query, peer)
         stored = self.desk.store.questions.round(request.query, request.number)
         if stored is None:
             raise NotFound("The coordinator has no such round.")
         return stored
 
     def _news(self, request: analysts_pb2.WatchRequest, peer: Peer) -> analysts_pb2.WatchReply | None:
-        del peer
-        if self._check_round(request).version == request.seen:
+        if self._check_round(request, peer).version == request.seen:
             return None
-        return self._progress(request)
+        return self._progress(request, peer)
 
-    def _progress(self, request: analysts_pb2.WatchRequest) -> analysts_pb2.WatchReply:
-        version = self._check_round(request).version
+    def _progress(self, request: analysts_pb2.WatchRequest, peer: Peer) -> analysts_pb2.WatchReply:
+        version = self._check_round(request, peer).version
         seen = self.desk.store.members.nodes_seen()
         return analysts_pb2.WatchReply(
             version=version,
@@ -286,6 +320,11 @@ class Analysts:
     def _seen_s(self, department: str, stored_s: int) -> int:
         """When a node last asked for work: what this process saw is newer than what is stored."""
         return int(max(self.seen_s.get(department, 0), stored_s))
+
+
+def _account(peer: Peer) -> str:
+    """Under which the store keeps what a peer submitted."""
+    return f"{peer.role.value} {peer.name}"
 
 
 def _topic(request: analysts_pb2.WatchRequest) -> str:

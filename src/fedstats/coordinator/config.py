@@ -38,6 +38,8 @@ class Limits:
         48 * 2**20, says="The most that the releases of one query may take together: clients accept 64 MB."
     )
     open_queries_max: int = _setting(1_000, says="Queries of one analyst whose deadline is still to come.")
+    queries_per_day_max: int = _setting(2_000, says="Queries of one analyst within 24 hours.")
+    query_bytes_max: int = _setting(8 * 2**20, says="How large one query and all its rounds may be together.")
     deadline_days_max: int = _setting(366, says="The longest time until a query's deadline.")
 
     def __post_init__(self) -> None:
@@ -52,6 +54,8 @@ _RANGES = (
     ("request_bytes_max", 2**20, 64 * 2**20),
     ("reply_bytes_max", 2**20, 60 * 2**20),
     ("open_queries_max", 1, 1_000_000),
+    ("queries_per_day_max", 1, 1_000_000),
+    ("query_bytes_max", 1_000, 64 * 2**20),
     ("deadline_days_max", 1, 3_660),
 )
 

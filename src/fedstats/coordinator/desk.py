@@ -14,8 +14,10 @@ from fedstats.wire.method import Reply, Request
 Answer = Callable[[Any, Peer], Any]
 """One method of the wire, answered at once: (request, peer) -> reply."""
 
-AUTHORITY = "authority"
-"""The topic of agreements, appointments and their ends."""
+
+def authority(department: str) -> str:
+    """The topic of agreements, appointments and their ends, as far as they concern a department."""
+    return f"authority {department}"
 
 
 def offers(department: str) -> str:
@@ -52,7 +54,7 @@ class Poll(Generic[Request, Reply]):
     look: Callable[[Request, Peer], Reply | None]
     idle: Callable[[Request, Peer], Reply]
     topics: Callable[[Request, Peer], tuple[str, ...]]
-    ends: tuple[str, ...] = ()
+    ends: Callable[[Peer], tuple[str, ...]] = lambda _peer: ()
 
     def answer(self, request: Request, peer: Peer) -> Reply:
         """The reply at once, without waiting: for simulations, which wait on a clock of their own."""

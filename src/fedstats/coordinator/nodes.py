@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 
-from fedstats.coordinator.desk import AUTHORITY, Desk, Poll, offers, progress
+from fedstats.coordinator.desk import Desk, Poll, authority, offers, progress
 from fedstats.coordinator.rounds import Effect, Event, Outcome, Parked, Reported
 from fedstats.coordinator.store_members import Holding
 from fedstats.coordinator.store_questions import StoredRound
@@ -49,9 +49,9 @@ class Nodes:
             wait_s=lambda request: request.wait_s,
             arrive=self.arrive,
             look=self.look,
-            idle=lambda _request, _peer: self._reply(None),
+            idle=lambda _request, peer: self._reply(None, peer),
             topics=lambda _request, peer: (offers(peer.name),),
-            ends=(AUTHORITY,),
+            ends=lambda peer: (authority(peer.name),),
         )
 
     def arrive(self, request: nodes_pb2.LeaseRequest, peer: Peer) -> None:
@@ -83,7 +83,7 @@ class Nodes:
             return None
         _log.info("task %s leased, time %d", leased.id, leased.task.leases)
         self.desk.ring(progress(leased.query, leased.number))
-        return self._reply(leased)
+        return self._reply(leased, peer)
 
     def report(self, request: nodes_pb2.ReportRequest, peer: Peer) -> nodes_pb2.ReportReply:
         """Take a node's answer. The same one may come again, and late: the first stays.
@@ -134,8 +134,9 @@ class Nodes:
             self.desk.store.members.announce(department, holdings, software, now_s)
             self._presences[department] = Presence(announced, now_s)
 
-    def _reply(self, leased: StoredTask | None) -> nodes_pb2.LeaseReply:
-        reply = nodes_pb2.LeaseReply(authority_revision=self.desk.store.documents.revision())
+    def _reply(self, leased: StoredTask | None, peer: Peer) -> nodes_pb2.LeaseReply:
+        revision = self.desk.store.documents.revision_for(peer.name)
+        reply = nodes_pb2.LeaseReply(authority_revision=revision)
         if leased is not None:
             query = self.desk.store.questions.query(leased.query)
             order = self._round(leased)

@@ -21,6 +21,8 @@ AGREEMENT_PUBLISHED = "agreement-published"
 AGREEMENT_SIGNED = "agreement-signed"
 AGREEMENT_ACCEPTED = "agreement-accepted"
 AGREEMENT_WITHDRAWN = "agreement-withdrawn"
+CONTROLLER_BOUND = "controller-bound"
+CONTROLLER_UNBOUND = "controller-unbound"
 QUERY = "query"
 ROUND = "round"
 OUTCOME = "outcome"
@@ -60,6 +62,11 @@ def agreement_entry(agreement: Agreement, digest: bytes) -> Document:
 def agreement_step(identifier: str, version: int, digest: bytes, department: str) -> Document:
     """A department signed, accepted or withdrew from an agreement."""
     return {"agreement": identifier, "version": version, "hash": digest.hex(), "department": department}
+
+
+def key_entry(department: str, fingerprint: str) -> Document:
+    """By which key a department's controller is known from now on, or no longer."""
+    return {"department": department, "fingerprint": fingerprint}
 
 
 def query_entry(query: Query, order: RoundOrder, appointment: Appointment, agreement: Agreement) -> Document:
@@ -152,6 +159,16 @@ def _withdrawn(document: Read) -> str:
     return f"{text(document, 'department')} withdrew from agreement {_agreement(document)}."
 
 
+def _bound(document: Read) -> str:
+    return f"The controller of {text(document, 'department')} speaks by the key {_fingerprint(document)}."
+
+
+def _unbound(document: Read) -> str:
+    return (
+        f"The key {_fingerprint(document)} of {text(document, 'department')}'s controller serves no longer."
+    )
+
+
 def _asked(document: Read) -> str:
     who = f"{text(document, 'analyst')} of {text(document, 'department')}"
     why = f"for the purpose {text(document, 'purpose')} under {_agreement(document)}"
@@ -172,6 +189,8 @@ _SENTENCES: Mapping[str, Callable[[Read], str]] = {
     AGREEMENT_SIGNED: _signed,
     AGREEMENT_ACCEPTED: _accepted,
     AGREEMENT_WITHDRAWN: _withdrawn,
+    CONTROLLER_BOUND: _bound,
+    CONTROLLER_UNBOUND: _unbound,
     QUERY: _asked,
     ROUND: _round,
     OUTCOME: _ended,
@@ -180,6 +199,10 @@ _SENTENCES: Mapping[str, Callable[[Read], str]] = {
 
 def _agreement(document: Read) -> str:
     return f"{text(document, 'agreement')} version {text(document, 'version')}"
+
+
+def _fingerprint(document: Read) -> str:
+    return text(document, "fingerprint")
 
 
 def _question(document: Read) -> str:

@@ -77,6 +77,7 @@ async def _serve(
             shell.handlers(),
             request_bytes_max=config.limits.request_bytes_max,
             clock=lambda: datetime.fromtimestamp(now(), UTC),
+            known=shell.knows,
         )
         ticking = asyncio.create_task(shell.tick())
         on_listening(server.port)
@@ -154,6 +155,10 @@ class Shell:
         """
         return await self.waiting.loop.run_in_executor(self.worker, lambda: function(*args, **kwargs))
 
+    async def knows(self, peer: Peer) -> bool:
+        """Whether the peer's certificate is one that still counts."""
+        return await self.work(self.coordinator.admission.members.knows, peer)
+
     async def tick(self) -> None:
         """Let the services notice the passing of time, for ever."""
         while True:
@@ -180,9 +185,9 @@ class Polling(Generic[Request, Reply]):
     async def answer(self, request: Request, peer: Peer) -> Reply:
         """Reply as soon as there is something to say, and after the asked time at the latest."""
         shell, poll, bell = self.shell, self.poll, Bell()
-        topics = poll.topics(request, peer)
+        topics, ends = poll.topics(request, peer), poll.ends(peer)
         until = shell.waiting.loop.time() + min(poll.wait_s(request), POLL_S_MAX)
-        shell.waiting.add(bell, topics, poll.ends)  # before the first look, so that no change is missed
+        shell.waiting.add(bell, topics, ends)  # before the first look, so that no change is missed
         try:
             await shell.work(poll.arrive, request, peer)
             while not bell.over.is_set():
@@ -197,4 +202,4 @@ class Polling(Generic[Request, Reply]):
                     break
             return await shell.work(poll.idle, request, peer)
         finally:
-            shell.waiting.remove(bell, topics, poll.ends)
+            shell.waiting.remove(bell, topics, ends)

@@ -92,6 +92,8 @@ class Coordinator:
         """
         if peer.role not in method.roles:
             raise NotPermitted(f"A certificate for the role {peer.role.value} does not open {method.name}.")
+        if request.ByteSize() > method.request_bytes_max:
+            raise MessageInvalid(f"The request to {method.name} is too large.")
         answer = self.polls[method].answer if method in self.polls else self.answers.get(method)
         if answer is None:
             raise MessageInvalid(f"This coordinator does not know {method.name}.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from fedstats.coordinator.store_bindings import Bindings
 from fedstats.coordinator.store_documents import Documents
 from fedstats.coordinator.store_file import IN_MEMORY, StoreFile
 from fedstats.coordinator.store_members import Members
@@ -21,6 +22,7 @@ class Store:
     file: StoreFile
     members: Members
     documents: Documents
+    bindings: Bindings
     questions: Questions
     tasks: Tasks
     register: Register
@@ -28,7 +30,15 @@ class Store:
     @classmethod
     def of(cls, file: StoreFile) -> Self:
         """The store in an open file."""
-        return cls(file, Members(file), Documents(file), Questions(file), Tasks(file), Register(file))
+        return cls(
+            file=file,
+            members=Members(file),
+            documents=Documents(file),
+            bindings=Bindings(file),
+            questions=Questions(file),
+            tasks=Tasks(file),
+            register=Register(file),
+        )
 
     @classmethod
     def create(cls, path: Path) -> Self:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from fedstats.coordinator.store_file import StoreFile
-from fedstats.errors import AlreadyExists, TokenInvalid
+from fedstats.errors import AlreadyExists, NotFound, TokenInvalid
 from fedstats.identity.peer import Peer, Role
 from fedstats.identity.token import Token
 
@@ -66,6 +66,8 @@ class Members:
     def invite(self, token: Token, now_s: float, *, again: bool = False) -> None:
         """Remember a token, by its id only: the token itself is kept by whoever gets it.
 
+        `again` ends the certificates and the other tokens of this role and name at once: they may be stolen.
+
         Raises
         ------
         AlreadyExists
@@ -78,6 +80,8 @@ class Members:
                     f"The {token.role.value} {token.name} has joined already.",
                     remedy="If it lost its keys and must join once more, add --again.",
                 )
+            if again:
+                _end(db, Peer(token.role, token.name))
             db.execute(
                 "INSERT INTO tokens (id, role, name, made_s, expires_s) VALUES (?, ?, ?, ?, ?)",
                 (token.token_id, token.role.value, token.name, int(now_s), int(token.expires_at.timestamp())),
@@ -118,8 +122,41 @@ class Members:
                 " ON CONFLICT DO UPDATE SET signing_key = excluded.signing_key, joined_s = excluded.joined_s",
                 (peer.role.value, peer.name, key, int(now_s)),
             )
+            if token["used_for"] is None:  # whoever joins anew is the only one of that name from now on
+                db.execute(
+                    "DELETE FROM certificates WHERE role = ? AND name = ?", (peer.role.value, peer.name)
+                )
             _record(db, peer, issued, now_s)
             return issued
+
+    def remove(self, peer: Peer) -> None:
+        """End a member: its certificates and tokens open nothing any more. What it published and asked stays.
+
+        Raises
+        ------
+        NotFound
+            Nobody of this role and name has joined or was invited here.
+
+        """
+        with self._file.transaction() as db:
+            ended = _end(db, peer)
+            if peer.role is Role.NODE:
+                db.execute("DELETE FROM holdings WHERE department = ?", (peer.name,))
+            gone = db.execute(
+                "DELETE FROM members WHERE role = ? AND name = ?", (peer.role.value, peer.name)
+            ).rowcount
+            if not ended and not gone:
+                raise NotFound(
+                    f"No {peer.role.value} {peer.name} has joined or was invited here.",
+                    remedy="See: fedstats coordinator nodes, fedstats coordinator analysts",
+                )
+
+    def knows(self, peer: Peer) -> bool:
+        """Whether the peer's certificate is one that counts; a token is looked at when it is used."""
+        if peer.role is Role.JOIN:
+            return True
+        sql = "SELECT 1 FROM certificates WHERE serial = ? AND role = ? AND name = ?"
+        return self._file.row(sql, f"{peer.serial:x}", peer.role.value, peer.name) is not None
 
     def renew(self, peer: Peer, issued: Issued, now_s: float) -> None:
         """Record a renewed certificate of a member.
@@ -195,6 +232,14 @@ def _member(db: sqlite3.Connection, peer: Peer) -> sqlite3.Row | None:
         "SELECT * FROM members WHERE role = ? AND name = ?", (peer.role.value, peer.name)
     ).fetchone()
     return found
+
+
+def _end(db: sqlite3.Connection, peer: Peer) -> bool:
+    """End all certificates and tokens of a role and name; whether there were any."""
+    owner = (peer.role.value, peer.name)
+    certificates = db.execute("DELETE FROM certificates WHERE role = ? AND name = ?", owner).rowcount
+    tokens = db.execute("DELETE FROM tokens WHERE role = ? AND name = ?", owner).rowcount
+    return certificates + tokens > 0
 
 
 def _record(db: sqlite3.Connection, peer: Peer, issued: Issued, now_s: float) -> None:

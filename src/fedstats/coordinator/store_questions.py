@@ -44,6 +44,7 @@ class StoredQuery:
     signed: signed_pb2.Signed
     key: bytes
     appointment: signed_pb2.Signed
+    peer: str  # who submitted it
     deadline_s: int
 
 
@@ -130,7 +131,7 @@ class Questions:
         if row is None:
             return None
         signed, appointment = (signed_pb2.Signed.FromString(row[name]) for name in ("signed", "appointment"))
-        return StoredQuery(row["hash"], signed, row["key"], appointment, row["deadline_s"])
+        return StoredQuery(row["hash"], signed, row["key"], appointment, row["peer"], row["deadline_s"])
 
     def rounds(self, query: bytes) -> list[StoredRound]:
         """All rounds of a query, in order."""
@@ -145,6 +146,20 @@ class Questions:
     def open_queries(self, peer: str, now_s: float) -> int:
         """How many queries this peer has brought whose deadline is still to come."""
         row = self._file.row("SELECT COUNT(*) FROM queries WHERE peer = ? AND deadline_s > ?", peer, now_s)
+        return int(row[0]) if row else 0
+
+    def queries_since(self, peer: str, since_s: float) -> int:
+        """How many queries this peer has brought since then, whatever their deadlines."""
+        row = self._file.row("SELECT COUNT(*) FROM queries WHERE peer = ? AND at_s > ?", peer, since_s)
+        return int(row[0]) if row else 0
+
+    def stored_bytes(self, query: bytes) -> int:
+        """How large a query and its rounds are together."""
+        row = self._file.row(
+            "SELECT (SELECT COALESCE(SUM(LENGTH(signed)), 0) FROM queries WHERE hash = ?1)"
+            " + (SELECT COALESCE(SUM(LENGTH(signed)), 0) FROM rounds WHERE query = ?1)",
+            query,
+        )
         return int(row[0]) if row else 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 APPLICATION_ID = 0x66656473  # "feds": tells this file from other SQLite files
-VERSION = 1
+VERSION = 2
 
 SCHEMA = """
 -- Who joined. Certificates open connections and give no authority over data.
@@ -46,16 +46,30 @@ CREATE TABLE holdings (
     PRIMARY KEY (department, agreement, agreement_version, dataset, edition)
 ) STRICT, WITHOUT ROWID;
 
--- Documents that carry authority, with the peer that brought each, for its limits.
+-- Documents that carry authority.
 CREATE TABLE agreements (
     hash BLOB PRIMARY KEY,
     id TEXT NOT NULL,
     version INTEGER NOT NULL,
     document BLOB NOT NULL,
-    peer TEXT NOT NULL,
+    department TEXT NOT NULL,           -- that published it, for its limits
     at_s INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX agreements_by_id ON agreements (id, version);
+CREATE INDEX agreements_by_department ON agreements (department);
+
+CREATE TABLE parties (                  -- whom an agreement names as controllers
+    department TEXT NOT NULL,
+    agreement BLOB NOT NULL REFERENCES agreements,
+    PRIMARY KEY (department, agreement)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX parties_by_agreement ON parties (agreement);
+
+CREATE TABLE bindings (                 -- the one key by which each department's controller is known here
+    department TEXT PRIMARY KEY,
+    key BLOB NOT NULL,
+    at_s INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE signatures (
     agreement BLOB NOT NULL REFERENCES agreements,
@@ -77,14 +91,21 @@ CREATE TABLE acceptances (              -- the last word of each department
 CREATE TABLE statements (
     digest BLOB PRIMARY KEY,            -- of the whole signed message
     kind TEXT NOT NULL CHECK (kind IN ('appointment', 'revocation')),
+    department TEXT NOT NULL,
+    signer BLOB NOT NULL,               -- the controller's key
+    about BLOB NOT NULL,                -- the key that is appointed, or revoked
     signed BLOB NOT NULL,
-    peer TEXT NOT NULL,
     at_s INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX statements_by_peer ON statements (peer, kind);
+CREATE INDEX statements_by_key ON statements (kind, department, signer, about);
 
 CREATE TABLE revision (only INTEGER PRIMARY KEY CHECK (only = 1), value INTEGER NOT NULL) STRICT;
 INSERT INTO revision VALUES (1, 0);
+
+CREATE TABLE news (                     -- the revision of the last change that concerns a department
+    department TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- Questions.
 CREATE TABLE queries (
@@ -97,6 +118,7 @@ CREATE TABLE queries (
     at_s INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX queries_by_peer ON queries (peer, deadline_s);
+CREATE INDEX queries_by_time ON queries (peer, at_s);
 
 CREATE TABLE rounds (
     query BLOB NOT NULL REFERENCES queries,

@@ -109,6 +109,11 @@ class Tasks:
             rows = _tasks(db, "query = ? AND number = ? AND state = 'refused'", query, number)
             return [_apply(db, row, AskedAgain(), now_s) for row in rows]
 
+    def may_ask_again(self, query: bytes, number: int) -> bool:
+        """Whether `ask_again` could find a refused task: asked by repeated Submits, it writes nothing."""
+        sql = "SELECT 1 FROM tasks WHERE query = ? AND number = ? AND state = 'refused' LIMIT 1"
+        return self._file.row(sql, query, number) is not None
+
     def task(self, identifier: str) -> StoredTask | None:
         """A task by its id, without its outcome's bytes."""
         row = self._file.row(f"SELECT {_COLUMNS} FROM tasks WHERE id = ?", identifier)  # noqa: S608 # a constant
