@@ -119,10 +119,13 @@ def test_an_edition_answers_for_its_own_definition(engine: str, tmp_path: Path) 
 def test_an_engine_explains_without_the_key(engine: str) -> None:
     """A database administrator sees the whole statement, in which the secret key is a parameter."""
     aggregate = GroupedSums((Column("sex"),), (Measure(MeasureKind.PEOPLE),))
+    urgent = Column("urgent")
     bounds = DATASET.contribution(departments_max=1, cells_max=1)
-    shown = engine_of(engine).explain(aggregate, dataset=DATASET, where=None, contribution=bounds)
+    shown = engine_of(engine).explain(aggregate, dataset=DATASET, where=urgent, contribution=bounds)
     assert "SELECT" in shown
     assert "$key" in shown
+    assert "0 F, 1 M, 2 überall" in shown
+    assert "urgent: 0 false, 1 true" in shown
 
 
 @ENGINES

@@ -18,6 +18,7 @@ from fedstats.core.expression import Column
 from fedstats.core.privacy import Contribution, UnitKind
 from fedstats.core.schema import ColumnDefinition, Dataset, Unit
 from fedstats.engines import EditionOrder, Resources, definition_hash, engine_of
+from fedstats.engines._workplace import workplace
 from fedstats.engines.mapping import ColumnMapping, DatasetMapping, PersonCheck, Source, SourceKind
 from fedstats.errors import (
     DataError,
@@ -160,6 +161,21 @@ def test_an_edition_is_its_owners_and_names_nobody(tmp_path: Path) -> None:
     for number in NUMBERS[:2]:
         assert number.encode() not in data
         assert int(number).to_bytes(8, "little") not in data
+
+
+def test_what_a_killed_refresh_left_is_removed(tmp_path: Path) -> None:
+    """Half-made files of a dead process, which may name people, go; those of a living one stay."""
+    source = csv_of(tmp_path / "rows.csv", "who,age,ward\n")
+    into = tmp_path / "state" / "edition"
+    with workplace(into) as working:
+        (working / "stage").write_text("names")
+        abandoned = into.parent / ".making-abandoned"
+        abandoned.mkdir()
+        (abandoned / "stage").write_text("names")
+        make(mapped(source), PEOPLE, into)
+        assert working.exists()
+        assert not abandoned.exists()
+    assert not working.exists()
 
 
 def test_the_report_counts_each_row_once(tmp_path: Path) -> None:

@@ -183,4 +183,4 @@ class Engine(Protocol):
     def explain(
         self, aggregate: Aggregate, *, dataset: Dataset, where: Expression | None, contribution: Contribution
     ) -> str:
-        """The SQL of `compute`, for a database administrator to read; the key is a parameter in it."""
+        """The SQL of `compute` with comments, for a database administrator; the key is a parameter in it."""

@@ -7,12 +7,7 @@ all; only rows of people with several are numbered, which is what makes counting
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 
@@ -23,14 +18,13 @@ from fedstats.engines._duckdb_cleaning import code_type, kept_condition, reading
 from fedstats.engines._duckdb_reading import PERSON, Marks, person_code, person_text
 from fedstats.engines._duckdb_session import Attached, identifier, problem_of, ranked_parts, session, text
 from fedstats.engines._duckdb_source import LocalColumn, LocalTable, attachments, files_of, local_table
+from fedstats.engines._workplace import publish, workplace
 from fedstats.engines.mapping import DatasetMapping, check_local_columns
-from fedstats.errors import EditionExists, FileProblem, OptOutListProblem
+from fedstats.errors import EditionExists, OptOutListProblem
 from fedstats.sql.statement import PEOPLE_TABLE, PSEUDONYM, ROWS_TABLE
 
 FORMAT = "1"
 FACTS_TABLE = "facts"
-OWNER_ONLY = 0o600
-_FOLDER_OWNER_ONLY = 0o700
 
 
 def make_edition(
@@ -44,7 +38,7 @@ def make_edition(
         raise OptOutListProblem(f"{dataset.name} has no persons, so nobody can be left out of it.")
     files = files_of(mapping.source)
     readable = [*files, *([] if order.opt_outs is None else [order.opt_outs])]
-    with _folder_beside(order.into) as folder:
+    with workplace(order.into) as folder:
         made = folder / "edition.duckdb"
         databases = [
             Attached("stage", folder / "stage.duckdb", read_only=False),
@@ -60,7 +54,7 @@ def make_edition(
                 report = _Making(connection, mapping, dataset, order, resources, table).run()
         except duckdb.Error as error:
             raise problem_of(error, f"The source of {dataset.name}") from None
-        _publish(made, order.into)
+        publish(made, order.into)
     return report
 
 
@@ -261,34 +255,3 @@ def column_reports(
     return tuple(
         ColumnReport(column.name, *row[3 * i : 3 * i + 3]) for i, column in enumerate(dataset.columns)
     )
-
-
-@contextmanager
-def _folder_beside(into: Path) -> Iterator[Path]:
-    """A folder for the owner only, on the disk where the edition will be, deleted in the end."""
-    try:
-        into.parent.mkdir(mode=_FOLDER_OWNER_ONLY, parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".making-", dir=into.parent) as folder:
-            yield Path(folder)
-    except OSError as error:
-        raise FileProblem(f"{into.parent} cannot be written: {error.strerror}.") from None
-
-
-def _publish(made: Path, into: Path) -> None:
-    """Give the finished file its name: durable, whole, and never over another."""
-    made.chmod(OWNER_ONLY)
-    _flush(made)
-    try:
-        os.link(made, into)  # unlike a rename, it refuses to replace what is there
-    except FileExistsError:
-        raise EditionExists(f"{into.name} exists already.") from None
-    if os.name == "posix":
-        _flush(into.parent)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -26,6 +26,7 @@ from fedstats.engines._contract import (
 from fedstats.engines._definition import definition_hash
 from fedstats.engines._duckdb_diagnosis import diagnose, source_columns
 from fedstats.engines._duckdb_edition import FACTS_TABLE, FORMAT, make_edition
+from fedstats.engines._duckdb_explanation import explained
 from fedstats.engines._duckdb_session import Attached, problem_of, ranked_parts, session
 from fedstats.engines.mapping import DatasetMapping, Source
 from fedstats.errors import EditionMissing, InternalError, NotOffered
@@ -99,7 +100,8 @@ class DuckDB:
         self, aggregate: Aggregate, *, dataset: Dataset, where: Expression | None, contribution: Contribution
     ) -> str:
         """Keep the promise of `Engine.explain`."""
-        return _statement(aggregate, dataset=dataset, where=where, contribution=contribution, pretty=True)
+        sql = _statement(aggregate, dataset=dataset, where=where, contribution=contribution, pretty=True)
+        return explained(sql, aggregate, dataset=dataset, where=where)
 
 
 def _statement(
