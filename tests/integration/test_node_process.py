@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from one_node import Analyst, published
-from samples import sample_agreement, sample_order, sample_query
+from samples import DEPARTMENTS, sample_agreement, sample_order, sample_query
 
 from fedstats.cli import main
 from fedstats.coordinator.authority import Admission
@@ -89,6 +89,7 @@ class Place:
     coordinator: Daemon = field(init=False)
     node: Daemon = field(init=False)
     analyst: Channel = field(init=False)
+    controllers: dict[str, Channel] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make the coordinator and start it."""
@@ -101,7 +102,7 @@ class Place:
         run = ("coordinator", "run", "--home", self.folder / "coordinator")
         self.coordinator = Daemon(run, self.folder / "coordinator.log")
         self.coordinator.start()
-        self.analyst = self.join_analyst()
+        self.analyst = self.join(Role.ANALYST, ANALYST.name)
         self.node = Daemon(("node", "run", "--home", self.home.path), self.folder / "node.log")
 
     @property
@@ -118,18 +119,20 @@ class Place:
         store.close()
         return token
 
-    def join_analyst(self) -> Channel:
-        """Join as the analyst."""
-        token, key = self.invite(Role.ANALYST, ANALYST.name), TlsKey.generate()
+    def join(self, role: Role, name: str) -> Channel:
+        """Join as the analyst, or as a controller."""
+        token, key = self.invite(role, name), TlsKey.generate()
         bootstrap = ClientTls(token.ca_certificate_der, token.certificate_der, token.key)
         with Channel(token.address, bootstrap) as channel:
             request = signed_pb2.JoinRequest(certificate_request=key.request())
             certificate = channel.call(methods.JOIN_ANALYST, request).certificate
         return Channel(token.address, replace(bootstrap, certificate_der=certificate, key=key))
 
-    def publish(self, **document: signed_pb2.Signed) -> None:
-        """Publish a signed document."""
-        self.analyst.call(methods.PUBLISH, agreements_pb2.PublishRequest(**document))
+    def publish(self, department: str, **documents: signed_pb2.Signed) -> None:
+        """Publish what a department's controller signed, as that controller."""
+        if department not in self.controllers:
+            self.controllers[department] = self.join(Role.CONTROLLER, department)
+        self.controllers[department].call(methods.PUBLISH, agreements_pb2.PublishRequest(**documents))
 
     def ask(self) -> bytes:
         """Ask a new question; its hash."""
@@ -160,7 +163,8 @@ def place(folder: Path) -> Iterator[Place]:
     try:
         yield made
     finally:
-        made.analyst.close()
+        for channel in (made.analyst, *made.controllers.values()):
+            channel.close()
         for daemon in (made.node, made.coordinator):
             if daemon.process is not None:
                 daemon.end(signal.SIGKILL)
@@ -180,9 +184,9 @@ def set_up(made: Place) -> None:
     home = made.home.path
     fedstats("node", "join", made.invite(Role.NODE, "north").text(), "--home", home)
     record = published(AGREEMENT)
-    for signature in record.signatures:
+    for department, signature in zip(DEPARTMENTS, record.signatures, strict=True):
         signature.payload = record.document
-        made.publish(agreement=signature)
+        made.publish(department, agreement=signature)
     fedstats("agreement", "accept", "RTT-2026", "--trust", "--yes", "--home", home)
     (made.folder / "optout.txt").write_text("")
     (made.folder / "rtt.csv").write_text(
@@ -209,7 +213,7 @@ def test_doctor_misses_the_appointment_until_it_is_made(north: Place) -> None:
     made = ANALYST.appointment(
         role=AppointedRole.NODE, name="north", key=key, from_s=now_s - 60, until_s=now_s + 600
     )
-    north.publish(appointment=made)
+    north.publish("north", appointment=made)
     fedstats("node", "doctor", "--home", home.path)
 
 

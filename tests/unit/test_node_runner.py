@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from one_node import PEOPLE, Analyst, ReferenceEngine, make_home, open_node, refusal_of, release_of
-from samples import NOW_S, sample_dataset, sample_order, sample_query, sample_round
+from one_node import PEOPLE, Analyst, ReferenceEngine, make_home, open_node, published, refusal_of, release_of
+from samples import (
+    NOW_S,
+    sample_agreement,
+    sample_dataset,
+    sample_order,
+    sample_query,
+    sample_round,
+    seed_key,
+)
 
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
 from fedstats.core.expression import Call, Column, Op
@@ -26,6 +35,7 @@ from fedstats.node.policy import PauseReason
 from fedstats.node.service import Node
 from fedstats.wire.codec import computation_hash, encode_query
 from fedstats.wire.codec.strict import sha256, to_bytes
+from fedstats.wire.v1 import agreements_pb2
 
 ANALYST = Analyst()
 RHO = sample_query().loss.amount
@@ -229,6 +239,48 @@ def test_a_pause_withholds_recorded_answers_too(node: Node) -> None:
     assert node.runner.run(ANALYST.task()).release == first.release
 
 
+def _after_the_deadline(_node: Node, clock: list[int]) -> None:
+    clock[0] = sample_query().deadline_s + 1
+
+
+def _after_the_agreement(_node: Node, clock: list[int]) -> None:
+    clock[0] = int(datetime(2027, 4, 1, tzinfo=UTC).timestamp())
+
+
+def _a_new_version(node: Node, clock: list[int]) -> None:
+    newer = sample_agreement(version=2)
+    node.agreements.learn(agreements_pb2.AuthorityReply(agreements=[published(newer)]))
+    node.agreements.accept("RTT-2026", 2, lambda _: True, now_s=clock[0])
+
+
+def _trust_taken_back(node: Node, _clock: list[int]) -> None:
+    node.home.trust.trust("west", seed_key("new").public.fingerprint, replace=True)
+
+
+@pytest.mark.parametrize(
+    "happens, code",
+    [
+        (_after_the_deadline, "FS-217"),
+        (_after_the_agreement, "FS-202"),
+        (_a_new_version, "FS-202"),
+        (_trust_taken_back, "FS-202"),
+    ],
+)
+def test_what_ends_before_the_sending_ends_the_answer(
+    tmp_path: Path, happens: Callable[[Node, list[int]], None], code: str
+) -> None:
+    """The agreement, the deadline or trust may end between the record and the sending: nothing is sent."""
+    clock = [NOW_S]
+    with open_node(make_home(tmp_path), now=lambda: clock[0]) as node:
+        task = ANALYST.task()
+        report = node.runner.run(task)
+        assert node.runner.allowed_now(task, report) == report
+        happens(node, clock)
+        refusal = refusal_of(node.runner.allowed_now(task, report))
+        assert (refusal.code, refusal.charged) == (code, True)
+        assert [entry.recorded for entry in node.ledger.entries()] == [True]
+
+
 def test_withdrawal_ends_every_answer(node: Node) -> None:
     """After the department left the agreement, nothing is answered under it."""
     release_of(node.runner.run(ANALYST.task()))
@@ -239,7 +291,7 @@ def test_withdrawal_ends_every_answer(node: Node) -> None:
 def test_the_budget_ends(node: Node) -> None:
     """Questions are answered until the agreement's budget is used; then the refusal says how much is left."""
     answered, refusal = 0, None
-    most = MechanismLoss(Mechanism.GAUSSIAN, Fraction(8, 100))
+    most = MechanismLoss(Mechanism.GAUSSIAN, Fraction(5, 64))
     while refusal is None:
         report = node.runner.run(
             ANALYST.task(sample_query(loss=replace(most, amount=most.amount - Fraction(answered, 2**40))))
