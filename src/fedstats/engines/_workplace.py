@@ -1,4 +1,4 @@
-"""Where a file is made before it has its name: private, on the same disk, gone afterwards even if we crash."""
+"""Where a file is made before it has its name: private, on the same disk, gone afterwards, crash or not."""
 
 from __future__ import annotations
 
