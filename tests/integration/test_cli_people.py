@@ -150,7 +150,7 @@ def found_agreement(town: Town) -> None:
     keys = {}
     for department in DEPARTMENTS:
         town.run(department, "controller", "init", department, "--no-passphrase")
-        town.run(department, "join", town.token("controller", department))
+        town.run(department, "join", "-", typed=town.token("controller", department))
         printed = town.run(department, "controller", "fingerprint")
         keys[department] = bytes.fromhex(printed.split('"')[1])
     today = datetime.now(UTC).date()
@@ -172,7 +172,7 @@ def found_agreement(town: Town) -> None:
     town.run("south", "agreement", "sign", "RTT-2026", typed="y\n")
     signed = town.folder / "west.json"
     town.run("west", "agreement", "sign", "RTT-2026", "--yes", "--output", str(signed))
-    town.run("north", "agreement", "publish", str(signed))
+    town.run("west", "agreement", "publish", str(signed))
     assert "signed by all; accepted by no department yet" in town.run("north", "agreement", "list")
 
 
@@ -274,3 +274,27 @@ def test_a_revoked_analyst_cannot_ask(town: Town) -> None:
     town.run("south", "controller", "revoke", fingerprint, "--reason", "left")
     printed = town.run("analyst2", "query", COUNT, "--epsilon", "1", code=3)
     assert "revoked by south" in printed
+
+
+def test_several_texts_of_a_version_are_told_apart(town: Town) -> None:
+    """Who signs by ID is asked which text is meant, or gets the one that a trusted controller signed."""
+    texts = {}
+    for department, title in (("north", "Waiting times, next"), ("west", "Something else")):
+        file = town.folder / f"{department}-2.toml"
+        text = (town.folder / "agreement.toml").read_text()
+        file.write_text(text.replace("version = 1", "version = 2").replace("Waiting times", title))
+        printed = town.run(department, "agreement", "sign", str(file), "--yes")
+        (texts[department],) = re.findall("SHA-256 of the text: ([0-9a-f]{64})", printed)
+    refused = town.run("south", "agreement", "sign", "RTT-2026", "--yes", code=6)
+    assert all(text[:12] in refused for text in texts.values())
+    chosen = town.run(
+        "south", "agreement", "sign", "RTT-2026", "--hash", texts["west"][:6], code=1, typed="n\n"
+    )
+    assert "Something else" in chosen
+    assert "not signed with any key that is trusted here" in town.run("south", "agreement", "list")
+    fingerprint = town.run("north", "controller", "fingerprint").splitlines()[1].strip()
+    town.run("south", "controller", "trust", "north", fingerprint)
+    shown = town.run("south", "agreement", "show", "RTT-2026")
+    assert shown.startswith("Waiting times, next")
+    assert f"SHA-256 {texts['west'][:12]}: not signed with any key" in shown
+    assert texts["north"] in town.run("south", "agreement", "sign", "RTT-2026", "--yes")
