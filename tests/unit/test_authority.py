@@ -107,6 +107,16 @@ def test_an_appointment_is_for_its_role_list_and_time(changes: dict[str, object]
         verified(appoint("north", **changes))
 
 
+def test_a_revocation_that_cannot_be_read_stops_nothing() -> None:
+    """Whatever a stranger, or even a controller, signs as a revocation: the true ones count."""
+    payload = codec.encode_revocation(Revocation("north", ANALYST.public.raw, NOW_S, "left"))
+    broken = [Signed.make(Context.REVOCATION, b"\xff", key) for key in (ANALYST, *CONTROLLERS.values())]
+    forged = Signed(payload, CONTROLLERS["north"].public, bytes(64))
+    true = Signed.make(Context.REVOCATION, payload, CONTROLLERS["north"])
+    assert revoked_keys([*broken, forged], AGREEMENT) == frozenset()
+    assert revoked_keys([*broken, forged, true], AGREEMENT) == {("north", ANALYST.public.raw)}
+
+
 def test_a_revocation_by_the_own_controller_ends_it_and_a_strangers_does_not() -> None:
     """Only the department that appointed a key can revoke it."""
     payload = codec.encode_revocation(Revocation("north", ANALYST.public.raw, NOW_S, "left"))

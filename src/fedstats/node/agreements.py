@@ -231,8 +231,7 @@ class Agreements:
         """The (department, key) pairs that the agreement's controllers revoked, as far as is known here."""
         with self._state.look() as sqlite:
             rows = sqlite.execute("SELECT payload, key, signature FROM revocation").fetchall()
-        controllers = {controller.key for controller in agreement.controllers}
-        return revoked_keys([Signed(p, PublicKey(k), s) for p, k, s in rows if k in controllers], agreement)
+        return revoked_keys([Signed(p, PublicKey(k), s) for p, k, s in rows], agreement)
 
     def acceptances(self) -> tuple[Acceptance, ...]:
         """What the department decided, for the coordinator and the public: the newest version of each id."""

@@ -21,11 +21,11 @@ from fedstats.node.config import NodeConfig, read_config
 from fedstats.node.connection import Connection
 from fedstats.node.datasets import Held, held_datasets
 from fedstats.node.editions import opt_outs_to_apply
+from fedstats.node.hearing import readable
 from fedstats.node.home import Home
 from fedstats.node.joining import introduction
 from fedstats.node.service import Node
 from fedstats.wire.authority import revoked_keys, verify_appointment
-from fedstats.wire.codec import signed_from
 from fedstats.wire.methods import FETCH_AUTHORITY
 from fedstats.wire.v1 import agreements_pb2
 
@@ -131,12 +131,13 @@ class Doctor:
 
     def _appointment(self, node: Node, reply: agreements_pb2.AuthorityReply) -> Check:
         key, now_s = node.key.public, int(self.now())
+        revocations, appointments = readable(reply.revocations), readable(reply.appointments)
         for standing in node.agreements.all():
-            revoked = revoked_keys([signed_from(m) for m in reply.revocations], standing.agreement)
-            for message in reply.appointments:
+            revoked = revoked_keys(revocations, standing.agreement)
+            for signed in appointments:
                 try:
                     appointment = verify_appointment(
-                        signed_from(message),
+                        signed,
                         AppointedRole.NODE,
                         standing.agreement,
                         now_s=now_s,

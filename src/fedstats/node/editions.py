@@ -25,6 +25,9 @@ from fedstats.wire.v1 import nodes_pb2
 
 DAY_S = 86_400
 
+Row = tuple[str, str, str, int, bytes, bool, int]
+"""An edition in the index: agreement, dataset, base, revision, definition, without opt-outs, made at."""
+
 
 @dataclass(frozen=True, slots=True)
 class Edition:
@@ -167,13 +170,7 @@ class Editions:
         report = bench.engine.make_edition(mapping, dataset, order, bench.resources)
         definition = definition_hash(dataset)
         row = (agreement.id, dataset.name, base, revision, definition, opt_outs is not None, now_s)
-        try:
-            with self._state.change() as sqlite:
-                _check_accepted(sqlite, agreement.id)  # a withdrawal meanwhile deleted what it found
-                sqlite.execute("INSERT INTO edition VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        except BaseException:
-            path.unlink(missing_ok=True)  # rows that no index knows would outlive a withdrawal
-            raise
+        self._enter(row)
         if revision > 1:  # people who opted out meanwhile are in the older file
             self._path(agreement.id, dataset.name, base, revision - 1).unlink(missing_ok=True)
         return self._edition(row), report
@@ -208,7 +205,17 @@ class Editions:
             ).fetchone()
         return int(newest)
 
-    def _edition(self, row: tuple[str, str, str, int, bytes, bool, int]) -> Edition:
+    def _enter(self, row: Row) -> None:
+        """Enter a finished edition in the index, unless its agreement was left while it was made."""
+        try:
+            with self._state.change() as sqlite:
+                _check_accepted(sqlite, row[0])  # a withdrawal meanwhile deleted what it found
+                sqlite.execute("INSERT INTO edition VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        except BaseException:
+            self._edition(row).path.unlink(missing_ok=True)  # it would outlive the withdrawal
+            raise
+
+    def _edition(self, row: Row) -> Edition:
         agreement, dataset, base, revision, definition, without_opt_outs, made_s = row
         path = self._path(agreement, dataset, base, revision)
         return Edition(agreement, dataset, base, revision, definition, bool(without_opt_outs), made_s, path)

@@ -64,6 +64,15 @@ def hear_revocations(
                 kept[message.key] += _keep_revocation(sqlite, trusted, message)
 
 
+def readable(messages: Iterable[signed_pb2.Signed]) -> tuple[Signed, ...]:
+    """Those that are signed documents at all; their signatures are not verified yet."""
+    found = []
+    for message in messages:
+        with leaving_out_what_is_malformed():
+            found.append(signed_from(message))
+    return tuple(found)
+
+
 @contextmanager
 def leaving_out_what_is_malformed() -> Iterator[None]:
     """Log what one document raises and go on with the next: a broken one must not silence the others."""

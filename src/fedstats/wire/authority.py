@@ -10,7 +10,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from fedstats.core.agreement import Agreement
 from fedstats.core.agreement_document import agreement_from_json
 from fedstats.core.appointment import AppointedRole, Appointment
-from fedstats.errors import AgreementNotInForce, AppointmentInvalid, KeyUnknown, SignatureInvalid
+from fedstats.errors import (
+    AgreementNotInForce,
+    AppointmentInvalid,
+    KeyUnknown,
+    MessageInvalid,
+    SignatureInvalid,
+)
 from fedstats.identity.keys import Context, PublicKey, Signed
 from fedstats.wire.codec.authority import decode_appointment, decode_revocation
 
@@ -102,11 +108,14 @@ def verify_appointment(
 
 def revoked_keys(revocations: Iterable[Signed], agreement: Agreement) -> frozenset[tuple[str, bytes]]:
     """The (department, key) pairs that the agreement's own controllers revoked; others count nothing."""
-    found = set()
+    found, keys = set(), {controller.key for controller in agreement.controllers}
     for signed in revocations:
-        if not _holds(signed, Context.REVOCATION):
+        if signed.key.raw not in keys:  # before anything is verified: strangers can publish many
             continue
-        revocation = decode_revocation(signed.payload)
+        try:
+            revocation = decode_revocation(signed.verify(Context.REVOCATION))
+        except (SignatureInvalid, MessageInvalid):
+            continue
         controller = agreement.controller(revocation.department)
         if controller is not None and controller.key == signed.key.raw:
             found.add((revocation.department, revocation.key))
