@@ -90,7 +90,10 @@ class Authority:
         """The departments whose node says that the agreement was accepted there and not withdrawn from."""
         newest: dict[str, tuple[int, bool]] = {}
         nodes = {(a.department, a.key) for a in self._appointed(AppointedRole.NODE, record.agreement)}
+        keys = {key for _, key in nodes}  # looked at first, so that junk is cheap
         for signed in record.acceptances:
+            if signed.key.raw not in keys:
+                continue
             try:
                 note = decode_acceptance(signed.verify(Context.ACCEPTANCE))
             except (FedstatsError, ValueError):
@@ -164,8 +167,9 @@ class Authority:
 
     def _appointed(self, role: AppointedRole, agreement: Agreement) -> Iterable[Appointment]:
         """What the agreement's controllers appointed at any time, expired ones too."""
+        keys = {controller.key for controller in agreement.controllers}
         for signed in self.appointments:
-            appointment = _decoded(signed)
+            appointment = _decoded(signed) if signed.key.raw in keys else None
             if appointment is None or appointment.role is not role:
                 continue
             try:
@@ -233,9 +237,11 @@ def _record(message: agreements_pb2.AgreementRecord) -> Record | None:
     except Exception:  # whatever is wrong with one record must not hide all the others
         log.info("left out an agreement that cannot be read", exc_info=True)
         return None
+    keys = {controller.key for controller in agreement.controllers}
     signatures = (  # on the wire their payload is left empty: it is the document
         signed_pb2.Signed(payload=message.document, key=m.key, signature=m.signature)
         for m in message.signatures
+        if m.key in keys
     )
     return Record(message.document, agreement, _readable(signatures), _readable(message.acceptances))
 
