@@ -316,6 +316,30 @@ def test_an_acceptance_from_the_future_is_refused() -> None:
     world.publish(NODES["north"], acceptance=codec.signed_to(acceptance("north", NOW_S + 80_000)))
 
 
+def test_a_department_that_is_no_party_accepts_nothing() -> None:
+    """Only those whom an agreement names have a word on it."""
+    world = ready_world()
+    said = codec.signed_to(acceptance("east", NOW_S))
+    with pytest.raises(NotPermitted, match="no party"):
+        world.publish(Peer(Role.NODE, "east"), acceptance=said)
+
+
+def test_the_size_of_one_departments_statements_is_bounded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many documents take a department's own room; another department can still revoke."""
+    monkeypatch.setattr(store_documents, "STATEMENT_BYTES_EACH_MAX", 400)
+
+    def revoke(department: str, reason: str) -> signed_pb2.Signed:
+        said = codec.encode_revocation(Revocation(department, b"k" * 32, NOW_S, reason))
+        return codec.signed_to(Signed.make(Context.REVOCATION, said, seed_key(f"controller {department}")))
+
+    world.publish(CONTROLLERS["north"], revocation=revoke("north", "a" * 70))
+    with pytest.raises(TooLarge):
+        world.publish(CONTROLLERS["north"], revocation=revoke("north", "b" * 70))
+    world.publish(CONTROLLERS["south"], revocation=revoke("south", "a" * 70))
+
+
 def test_news_wakes_those_whom_it_concerns(world: World) -> None:
     """An agreement concerns the departments it names; an appointment those that share an agreement."""
     east = appointment("east", department="east")

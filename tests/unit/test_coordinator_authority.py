@@ -10,6 +10,7 @@ from coordinator_world import AUTHORITY, NODES, World, join
 from samples import NOW_S, seed_key
 
 from fedstats.coordinator.authority import create_authority, fingerprint_of, read_authority, server_tls
+from fedstats.coordinator.store_members import CERTIFICATES_EACH_MAX
 from fedstats.errors import AlreadyExists, FileProblem, MessageInvalid, NotFound, TokenInvalid
 from fedstats.identity.certificates import check_issued, validity_of
 from fedstats.identity.peer import Peer, Role
@@ -130,6 +131,19 @@ def test_renewal_and_a_lost_reply_end_nothing(world: World) -> None:
     request = nodes_pb2.RenewRequest(certificate_request=KEY.request())
     renewed = world.coordinator.call(methods.RENEW_NODE, request, first).certificate
     assert all(map(world.store.members.knows, (first, second, peer_of_certificate(renewed))))
+
+
+def test_endless_renewing_fills_nothing(world: World) -> None:
+    """A member has so many certificates at once; the newest are those that count."""
+    first = peer_of_certificate(use(world, invited(world)))
+    request = nodes_pb2.RenewRequest(certificate_request=KEY.request())
+    last = b""
+    for _ in range(CERTIFICATES_EACH_MAX):
+        world.clock.pass_s(1)
+        last = world.coordinator.call(methods.RENEW_NODE, request, first).certificate
+    assert len(world.store.file.rows("SELECT * FROM certificates")) == CERTIFICATES_EACH_MAX
+    assert world.store.members.knows(peer_of_certificate(last))
+    assert not world.store.members.knows(first)
 
 
 def test_a_removed_member_opens_nothing(world: World) -> None:

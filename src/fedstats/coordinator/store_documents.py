@@ -25,7 +25,7 @@ from fedstats.coordinator.store_file import StoreFile
 from fedstats.coordinator.store_register import append
 from fedstats.core.agreement import Agreement
 from fedstats.core.appointment import Acceptance, Appointment, Revocation
-from fedstats.errors import NotFound, TooLarge
+from fedstats.errors import NotFound, NotPermitted, TooLarge
 from fedstats.identity.keys import PublicKey, Signed
 from fedstats.identity.peer import Peer
 from fedstats.wire.codec import signed_to
@@ -36,7 +36,8 @@ AGREEMENTS_EACH_MAX = 50  # that one department published
 AGREEMENT_BYTES_EACH_MAX = 4_000_000
 AGREEMENT_BYTES_MAX = 40_000_000  # of all together, so that one reply holds them
 STATEMENTS_EACH_MAX = 1_000  # of each kind: nobody's appointments crowd out a revocation
-STATEMENTS_MAX = 50_000
+STATEMENT_BYTES_EACH_MAX = 400_000
+STATEMENT_BYTES_MAX = 8_000_000
 
 Concerned = frozenset[str]
 """The departments that a change concerns; empty if nothing changed."""
@@ -113,10 +114,14 @@ class Documents:
         ------
         NotFound
             The agreement was not published here.
+        NotPermitted
+            The agreement does not name the department.
 
         """
         with self._file.transaction() as db:
             agreement = _check_published(db, acceptance.agreement)
+            if acceptance.department not in _parties(db, acceptance.agreement):
+                raise NotPermitted(f"{acceptance.department} is no party of agreement {agreement['id']}.")
             changed = db.execute(
                 "INSERT INTO acceptances VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
                 " SET withdrawn = excluded.withdrawn, signed_at_s = excluded.signed_at_s,"
@@ -159,7 +164,7 @@ class Documents:
             digest = sha256(content)
             if db.execute("SELECT 1 FROM statements WHERE digest = ?", (digest,)).fetchone():
                 return NOBODY
-            _check_room_for_statement(db, kind, said.department)
+            _check_room_for_statement(db, kind, said.department, len(content))
             db.execute(
                 "INSERT INTO statements VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (digest, kind, said.department, signed.key.raw, said.key, content, int(now_s)),
@@ -279,11 +284,11 @@ def _check_room_for_agreement(db: sqlite3.Connection, department: str, size: int
         raise TooLarge("The coordinator holds as many agreements as it can.")
 
 
-def _check_room_for_statement(db: sqlite3.Connection, kind: str, department: str) -> None:
-    held = "SELECT COUNT(*) FROM statements WHERE kind = ?"
-    (mine,) = db.execute(f"{held} AND department = ?", (kind, department)).fetchone()
-    if mine >= STATEMENTS_EACH_MAX:
+def _check_room_for_statement(db: sqlite3.Connection, kind: str, department: str, size: int) -> None:
+    held = "SELECT COUNT(*), COALESCE(SUM(LENGTH(signed)), 0) FROM statements WHERE kind = ?"
+    mine, mine_bytes = db.execute(f"{held} AND department = ?", (kind, department)).fetchone()
+    if mine >= STATEMENTS_EACH_MAX or mine_bytes + size > STATEMENT_BYTES_EACH_MAX:
         raise TooLarge(f"{department} has published as many documents of this kind ({kind}) as it can.")
-    (everybodys,) = db.execute(held, (kind,)).fetchone()
-    if everybodys >= STATEMENTS_MAX:
+    _, all_bytes = db.execute(held, (kind,)).fetchone()
+    if all_bytes + size > STATEMENT_BYTES_MAX:
         raise TooLarge(f"The coordinator holds as many documents of this kind ({kind}) as it can.")

@@ -11,6 +11,9 @@ from fedstats.errors import AlreadyExists, NotFound, TokenInvalid
 from fedstats.identity.peer import Peer, Role
 from fedstats.identity.token import Token
 
+CERTIFICATES_EACH_MAX = 20
+"""Of one member at once: renewing ends the oldest beyond that, so that nobody fills the store by renewing."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Holding:
@@ -246,4 +249,9 @@ def _record(db: sqlite3.Connection, peer: Peer, issued: Issued, now_s: float) ->
     db.execute(
         "INSERT INTO certificates VALUES (?, ?, ?, ?, ?)",
         (f"{issued.serial:x}", peer.role.value, peer.name, int(now_s), issued.until_s),
+    )
+    db.execute(
+        "DELETE FROM certificates WHERE serial IN (SELECT serial FROM certificates"
+        " WHERE role = ? AND name = ? AND serial <> ? ORDER BY issued_s DESC LIMIT -1 OFFSET ?)",
+        (peer.role.value, peer.name, f"{issued.serial:x}", CERTIFICATES_EACH_MAX - 1),
     )
