@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import BytesValue, StringValue, UInt32Value
-from wire_world import ALL, AUTHORITY, LEASE, SMALL, WHOAMI, Coordinator, client_tls
+from wire_world import ALL, AUTHORITY, ECHO, LEASE, SMALL, WHOAMI, Coordinator, client_tls
 
-from fedstats.errors import CoordinatorUnreachable, MessageInvalid, NotPermitted
+from fedstats.errors import CoordinatorUnreachable, MessageInvalid, NoReplyInTime, NotPermitted
 from fedstats.identity.certificates import certificate_to_pem
 from fedstats.identity.peer import Peer, Role
 from fedstats.wire import server
@@ -36,11 +36,13 @@ def raw_channel(coordinator: Coordinator, peer: Peer) -> grpc.Channel:
 class Holding:
     """Calls of one peer that stay open: long polls, or requests whose message never comes."""
 
-    def __init__(self, coordinator: Coordinator, peer: Peer, number: int, *, silent: bool) -> None:
+    def __init__(
+        self, coordinator: Coordinator, peer: Peer, number: int, *, path: str = LEASE.path, silent: bool
+    ) -> None:
         """Open them."""
         self._ended = threading.Event()
         self._channel = raw_channel(coordinator, peer)
-        lease: grpc.StreamUnaryMultiCallable[bytes, bytes] = self._channel.stream_unary(LEASE.path)
+        lease: grpc.StreamUnaryMultiCallable[bytes, bytes] = self._channel.stream_unary(path)
         self._calls = [lease.future(self._messages(silent)) for _ in range(number)]
 
     def _messages(self, silent: bool) -> Iterator[bytes]:  # noqa: FBT001 # the class's own
@@ -61,8 +63,8 @@ def hold(coordinator: Coordinator) -> Iterator[Callable[..., Holding]]:
     """Open calls and keep them; all end with the test."""
     held: list[Holding] = []
 
-    def begin(peer: Peer, number: int, *, silent: bool = False) -> Holding:
-        held.append(Holding(coordinator, peer, number, silent=silent))
+    def begin(peer: Peer, number: int, *, path: str = LEASE.path, silent: bool = False) -> Holding:
+        held.append(Holding(coordinator, peer, number, path=path, silent=silent))
         return held[-1]
 
     yield begin
@@ -118,6 +120,29 @@ def test_people_leave_room_for_nodes(
     ):
         until(lambda: refused(analyst))
         assert not refused(node)
+
+
+def test_large_requests_of_one_name_wait_for_each_other(
+    coordinator: Coordinator, hold: Callable[..., Holding]
+) -> None:
+    """Of what may be large only a few requests of one name are in memory at once; others' go on."""
+
+    def waits(channel: Channel) -> bool:
+        try:
+            channel.call(ECHO, BytesValue(), timeout_s=0.5)
+        except NoReplyInTime:
+            return True
+        return False
+
+    with (
+        Channel(coordinator.address, client_tls(NODE)) as mine,
+        Channel(coordinator.address, client_tls(Peer(Role.NODE, "south"))) as other,
+    ):
+        held = hold(NODE, server.LARGE_CALLS_EACH_MAX, path=ECHO.path, silent=True)
+        until(lambda: waits(mine))
+        assert other.call(ECHO, BytesValue(value=b"a")).value == b"a"
+        held.end()
+        until(lambda: not waits(mine))
 
 
 def test_each_method_has_its_own_limit(coordinator: Coordinator) -> None:

@@ -133,6 +133,9 @@ def invite(*, role: str, name: str, days: int, again: bool, home: Path) -> None:
     NAME is the department for a node or a controller, and the analyst's own name for an analyst. Only the
     token goes to standard output. Whoever has it can join in that name, so pass it on over a channel that
     you trust. It opens the connection and gives no right to ask or to answer: controllers give that.
+
+    The first document that a controller sends binds its key: no other key speaks for its department from then
+    on, until you type `fedstats coordinator rebind`.
     """
     from fedstats.coordinator.authority import Admission
     from fedstats.identity.peer import Peer, Role

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
+from weakref import WeakValueDictionary
 
 import grpc
 import grpc.aio
@@ -34,6 +35,8 @@ REQUEST_BYTES_MAX = 16 * 1024 * 1024
 CALLS_MAX = 20_000  # at once, waiting ones included
 CALLS_OF_PEOPLE_MAX = 5_000  # of these; the others are kept for nodes
 CALLS_EACH_MAX = 16  # of one role and name
+LARGE_BYTES = 4 * 1024 * 1024  # what a method may take before its calls are counted apart
+LARGE_CALLS_EACH_MAX = 2  # of one name at once in such a method; more wait, so that memory is bounded
 STREAMS_MAX = 100  # of one connection
 STOP_S = 5.0
 
@@ -184,6 +187,7 @@ class _Door:
     gate: _Gate
     stopping: asyncio.Event
     request_bytes_max: int
+    _turns: WeakValueDictionary[str, asyncio.Semaphore] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, arriving: AsyncIterator[bytes], context: Context) -> bytes:
         try:
@@ -201,6 +205,12 @@ class _Door:
             raise NotPermitted(
                 f"A certificate for the role {peer.role.value} does not open {self.method.name}."
             )
+        if self.request_bytes_max <= LARGE_BYTES:
+            return await self._handled(arriving, peer)
+        async with self._turns.setdefault(peer.name, asyncio.Semaphore(LARGE_CALLS_EACH_MAX)):
+            return await self._handled(arriving, peer)
+
+    async def _handled(self, arriving: AsyncIterator[bytes], peer: Peer) -> bytes:
         raw = await _arrived(arriving, self.method.timeout_s)
         if len(raw) > self.request_bytes_max:
             raise MessageInvalid(
