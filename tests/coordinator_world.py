@@ -15,7 +15,7 @@ from fedstats.coordinator.config import Limits
 from fedstats.coordinator.service import Coordinator
 from fedstats.coordinator.store import Store
 from fedstats.core.agreement_document import canonical_json, document_of
-from fedstats.core.appointment import Acceptance, AppointedRole, Appointment
+from fedstats.core.appointment import Acceptance, AppointedRole, Appointment, Revocation
 from fedstats.core.query import Computation, Query, RoundOrder
 from fedstats.identity.certificates import make_authority
 from fedstats.identity.keys import Context, Signed, SigningKey
@@ -170,6 +170,14 @@ def submission(
 def second_round(**order: object) -> analysts_pb2.SubmitRequest:
     """The second round of the sample query."""
     return submission(**{"number": 1, "totals_before": b"t" * 32, **order})  # type: ignore[arg-type]  # the round's fields
+
+
+def revoked_appointment(world: World) -> analysts_pb2.SubmitRequest:
+    """A question by an analyst whose appointment its controller revoked."""
+    said = codec.encode_revocation(Revocation("north", ANALYST_KEY.public.raw, NOW_S, "left"))
+    signed = Signed.make(Context.REVOCATION, said, seed_key("controller north"))
+    world.publish(CONTROLLERS["north"], revocation=codec.signed_to(signed))
+    return submission()
 
 
 def release(task: nodes_pb2.Task, department: str, *, first: int = 0, cells: int = 2) -> signed_pb2.Signed:
