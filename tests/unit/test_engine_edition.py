@@ -275,7 +275,7 @@ def test_a_source_reaches_no_other_file(tmp_path: Path) -> None:
 
 
 def test_little_memory_is_enough_for_many_rows(tmp_path: Path) -> None:
-    """What does not fit goes to disk: 64 MB are enough for a source that is larger than that."""
+    """What does not fit goes to disk: 128 MB are enough for a source that is larger than that."""
     with duckdb.connect() as connection:
         connection.execute(
             "COPY (SELECT lpad(CAST(i // 3 AS VARCHAR), 40, 'x') AS who, i % 100 AS age, 'A' AS ward "
@@ -283,7 +283,7 @@ def test_little_memory_is_enough_for_many_rows(tmp_path: Path) -> None:
         )
     order = EditionOrder("2025-09", KEY, DAY_S, tmp_path / "edition")
     mapping = mapped(Source(SourceKind.PARQUET, tmp_path / "rows.parquet"))
-    report = engine_of("duckdb").make_edition(mapping, PEOPLE, order, Resources(64, 1))
+    report = engine_of("duckdb").make_edition(mapping, PEOPLE, order, Resources(128, 1))
     assert report.rows_kept == 400_000
 
 

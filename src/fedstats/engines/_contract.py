@@ -16,7 +16,7 @@ from fedstats.engines.mapping import DatasetMapping, Source
 from fedstats.errors import ValueInvalid
 
 KEY_BYTES = 32
-MEMORY_MB_MIN = 64
+MEMORY_MB_MIN = 128
 THREADS_MAX = 1_024
 
 
@@ -30,7 +30,10 @@ class Resources:
     def __post_init__(self) -> None:
         """Enough to work with."""
         if self.memory_mb < MEMORY_MB_MIN or not 1 <= self.threads <= THREADS_MAX:
-            raise ValueInvalid("An engine needs at least 64 MB of memory and between 1 and 1,024 threads.")
+            sentence = (
+                f"An engine needs at least {MEMORY_MB_MIN} MB of memory and 1 to {THREADS_MAX:,} threads."
+            )
+            raise ValueInvalid(sentence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from fedstats.engines._contract import ColumnReport, EditionOrder, EditionReport
 from fedstats.engines._definition import definition_hash
 from fedstats.engines._duckdb_cleaning import code_type, kept_condition, reading_statement, value_sql
 from fedstats.engines._duckdb_reading import PERSON, Marks, person_code, person_text
-from fedstats.engines._duckdb_session import Attached, identifier, problem_of, ranked_parts, session, text
+from fedstats.engines._duckdb_session import Attached, identifier, parts_of, problem_of, session, text
 from fedstats.engines._duckdb_source import LocalColumn, LocalTable, attachments, files_of, local_table
 from fedstats.engines._workplace import publish, workplace
 from fedstats.engines.mapping import DatasetMapping, check_local_columns
@@ -171,7 +171,7 @@ class _Making:
         )
         hashed = f"sha256(concat_ws('|', $key, 'row', {self._content()}))"
         nth = f"row_number() OVER (PARTITION BY {PERSON} ORDER BY {hashed})"
-        parts = ranked_parts(count, len(self.dataset.columns), self.resources)
+        parts = parts_of(count, len(self.dataset.columns), self.resources, ranked=True)
         for part in range(parts):
             self._do(
                 f"INSERT INTO stage.bounded SELECT * EXCLUDE (_nth) FROM (SELECT *, {nth} AS _nth "

@@ -8,7 +8,16 @@ from fedstats.core.aggregate import Aggregate
 from fedstats.core.domain import Categories, Dates, Domain, Numbers
 from fedstats.core.expression import Expression, columns_of
 from fedstats.core.schema import Dataset
-from fedstats.sql.statement import FIRST_PARAMETER, KEY_PARAMETER, LAST_PARAMETER, PERSON, ROWS_TABLE
+from fedstats.sql.statement import (
+    FIRST_PARAMETER,
+    FIRST_ROW_PARAMETER,
+    KEY_PARAMETER,
+    LAST_PARAMETER,
+    LAST_ROW_PARAMETER,
+    PERSON,
+    ROWS_TABLE,
+    parameters_of,
+)
 
 _LABELS_MAX = 12
 
@@ -29,9 +38,12 @@ def explained(sql: str, aggregate: Aggregate, *, dataset: Dataset, where: Expres
 def _parameters(sql: str) -> Iterator[str]:
     if PERSON in sql:
         yield f"  {PERSON}: the same number in all rows of a person with several, NULL where there is one row"
-    if f"${KEY_PARAMETER}" in sql:
+    parameters = parameters_of(sql)
+    if KEY_PARAMETER in parameters:
         yield f"${KEY_PARAMETER} is a secret of the node; by it, persons in too many cells keep some of them."
+    if FIRST_PARAMETER in parameters:
         yield f"${FIRST_PARAMETER} and ${LAST_PARAMETER} take persons in turns, which saves memory."
+    yield f"${FIRST_ROW_PARAMETER} and ${LAST_ROW_PARAMETER} take the other rows in turns."
 
 
 def _meaning(domain: Domain) -> str:

@@ -18,6 +18,7 @@ _NO_DOWNLOADS = {
     "autoload_known_extensions": False,
     "allow_community_extensions": False,
 }
+_THREAD_MB = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ def session(
     config: dict[str, str | bool | int | float | list[str]] = {
         **_NO_DOWNLOADS,
         "memory_limit": f"{resources.memory_mb}MB",
-        "threads": resources.threads,
+        # Each thread groups in memory of its own, whatever it groups.
+        "threads": max(1, min(resources.threads, resources.memory_mb // _THREAD_MB)),
         "temp_directory": str(spill),
         "preserve_insertion_order": False,  # results are sums and sets; keeping an order costs memory
     }
@@ -59,13 +61,13 @@ def session(
         yield connection
 
 
-def ranked_parts(rows: int, columns: int, resources: Resources) -> int:
-    """In how many parts so many rows are ranked within persons.
+def parts_of(rows: int, columns: int, resources: Resources, *, ranked: bool) -> int:
+    """In how many parts so many rows are grouped, or ranked within persons.
 
-    Joins, sorts and groups go to disk when they must; DuckDB keeps what it ranks in memory. An eighth of the
-    memory is for rows of a hash, a person and the columns.
+    DuckDB keeps what it ranks in memory, and what it groups as far as it can. An eighth of the memory is for
+    groups of a person and the columns, with a hash where they are ranked.
     """
-    row_bytes = 300 + 16 * columns
+    row_bytes = (300 if ranked else 100) + 16 * columns
     return 1 + rows * row_bytes * 8 // (resources.memory_mb * 2**20)
 
 

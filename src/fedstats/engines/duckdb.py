@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,22 +28,27 @@ from fedstats.engines._definition import definition_hash
 from fedstats.engines._duckdb_diagnosis import diagnose, source_columns
 from fedstats.engines._duckdb_edition import FACTS_TABLE, FORMAT, make_edition
 from fedstats.engines._duckdb_explanation import explained
-from fedstats.engines._duckdb_session import Attached, problem_of, ranked_parts, session
+from fedstats.engines._duckdb_session import Attached, parts_of, problem_of, session
 from fedstats.engines.mapping import DatasetMapping, Source
 from fedstats.errors import EditionMissing, InternalError, NotOffered
 from fedstats.sql.render import to_text
 from fedstats.sql.statement import (
     FIRST_PARAMETER,
+    FIRST_ROW_PARAMETER,
     KEY_PARAMETER,
     LAST_PARAMETER,
+    LAST_ROW_PARAMETER,
     PERSON,
     ROWS_TABLE,
     grouped_statement,
     key_name,
     measure_name,
+    parameters_of,
 )
 
 _EDITION = "edition"
+_CELLS_FEW = 10_000
+_FINER = 16
 
 
 class DuckDB:
@@ -81,20 +87,15 @@ class DuckDB:
         """Keep the promise of `Engine.compute`."""
         statement = _statement(aggregate, dataset=dataset, where=where, contribution=contribution)
         _check_there(edition)
-        cells = aggregate.cells(dataset)
-        vectors: tuple[Integers, ...] = tuple(np.zeros(cells, dtype=np.int64) for _ in aggregate.measures)
-        with TemporaryDirectory(prefix=".computing-", dir=edition.parent) as folder:
-            attached = [Attached(_EDITION, edition)]
+        question = _Question(edition, aggregate, dataset, statement, key)
+        try:
             try:
-                with session(resources, spill=Path(folder) / "spill", attached=attached) as connection:
-                    connection.execute(f"USE {_EDITION}")
-                    _check_definition(connection, dataset)
-                    for bound in _bound(connection, statement, aggregate, key, resources):
-                        found = connection.execute(statement, bound).fetchnumpy()
-                        _add(vectors, found, aggregate.key_cells(dataset))
-            except duckdb.Error as error:
-                raise problem_of(error, f"The edition {edition.stem} of {dataset.name}") from None
-        return Exact(vectors)
+                return _answer(question, resources, finer=1)
+            except duckdb.OutOfMemoryException:
+                # How DuckDB uses memory may change; whether there is an answer must not depend on the data.
+                return _answer(question, replace(resources, threads=1), finer=_FINER)
+        except duckdb.Error as error:
+            raise problem_of(error, f"The edition {edition.stem} of {dataset.name}") from None
 
     def explain(
         self, aggregate: Aggregate, *, dataset: Dataset, where: Expression | None, contribution: Contribution
@@ -131,27 +132,64 @@ def _check_definition(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -
         raise EditionMissing(f"The edition was made for another definition of {dataset.name}.")
 
 
-def _bound(
-    connection: duckdb.DuckDBPyConnection,
-    statement: str,
-    aggregate: Aggregate,
-    key: bytes,
-    resources: Resources,
-) -> list[dict[str, str | int] | None]:
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """An aggregate as a statement, and what it is asked of."""
+
+    edition: Path
+    aggregate: Aggregate
+    dataset: Dataset
+    statement: str
+    key: bytes
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """What its statement lets one bind."""
+        return parameters_of(self.statement)
+
+
+def _answer(question: _Question, resources: Resources, *, finer: int) -> Exact:
+    """The sums over all parts of the edition, in so many times more parts than memory asks for."""
+    aggregate, dataset = question.aggregate, question.dataset
+    cells = aggregate.cells(dataset)
+    vectors: tuple[Integers, ...] = tuple(np.zeros(cells, dtype=np.int64) for _ in aggregate.measures)
+    attached = [Attached(_EDITION, question.edition)]
+    with (
+        TemporaryDirectory(prefix=".computing-", dir=question.edition.parent) as folder,
+        session(resources, spill=Path(folder) / "spill", attached=attached) as connection,
+    ):
+        connection.execute(f"USE {_EDITION}")
+        _check_definition(connection, dataset)
+        for part in _parts(connection, question, cells, resources, finer):
+            found = connection.execute(question.statement, part).fetchnumpy()
+            _add(vectors, found, aggregate.key_cells(dataset))
+    return Exact(vectors)
+
+
+def _parts(
+    connection: duckdb.DuckDBPyConnection, question: _Question, cells: int, resources: Resources, finer: int
+) -> Iterator[dict[str, str | int]]:
     """What the statement's parameters are bound to, each time it is run.
 
-    Only a statement that ranks the cells of a person has any, and runs over few enough persons at a time.
+    In a part there are few enough rows of persons, whose groups are as many at worst, and few enough other
+    rows, if there are cells enough for them to need as many groups.
     """
-    if f"${KEY_PARAMETER}" not in statement:
-        return [None]
-    count = f"SELECT count({PERSON}), max({PERSON}) FROM {ROWS_TABLE}"
-    rows, greatest = connection.execute(count).fetchone() or (0, None)
-    parts = ranked_parts(rows, len(aggregate.keys) + len(aggregate.measures), resources)
-    step = (greatest or 0) // parts + 1
-    return [
-        {KEY_PARAMETER: key.hex(), FIRST_PARAMETER: part * step, LAST_PARAMETER: (part + 1) * step - 1}
-        for part in range(parts)
-    ]
+    parameters = question.parameters
+    count = f"SELECT count(*), count({PERSON}), coalesce(max({PERSON}), 0) FROM {ROWS_TABLE}"
+    rows, several, greatest = connection.execute(count).fetchone() or (0, 0, 0)
+    groups = max(several if FIRST_PARAMETER in parameters else 0, rows if cells > _CELLS_FEW else 0)
+    columns = len(question.aggregate.keys) + len(question.aggregate.measures)
+    parts = finer * parts_of(groups, columns, resources, ranked=KEY_PARAMETER in parameters)
+    persons_step, rows_step = greatest // parts + 1, rows // parts + 1
+    for part in range(parts):
+        bound = {
+            KEY_PARAMETER: question.key.hex(),
+            FIRST_PARAMETER: part * persons_step,
+            LAST_PARAMETER: (part + 1) * persons_step - 1,
+            FIRST_ROW_PARAMETER: part * rows_step,
+            LAST_ROW_PARAMETER: (part + 1) * rows_step - 1,
+        }
+        yield {name: value for name, value in bound.items() if name in parameters}
 
 
 def _add(

@@ -1,12 +1,14 @@
 """The one statement that computes a GroupedSums over an edition.
 
 The table of an edition has the dataset's columns as integer codes and `_person`: a number that the rows of
-one person share, NULL where a person has only one row (and in datasets whose unit is the row). A second table
-gives each such number a secret pseudonym, which stays the same when other people come or go.
+one person share, NULL where a person has only one row (and in datasets whose unit is the row). Its rows are
+numbered (`rowid`). A second table gives each number of a person a secret pseudonym, which stays the same when
+other people come or go.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import reduce
 
@@ -22,8 +24,11 @@ from fedstats.sql.render import Rendering, column_sql
 
 ROWS_TABLE, PEOPLE_TABLE = "rows", "people"
 PERSON, PSEUDONYM = "_person", "_pseudonym"
-KEY_PARAMETER, FIRST_PARAMETER, LAST_PARAMETER = "key", "first", "last"
-_NTH = "_nth"
+KEY_PARAMETER = "key"
+FIRST_PARAMETER, LAST_PARAMETER = "first", "last"
+FIRST_ROW_PARAMETER, LAST_ROW_PARAMETER = "first_row", "last_row"
+ROW_NUMBER = "rowid"
+_NTH, _ROW, _NUMBER = "_nth", "_row", "_number"
 
 
 def key_name(position: int) -> str:
@@ -36,27 +41,37 @@ def measure_name(position: int) -> str:
     return f"_measure_{position}"
 
 
+def parameters_of(statement: str) -> frozenset[str]:
+    """The names of what is bound when the statement is run; `$` stands for nothing else in it."""
+    return frozenset(re.findall(r"\$(\w+)", statement))
+
+
 def grouped_statement(
     aggregate: GroupedSums, *, dataset: Dataset, where: Expression | None, contribution: Contribution
 ) -> exp.Select:
     """One row per cell that has rows: the codes of the keys, then the measures.
 
-    With `cells_max` below `rows_max`, a person with more cells keeps those with the least hash of key, person
-    and cell, for all measures alike. `$key` is bound by whoever runs the statement, and so is the range of
-    persons from `$first` to `$last`: ranking takes memory, so it may be done for some persons at a time and
-    the results added up. Persons with one row belong to the range that begins with 0.
+    It is run for a part of the edition at a time and the results are added up, so that the memory it takes
+    does not depend on how many people there are: whoever runs it binds the range of persons from `$first` to
+    `$last`, whose rows are seen together, and of numbers of rows from `$first_row` to `$last_row`, for rows
+    that are nobody else's.
+
+    With `cells_max` below `rows_max`, a person with more cells keeps those with the least hash of `$key`,
+    person and cell, for all measures alike.
     """
     values = _values(aggregate, dataset)
     several = dataset.unit.kind is UnitKind.PERSON and dataset.rows_max > 1
     bounded = several and bool(aggregate.keys) and contribution.cells_max < contribution.rows_max
-    persons = several and (bounded or any(m.kind is MeasureKind.PEOPLE for m in aggregate.measures))
+    counted = {m.expression for m in aggregate.measures if m.kind is MeasureKind.PEOPLE}
+    persons = several and (bounded or bool(counted))
     rows = _rows(aggregate, values, dataset=dataset, where=where, persons=persons)
     measures = [(measure, _value(measure, values)) for measure in aggregate.measures]
     keys = [key_name(i) for i in range(len(aggregate.keys))]
-    if bounded:
-        return _bounded(keys, measures, rows, contribution.cells_max)
+    if bounded or (persons and len(counted) > 1):
+        return _by_person(keys, measures, rows, contribution.cells_max if bounded else None)
     totals = [_total(measure, value, persons=persons) for measure, value in measures]
-    return _grouped(keys, totals).from_(rows.subquery("_row"))
+    part = exp.or_(_of_persons(), _of_nobody()) if persons else _of_rows()
+    return _grouped(keys, totals).from_(rows.subquery(_ROW)).where(part)
 
 
 _Value = tuple[Expression, Grid | None]
@@ -97,11 +112,14 @@ def _rows(
     for i, (expression, grid) in enumerate(values):
         integer = rendering.grid_integer(expression, grid) if grid else rendering.integer(expression)
         columns.append(exp.alias_(integer.sql, f"_value_{i}", quoted=True))
+    columns.append(column_sql(_NUMBER))
     if persons:
         columns.append(column_sql(PERSON))
     condition = None if where is None else rendering.condition(where)
-    table = rendering.source(exp.table_(ROWS_TABLE, quoted=True))
-    rows = exp.select(*(columns or [exp.Literal.number(1)])).from_(table)
+    number = exp.alias_(column_sql(ROW_NUMBER), _NUMBER, quoted=True)  # `*` leaves it out
+    numbered = exp.select(exp.Star(), number).from_(exp.table_(ROWS_TABLE, quoted=True))
+    table = rendering.source(numbered.subquery("_numbered"))
+    rows = exp.select(*columns).from_(table)
     return rows if condition is None else rows.where(condition)
 
 
@@ -120,28 +138,58 @@ def _total(measure: Measure, value: exp.Column | None, *, persons: bool) -> exp.
     return exp.Add(this=several, expression=alone)
 
 
+def _of_persons() -> exp.Expr:
+    """Whether a row is one of a person in the range."""
+    return _between(PERSON, FIRST_PARAMETER, LAST_PARAMETER)
+
+
+def _of_nobody() -> exp.Expr:
+    """Whether a row is nobody else's and in the range."""
+    return exp.and_(exp.Is(this=column_sql(PERSON), expression=exp.Null()), _of_rows())
+
+
+def _of_rows() -> exp.Expr:
+    return _between(_NUMBER, FIRST_ROW_PARAMETER, LAST_ROW_PARAMETER)
+
+
+def _between(column: str, first: str, last: str) -> exp.Expr:
+    return exp.Between(
+        this=column_sql(column), low=exp.Placeholder(this=first), high=exp.Placeholder(this=last)
+    )
+
+
 def _grouped(keys: Sequence[str], measures: Sequence[exp.Expr]) -> exp.Select:
     named = [exp.alias_(sql, measure_name(i), quoted=True) for i, sql in enumerate(measures)]
     columns = [column_sql(key) for key in keys]
     return exp.select(*columns, *named).group_by(*(column.copy() for column in columns))
 
 
-def _bounded(
+def _by_person(
     keys: Sequence[str],
     measures: Sequence[tuple[Measure, exp.Column | None]],
     rows: exp.Select,
-    cells_max: int,
+    cells_max: int | None,
 ) -> exp.Select:
-    """The same with at most `cells_max` cells of each person: first per person and cell, then per cell."""
-    person = column_sql(PERSON)
+    """First per person and cell, then per cell: one table of groups, however many measures count people.
+
+    With `cells_max`, at most so many cells of each person.
+    """
     per_person = [_share(measure, value) for measure, value in measures]
-    in_range = exp.Between(
-        this=person.copy(),
-        low=exp.Placeholder(this=FIRST_PARAMETER),
-        high=exp.Placeholder(this=LAST_PARAMETER),
-    )
-    shares = _grouped([PERSON, *keys], per_person).from_("_row").where(in_range)
+    several = _grouped([PERSON, *keys], per_person).from_(_ROW).where(_of_persons())
     names = [*keys, *(measure_name(i) for i in range(len(measures)))]
+    if cells_max is not None:
+        several = _least_cells(keys, names, several, cells_max)
+    several = exp.select(*map(column_sql, names)).from_(several.subquery("_several"))
+    totals = [_total(measure, value, persons=False) for measure, value in measures]
+    alone = _grouped(keys, totals).from_(_ROW).where(_of_nobody())
+    both = exp.Union(this=alone, expression=several, distinct=False)
+    sums = [_whole(exp.Sum(this=column_sql(measure_name(i)))) for i in range(len(measures))]
+    # Read twice rather than kept: what is kept would grow with the rows.
+    return _grouped(keys, sums).from_(both.subquery("_both")).with_(_ROW, as_=rows, materialized=False)
+
+
+def _least_cells(keys: Sequence[str], names: Sequence[str], shares: exp.Select, cells_max: int) -> exp.Select:
+    """The shares of each person in the cells of least hash."""
     nth = exp.Window(
         this=exp.RowNumber(),
         partition_by=[column_sql(PERSON)],
@@ -153,15 +201,7 @@ def _bounded(
         .join(exp.table_(PEOPLE_TABLE, quoted=True), using=[column_sql(PERSON)])
     )
     kept = exp.LTE(this=column_sql(_NTH), expression=exp.Literal.number(cells_max))
-    several = exp.select(*map(column_sql, names)).from_(ordered.subquery("_ordered")).where(kept)
-    totals = [_total(measure, value, persons=False) for measure, value in measures]
-    once = exp.EQ(this=exp.Placeholder(this=FIRST_PARAMETER), expression=exp.Literal.number(0))
-    no_person = exp.Is(this=person.copy(), expression=exp.Null())
-    alone = _grouped(keys, totals).from_("_row").where(exp.And(this=no_person, expression=once))
-    both = exp.Union(this=alone, expression=several, distinct=False)
-    sums = [_whole(exp.Sum(this=column_sql(measure_name(i)))) for i in range(len(measures))]
-    # Read twice rather than kept: what is kept would grow with the rows.
-    return _grouped(keys, sums).from_(both.subquery("_both")).with_("_row", as_=rows, materialized=False)
+    return exp.select(*map(column_sql, names)).from_(ordered.subquery("_ordered")).where(kept)
 
 
 def _share(measure: Measure, value: exp.Column | None) -> exp.Expr:
