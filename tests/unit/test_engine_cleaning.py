@@ -14,7 +14,7 @@ from editions import make
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedstats.core.domain import Categories, Dates, Domain, Every, Numbers, Truth, days_of
+from fedstats.core.domain import Categories, Dates, Domain, Every, Numbers, Truth, days_of, truncate
 from fedstats.core.privacy import UnitKind
 from fedstats.core.schema import ColumnDefinition, Dataset, Unit
 from fedstats.engines import EditionReport
@@ -216,3 +216,24 @@ def test_typed_sources_mean_the_same(
             connection.execute(f"COPY held TO '{path}' (FORMAT parquet)")
     source = Source(SourceKind(kind), path, table="held" if kind == "duckdb" else "")
     assert cleaned(tmp_path, domain, source, ())[0] == codes
+
+
+@pytest.mark.parametrize("every", list(Every))
+@pytest.mark.parametrize("kind", ["DATE", "TIMESTAMP"])
+def test_an_absurd_date_stops_no_edition(every: Every, kind: str, tmp_path: Path) -> None:
+    """The ends of what a typed column holds are out of bounds like any other date, for each granularity."""
+    ends = {
+        "DATE": ["5881580-07-10", "5877642-06-25 (BC)", "20250-01-06"],
+        "TIMESTAMP": ["294247-01-10 04:00:54", "290309-12-22 (BC) 00:00:00", "20250-01-06 00:00:00"],
+    }
+    values = ["2025-03-14", *ends[kind]]
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE held (row INTEGER, x {kind})")
+        connection.executemany(f"INSERT INTO held VALUES (?, CAST(? AS {kind}))", list(enumerate(values)))
+        connection.execute(f"COPY held TO '{tmp_path}/rows.parquet' (FORMAT parquet)")
+    source = Source(SourceKind.PARQUET, tmp_path / "rows.parquet")
+    lo, hi = truncate(DAY - 400, every), truncate(DAY, every)
+    clipping = ColumnMapping("x", on_invalid=OnInvalid.CLIP)
+    codes, report = cleaned(tmp_path, Dates(lo, hi, every), source, (clipping,))
+    assert codes == [hi, hi, lo, hi]
+    assert report.columns[1].out_of_bounds == len(values) - 1

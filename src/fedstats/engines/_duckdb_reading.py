@@ -23,6 +23,8 @@ _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "
 _FLOATS = ("DOUBLE", "FLOAT")
 _TEXT, _DATES = "VARCHAR", ("DATE", "TIMESTAMP")
 DECIMALS_MAX = 19
+_EPOCH = "DATE '1970-01-01'"
+_DAYS_SPARE = 366  # the longest period
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 
@@ -96,7 +98,7 @@ def read_column(mapping: ColumnMapping, domain: Domain, table: LocalTable, i: in
         above, below = f"{code} > {marks.hi}", f"{code} < {marks.lo}"
         marked = _marked(raw, code, marks, above, below)
         origin = (typed, given) if typed else (_text(mapping, table), _present(given, mapping.missing))
-        return Reading(*origin, day, _days(value, domain.every), marked)
+        return Reading(*origin, day, _days(value, domain), marked)
     spelled = _spelled(mapping, domain)
     position = f"enum_code(TRY_CAST({raw} AS ENUM ({texts(list(spelled))})))"
     listed = f"[{', '.join(map(str, spelled.values()))}][CAST({value} AS INTEGER) + 1]"
@@ -245,10 +247,18 @@ def _date_of_text(raw: str, mapping: ColumnMapping) -> str:
     return f"CAST(try_strptime({raw}, [{texts(mapping.date_formats or (ISO_DATE,))}]) AS DATE)"
 
 
-def _days(value: str, every: Every) -> str:
-    """Days since 1970 of the date, or of the first day of its week, month or year."""
-    day = value if every is Every.DAY else f"CAST(date_trunc({text(every.value)}, {value}) AS DATE)"
-    return f"CASE WHEN isfinite({value}) THEN {day} - DATE '1970-01-01' END"
+def _days(value: str, domain: Dates) -> str:
+    """Days since 1970 of the date, or of the first day of its week, month or year.
+
+    A date far from the bounds is first moved to just out of them: not every date has a week or a month that
+    the type can hold, and one row must not stop the others.
+    """
+    day = value
+    if domain.every is not Every.DAY:
+        lo, hi = (f"{_EPOCH} + ({end})" for end in (domain.lo - _DAYS_SPARE, domain.hi + _DAYS_SPARE))
+        near = f"least(greatest({value}, {lo}), {hi})"
+        day = f"CAST(date_trunc({text(domain.every.value)}, {near}) AS DATE)"
+    return f"CASE WHEN isfinite({value}) THEN {day} - {_EPOCH} END"
 
 
 def _spelled(mapping: ColumnMapping, domain: Domain) -> dict[str, int]:
