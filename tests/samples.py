@@ -131,3 +131,9 @@ def sample_order(query_hash: bytes, **changes: object) -> RoundOrder:
         "totals_before": b"",
     }
     return RoundOrder(**{**fields, **changes})  # type: ignore[arg-type]  # a table of fields
+
+
+def round_order(number: int, share: Fraction, participants: tuple[str, ...] = DEPARTMENTS) -> RoundOrder:
+    """A round of some query with this number and share."""
+    before = bytes(32) if number else b""
+    return RoundOrder(bytes(32), number, Round(sample_round().aggregates, share), participants, before)

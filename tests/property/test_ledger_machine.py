@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from samples import round_order
 
 from fedstats.core.privacy import Loss, Mechanism
 from fedstats.errors import BudgetExceeded, LifetimeExceeded, RoundConflict
@@ -91,13 +92,16 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(query=QUERIES, number=st.integers(0, 2), content=st.integers(0, 1), parts=st.integers(1, 4))
     def hear_a_round(self, query: int, number: int, content: int, parts: int) -> None:
-        """A round arrives: for the first time, again, changed, or one too many."""
+        """A round arrives: for the first time, again, changed, too early, or one too many."""
         share = Fraction(parts, 4)
         others = sum(part for (of, n), (_, part) in self.rounds.items() if of == query and n != number)
         known = self.rounds.get((query, number))
-        allowed = known == (content, share) if known else others + share <= 1
+        in_order = number == 0 or (query, number - 1) in self.rounds
+        # The content is a hash of all of the order, of its share too.
+        allowed = known == (content, share) if known else in_order and others + share <= 1
+        order = round_order(number, share)
         try:
-            self.ledger.bind(hashed(query), number, content=hashed(content), share=share)
+            self.ledger.bind(hashed(query), order, content=hashed(content, share))
         except RoundConflict:
             assert not allowed
         else:

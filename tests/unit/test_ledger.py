@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from samples import round_order
 
 from fedstats.core.privacy import Loss, Mechanism
 from fedstats.errors import (
@@ -177,23 +178,34 @@ def test_a_lowered_budget_answers_nothing_more(path: Path) -> None:
 def test_a_round_has_one_content(path: Path) -> None:
     """The same round again is fine; with other content it is refused, also in another process."""
     with Ledger(path) as ledger:
-        ledger.bind(hashed("q"), 0, content=hashed("x"), share=Fraction(1, 2))
-        ledger.bind(hashed("q"), 0, content=hashed("x"), share=Fraction(1, 2))
-    with Ledger(path) as ledger:
-        for content, share in ((hashed("y"), Fraction(1, 2)), (hashed("x"), Fraction(1, 3))):
-            with pytest.raises(RoundConflict):
-                ledger.bind(hashed("q"), 0, content=content, share=share)
+        ledger.bind(hashed("q"), round_order(0, Fraction(1, 2)), content=hashed("x"))
+        ledger.bind(hashed("q"), round_order(0, Fraction(1, 2)), content=hashed("x"))
+    with Ledger(path) as ledger, pytest.raises(RoundConflict):
+        ledger.bind(hashed("q"), round_order(0, Fraction(1, 2)), content=hashed("y"))
 
 
 def test_the_rounds_of_a_query_share_one_loss(path: Path) -> None:
-    """The shares of a query's rounds never add up to more than 1, in whatever order the rounds come."""
+    """The shares of a query's rounds never add up to more than 1."""
     with Ledger(path) as ledger:
-        ledger.bind(hashed("q"), 2, content=hashed("c"), share=Fraction(1, 3))
-        ledger.bind(hashed("q"), 0, content=hashed("a"), share=Fraction(1, 3))
+        ledger.bind(hashed("q"), round_order(0, Fraction(1, 4)), content=hashed("a"))
+        ledger.bind(hashed("q"), round_order(1, Fraction(1, 2)), content=hashed("b"))
         with pytest.raises(RoundConflict):
-            ledger.bind(hashed("q"), 1, content=hashed("b"), share=Fraction(1, 3) + Fraction(1, 2**40))
-        ledger.bind(hashed("q"), 1, content=hashed("b"), share=Fraction(1, 3))
-        ledger.bind(hashed("other"), 0, content=hashed("a"), share=Fraction(1))
+            ledger.bind(hashed("q"), round_order(2, Fraction(1, 4) + Fraction(1, 2**20)), content=hashed("c"))
+        ledger.bind(hashed("q"), round_order(2, Fraction(1, 4)), content=hashed("c"))
+        ledger.bind(hashed("other"), round_order(0, Fraction(1)), content=hashed("a"))
+
+
+def test_rounds_come_in_order_and_never_ask_more_departments(path: Path) -> None:
+    """A round before its predecessor, or with a department that was not asked before, is refused."""
+    with Ledger(path) as ledger:
+        with pytest.raises(RoundConflict):
+            ledger.bind(hashed("q"), round_order(1, Fraction(1, 4)), content=hashed("b"))
+        ledger.bind(hashed("q"), round_order(0, Fraction(1, 4), ("north", "south")), content=hashed("a"))
+        with pytest.raises(RoundConflict):
+            ledger.bind(hashed("q"), round_order(1, Fraction(1, 4), ("north", "west")), content=hashed("b"))
+        ledger.bind(hashed("q"), round_order(1, Fraction(1, 4), ("north",)), content=hashed("b"))
+        with pytest.raises(RoundConflict):
+            ledger.bind(hashed("q"), round_order(2, Fraction(1, 4), ("north", "south")), content=hashed("c"))
 
 
 def test_fifty_at_once_never_pass_the_budget(path: Path) -> None:
@@ -278,7 +290,7 @@ def test_tampering_is_found(path: Path, tampering: str) -> None:
 def test_the_file_itself_refuses_rewriting(path: Path, table: str, verb: str) -> None:
     """Not even a mistake in this program can delete a charge or replace a release."""
     with Ledger(path) as ledger:
-        ledger.bind(hashed("q"), 0, content=hashed("x"), share=Fraction(1))
+        ledger.bind(hashed("q"), round_order(0, Fraction(1)), content=hashed("x"))
         ledger.reserve(charge("a"), now_s=NOW_S)
         ledger.record(hashed("a"), b"release", now_s=NOW_S)
     raw = sqlite3.connect(path)

@@ -68,12 +68,12 @@ def test_an_edition_is_made_once(node: Node, tmp_path: Path) -> None:
 
 
 def test_a_revision_ends_its_predecessor(node: Node, tmp_path: Path) -> None:
-    """The older revision answers what it answered before and nothing new, and its rows are gone."""
-    first = node.runner.run(ANALYST.task())
+    """The older revision answers nothing any more, not even a recorded answer, and its rows are gone."""
+    assert node.runner.run(ANALYST.task()).HasField("release")
     old = node.editions.find(sample_agreement(), sample_dataset(), "2025-09").path
     refresh(node, tmp_path, "2025-09", revise=True)
     assert not old.exists()
-    assert node.runner.run(ANALYST.task()).release == first.release
+    assert refusal_of(node.runner.run(ANALYST.task())).code == "FS-208"
     new_loss = replace(sample_query().loss, amount=Fraction(1, 2**12))
     refusal = refusal_of(node.runner.run(ANALYST.task(sample_query(loss=new_loss))))
     assert refusal.code == "FS-208"
@@ -207,3 +207,12 @@ def test_opt_outs_are_applied_as_agreed(tmp_path: Path) -> None:
         opt_outs_to_apply(with_opt_outs(), mapping, now_s=NOW_S)
     with pytest.raises(OptOutListProblem, match="names no list"):
         opt_outs_to_apply(with_opt_outs(), replace(mapping, opt_out_list=None), now_s=NOW_S)
+
+
+def test_a_name_is_never_used_for_other_data(node: Node, tmp_path: Path) -> None:
+    """After leaving and coming back, an edition is a revision: recorded answers stay apart."""
+    node.editions.delete(sample_agreement().id)
+    assert node.editions.all() == ()
+    refresh(node, tmp_path, "2025-09", revise=False)
+    (edition,) = node.editions.all()
+    assert edition.name == "2025-09.2"

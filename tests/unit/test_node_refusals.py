@@ -74,7 +74,7 @@ def test_every_flipped_field_is_refused(tmp_path: Path) -> None:
             assert not refusal.charged
         assert node.ledger.entries() == ()
         # Nor did any of them take the place of the real round.
-        node.ledger.bind(sha256(ANALYST.task().query.payload), 0, content=b"first", share=Fraction(1))
+        node.ledger.bind(sha256(ANALYST.task().query.payload), sample_order(bytes(32)), content=b"first")
 
 
 def with_order(**changes: object) -> RoundOrder:

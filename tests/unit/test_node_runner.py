@@ -133,10 +133,10 @@ def test_the_steps_come_in_order(tmp_path: Path) -> None:
     steps: list[str] = []
     with open_node(make_home(tmp_path), checkpoint=steps.append) as node:
         node.runner.run(ANALYST.task())
-        assert steps == ["verify", "allow", "bind", "find", "plan", "reserve", "compute", "record"]
+        assert steps == ["verify", "allow", "bind", "plan", "find", "reserve", "compute", "record"]
         steps.clear()
         node.runner.run(ANALYST.task())
-        assert steps == ["verify", "allow", "bind", "find"]
+        assert steps == ["verify", "allow", "bind", "plan", "find"]
 
 
 @pytest.mark.parametrize("failure", [ValueError("the 4711 of Ms Smith"), NodeFailed("odd"), MemoryError()])

@@ -57,6 +57,13 @@ class Workbench:
     resources: Resources
     key: bytes = field(repr=False)
 
+    def rehearse(self, computation: Computation, dataset: Dataset) -> None:
+        """Write every statement and run none: what cannot be asked of the engine fails before the charge."""
+        for aggregate in computation.aggregates:
+            self.engine.explain(
+                aggregate, dataset=dataset, where=computation.where, contribution=computation.contribution
+            )
+
     def compute(self, edition: Path, computation: Computation, dataset: Dataset, noise: Noise) -> Vectors:
         """Compute over an edition and add noise, measure by measure, each for its own sensitivity.
 

@@ -82,7 +82,8 @@ class Editions:
         with self._state.look() as sqlite:
             rows = sqlite.execute(
                 "SELECT agreement, dataset, base, MAX(revision), definition, without_opt_outs, made_s"
-                " FROM edition GROUP BY agreement, dataset, base ORDER BY agreement, dataset, base"
+                " FROM edition WHERE NOT deleted"
+                " GROUP BY agreement, dataset, base ORDER BY agreement, dataset, base"
             ).fetchall()
         return tuple(self._edition(row) for row in rows)
 
@@ -160,7 +161,7 @@ class Editions:
         with self._state.look() as sqlite:
             _check_accepted(sqlite, agreement.id)
         revision = self._revisions(agreement.id, dataset.name, base) + 1
-        if revision > 1 and not revise:
+        if not revise and self._is_here(agreement.id, dataset.name, base):
             raise EditionExists(f"Edition {base} of {dataset.name} exists, and editions never change.")
         path = self._path(agreement.id, dataset.name, base, revision)
         for folder in (self._folder, path.parent.parent, path.parent):
@@ -186,15 +187,21 @@ class Editions:
                 left.unlink(missing_ok=True)
 
     def delete(self, agreement: str) -> None:
-        """Delete every edition of an agreement, when the department leaves it."""
+        """Delete every edition of an agreement, when the department leaves it.
+
+        Their names stay taken: an edition made after coming back is a revision, never the same name again.
+        """
         with self._state.change() as sqlite:
-            sqlite.execute("DELETE FROM edition WHERE agreement = ?", (agreement,))
+            sqlite.execute("UPDATE edition SET deleted = 1 WHERE agreement = ?", (agreement,))
         try:
             shutil.rmtree(self._folder / agreement)
         except FileNotFoundError:
             return
         except OSError as problem:
             raise FileProblem(f"{problem.filename} cannot be deleted: {problem.strerror}.") from None
+
+    def _is_here(self, agreement: str, dataset: str, base: str) -> bool:
+        return any((e.agreement, e.dataset, e.base) == (agreement, dataset, base) for e in self.all())
 
     def _revisions(self, agreement: str, dataset: str, base: str) -> int:
         with self._state.look() as sqlite:
@@ -210,7 +217,7 @@ class Editions:
         try:
             with self._state.change() as sqlite:
                 _check_accepted(sqlite, row[0])  # a withdrawal meanwhile deleted what it found
-                sqlite.execute("INSERT INTO edition VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+                sqlite.execute("INSERT INTO edition VALUES (?, ?, ?, ?, ?, ?, ?, 0)", row)
         except BaseException:
             self._edition(row).path.unlink(missing_ok=True)  # it would outlive the withdrawal
             raise

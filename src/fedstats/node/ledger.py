@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Self
 
 from fedstats.core.privacy import NO_LOSS, Loss, Mechanism
+from fedstats.core.query import RoundOrder
 from fedstats.errors import (
     BudgetExceeded,
     LedgerBusy,
@@ -40,6 +41,7 @@ VERSION = 1
 _SCHEMA = """
 CREATE TABLE round (
   query BLOB NOT NULL, number INTEGER NOT NULL, content BLOB NOT NULL, share TEXT NOT NULL,
+  participants TEXT NOT NULL,
   PRIMARY KEY (query, number));
 CREATE TABLE entry (
   number INTEGER PRIMARY KEY, at_s INTEGER NOT NULL, agreement TEXT NOT NULL, version INTEGER NOT NULL,
@@ -146,29 +148,39 @@ class Ledger:
         """Close the file."""
         self._database.close()
 
-    def bind(self, query: bytes, number: int, *, content: bytes, share: Fraction) -> None:
-        """Fix what round `number` of this query is; the same again changes nothing.
+    def bind(self, query: bytes, order: RoundOrder, *, content: bytes) -> None:
+        """Fix what this round of this query is; the same again changes nothing.
 
         Raises
         ------
         RoundConflict
-            This round was seen with other content, or the query's rounds would share out more than its loss.
+            This round was seen with other content, comes before an earlier one or asks a department that the
+            one before did not ask, or the query's rounds would share out more than its loss.
 
         """
+        number, share = order.number, order.round.share
         with self._database.change() as sqlite:
             seen = {
-                found: (known, Fraction(part))
-                for found, known, part in sqlite.execute(
-                    "SELECT number, content, share FROM round WHERE query = ?", (query,)
+                found: (known, Fraction(part), frozenset(asked.split()))
+                for found, known, part, asked in sqlite.execute(
+                    "SELECT number, content, share, participants FROM round WHERE query = ?", (query,)
                 )
             }
             if number in seen:
-                if seen[number] != (content, share):
+                if seen[number][0] != content:
                     raise RoundConflict(f"Round {number} of this query was presented with other content.")
                 return
-            if share + sum(part for _, part in seen.values()) > 1:
+            if number > 0:
+                if number - 1 not in seen:
+                    raise RoundConflict(f"Round {number} of this query comes before round {number - 1}.")
+                if set(order.participants) - seen[number - 1][2]:
+                    raise RoundConflict("A later round asks a department that the one before did not ask.")
+            if share + sum(part for _, part, _ in seen.values()) > 1:
                 raise RoundConflict("The rounds of this query would use more than the loss it announced.")
-            sqlite.execute("INSERT INTO round VALUES (?, ?, ?, ?)", (query, number, content, str(share)))
+            asked = " ".join(order.participants)  # names hold no space
+            sqlite.execute(
+                "INSERT INTO round VALUES (?, ?, ?, ?, ?)", (query, number, content, str(share), asked)
+            )
 
     def find(self, computation: bytes) -> bytes | None:
         """The recorded release of this computation, None if there is none."""

@@ -3,8 +3,8 @@
     verify   the analyst signed the query and this round; the agreement is in force here; its rules allow it
     allow    the department has not paused, and the deadline has not passed
     bind     this round has one content for ever, and the query's rounds share one loss
+    plan     edition, sensitivity, noise and loss, from the signed question and public facts alone
     find     a recorded release answers again, free
-    plan     sensitivity, noise and loss, computed here from the signed question and nothing else
     reserve  both limits are checked and charged, durably                 -- nothing was computed before this
     compute  exact integers from the edition, and noise on each of them
     record   the signed release, durably; the first one is the one        -- nothing leaves before this
@@ -147,14 +147,13 @@ class Runner:
         self.checkpoint("verify")
         self.policy.check(asked.query, now_s=int(self.now()))
         self.checkpoint("allow")
-        share = asked.order.round.share
-        self.ledger.bind(asked.query_hash, asked.order.number, content=asked.order_hash, share=share)
+        self.ledger.bind(asked.query_hash, asked.order, content=asked.order_hash)
         self.checkpoint("bind")
+        plan = self._plan(asked)  # before `find`: what may not be answered anew is not answered again
+        self.checkpoint("plan")
         release = self.ledger.find(asked.record)
         self.checkpoint("find")
         if release is None:
-            plan = self._plan(asked)
-            self.checkpoint("plan")
             self.ledger.reserve(plan.charge, now_s=int(self.now()))
             release = self._answer_charged(asked, plan)
         return asked, release
@@ -233,6 +232,7 @@ class Runner:
                 f"The answer would have {integers} numbers; the most is {RELEASE_INTEGERS_MAX}."
             )
         agreement_cap, lifetime_cap = caps_of(asked.agreement, asked.dataset, self.lifetime)
+        self.bench.rehearse(computation, asked.dataset)
         return Plan(
             edition=self.editions.find(asked.agreement, asked.dataset, query.edition),
             noise=Noise.of(computation),

@@ -22,6 +22,7 @@ CREATE TABLE revocation (
 CREATE TABLE edition (
   agreement TEXT NOT NULL, dataset TEXT NOT NULL, base TEXT NOT NULL, revision INTEGER NOT NULL,
   definition BLOB NOT NULL, without_opt_outs INTEGER NOT NULL, made_s INTEGER NOT NULL,
+  deleted INTEGER NOT NULL,
   PRIMARY KEY (agreement, dataset, base, revision));
 CREATE TABLE pause (reason TEXT NOT NULL, since_s INTEGER NOT NULL);
 """
