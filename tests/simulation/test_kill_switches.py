@@ -87,7 +87,7 @@ def test_a_kill_switch_holds_back_an_answer_that_was_not_sent(tmp_path: Path, ac
 def test_an_answer_that_could_not_be_sent_is_asked_about_again(tmp_path: Path) -> None:
     """The report is lost, then the department pauses: when the task comes again, nothing is released."""
     with federation(tmp_path) as fed, fed.session() as session:
-        lost = []
+        lost: list[Peer] = []
 
         def faults(peer: Peer, method: Method[Any, Any]) -> Fault:
             if method is REPORT and peer.name == NODE and not lost:

@@ -261,7 +261,7 @@ def test_junk_among_the_documents_of_authority_is_passed_over(tmp_path: Path) ->
 
 
 def test_progress_tells_of_those_that_were_asked_alone(tmp_path: Path) -> None:
-    """Departments that the coordinator made up are not shown, and its sentences bring no control characters."""
+    """Departments that the coordinator made up are not shown; its sentences bring no control characters."""
     world, told = analyst_world(tmp_path), list[Progress]()
 
     def talkative(reply: Any) -> None:

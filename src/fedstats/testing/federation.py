@@ -67,7 +67,8 @@ class Federation:
 
     def __init__(self, folder: Path, setting: Setting, *, clock: ManualClock) -> None:
         """Set everything up in `folder`, up to editions and a trusting analyst; nothing was asked yet."""
-        self.folder, self.clock, self.faults = folder, clock, no_faults
+        self.folder, self.clock = folder, clock
+        self.faults: Faults = no_faults
         self._setting, self._open = setting, ExitStack()
         self._authority = make_authority("Simulated federation", now=self._moment())
         self._store_file = folder / "store.sqlite"
