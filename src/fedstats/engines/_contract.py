@@ -76,7 +76,8 @@ class ColumnReport:
 class EditionReport:
     """What became of the source's rows; exact counts, FOR THE DEPARTMENT ITSELF ONLY.
 
-    Each row is counted once, in the first of these that applies to it.
+    Each row is counted once, in the first of these that applies to it. `people_listed` are on the opt-out
+    list, and of these `people_found` in the source.
     """
 
     rows_read: int
@@ -87,6 +88,8 @@ class EditionReport:
     rows_over_bound: int
     rows_kept: int
     columns: tuple[ColumnReport, ...]
+    people_listed: int = 0
+    people_found: int = 0
 
     def __iter__(self) -> Iterator[tuple[str, int]]:
         """The counts of rows with words for each, in order."""
@@ -97,6 +100,9 @@ class EditionReport:
         yield "repeated rows of one person", self.rows_duplicate
         yield "beyond the most rows of one person", self.rows_over_bound
         yield "rows kept", self.rows_kept
+        if self.people_listed:
+            yield "people on the opt-out list", self.people_listed
+            yield "of these, people found in the source", self.people_found
 
 
 @dataclass(frozen=True, slots=True)

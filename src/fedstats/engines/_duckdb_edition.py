@@ -8,6 +8,7 @@ all; only rows of people with several are numbered, which is what makes counting
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 
@@ -18,6 +19,7 @@ from fedstats.engines._duckdb_cleaning import code_type, kept_condition, reading
 from fedstats.engines._duckdb_reading import PERSON, Marks, person_code, person_text
 from fedstats.engines._duckdb_session import Attached, identifier, parts_of, problem_of, session, text
 from fedstats.engines._duckdb_source import LocalColumn, LocalTable, attachments, files_of, local_table
+from fedstats.engines._opt_outs import SEPARATOR, copy_opt_outs
 from fedstats.engines._workplace import publish, workplace
 from fedstats.engines.mapping import DatasetMapping, check_local_columns
 from fedstats.errors import EditionExists, OptOutListProblem
@@ -25,6 +27,7 @@ from fedstats.sql.statement import PEOPLE_TABLE, PSEUDONYM, ROWS_TABLE
 
 FORMAT = "1"
 FACTS_TABLE = "facts"
+_LISTED_FEW = 20
 
 
 def make_edition(
@@ -37,9 +40,10 @@ def make_edition(
     if order.opt_outs is not None and mapping.person is None:
         raise OptOutListProblem(f"{dataset.name} has no persons, so nobody can be left out of it.")
     files = files_of(mapping.source)
-    readable = [*files, *([] if order.opt_outs is None else [order.opt_outs])]
     with workplace(order.into) as folder:
-        made = folder / "edition.duckdb"
+        made, listed = folder / "edition.duckdb", folder / "listed"
+        if order.opt_outs is not None and mapping.person is not None:
+            copy_opt_outs(order.opt_outs, listed, mapping.person)
         databases = [
             Attached("stage", folder / "stage.duckdb", read_only=False),
             Attached("edition", made, read_only=False),
@@ -47,11 +51,11 @@ def make_edition(
         ]
         try:
             with session(
-                resources, spill=folder / "spill", attached=databases, readable=readable
+                resources, spill=folder / "spill", attached=databases, readable=[*files, listed]
             ) as connection:
                 table = local_table(connection, mapping.source, files)
                 check_local_columns(mapping, dataset, table.columns)
-                report = _Making(connection, mapping, dataset, order, resources, table).run()
+                report = _Making(connection, mapping, dataset, order, resources, table, listed).run()
         except duckdb.Error as error:
             raise problem_of(error, f"The source of {dataset.name}") from None
         publish(made, order.into)
@@ -68,6 +72,7 @@ class _Making:
     order: EditionOrder
     resources: Resources
     table: LocalTable
+    listed: Path
 
     def run(self) -> EditionReport:
         """Take all steps."""
@@ -77,6 +82,10 @@ class _Making:
         read, without_person = self._row("SELECT count(*), count(*) - count(_person) FROM stage.read")
         (opted_out,) = self._row("SELECT count(*) FROM stage.read SEMI JOIN stage.opted_out USING (_person)")
         (clean,) = self._row("SELECT count(*) FROM stage.clean")
+        listed, found = self._row(
+            "SELECT count(*), count_if(_person IN (SELECT _person FROM stage.read)) FROM stage.opted_out"
+        )
+        self._check_found(listed, found, read - without_person)
         self._begin_edition()
         distinct, bounded = self._bound_persons() if self.mapping.person else self._take_all(clean)
         self._write_facts()
@@ -91,6 +100,8 @@ class _Making:
             rows_over_bound=distinct - bounded,
             rows_kept=bounded,
             columns=column_reports(self.connection, self.dataset, "stage.read"),
+            people_listed=listed,
+            people_found=found,
         )
 
     def _read_opt_outs(self) -> None:
@@ -99,23 +110,32 @@ class _Making:
         if self.order.opt_outs is None or self.mapping.person is None:
             return
         lines = (
-            f"(SELECT rtrim(line, ', \t\r') AS line FROM read_csv({text(str(self.order.opt_outs))}, "
-            "auto_detect = false, header = false, delim = '\x1f', quote = '', escape = '', "
-            "columns = {'line': 'VARCHAR'}) WHERE trim(line, ', \t\r') <> '')"
+            f"read_csv({text(str(self.listed))}, auto_detect = false, header = false, "
+            f"delim = {text(SEPARATOR)}, quote = '', escape = '', "
+            "columns = {'number': 'BIGINT', 'line': 'VARCHAR'})"
         )
         listed = LocalTable(lines, {self.mapping.person: LocalColumn("line", "VARCHAR")})
-        who = f"SELECT {person_text(self.mapping, listed)} AS _who, line FROM {lines}"
+        who = f"SELECT {person_text(self.mapping, listed)} AS _who, line, number FROM {lines}"
         self._do(
             f"CREATE TABLE stage.listed AS SELECT {person_code(self.mapping)} AS _person, "
-            f"contains(line, ',') AS _more FROM ({who})"
+            f"contains(line, ',') AS _more, number FROM ({who})"
         )
-        (bad,) = self._row("SELECT count(*) FROM stage.listed WHERE _person IS NULL OR _more")
+        bad, line = self._row("SELECT count(*), min(number) FROM stage.listed WHERE _person IS NULL OR _more")
         if bad:
             raise OptOutListProblem(
-                f"{self.order.opt_outs.name} has {bad} lines that are not one valid identifier and a comma.",
+                f"{self.order.opt_outs.name} has {bad} lines that are not one valid identifier and a comma, "
+                f"the first of them line {line}.",
                 remedy="Correct the list: a person who opted out must not be overlooked.",
             )
         self._do("INSERT INTO stage.opted_out SELECT DISTINCT _person FROM stage.listed")
+
+    def _check_found(self, listed: int, found: int, rows: int) -> None:
+        """A long list of which nobody is known here is written in another way than the source is."""
+        if listed >= _LISTED_FEW and rows and not found and self.order.opt_outs is not None:
+            raise OptOutListProblem(
+                f"None of the {listed} people of {self.order.opt_outs.name} is in the source.",
+                remedy="Use a list of the same kind of identifier as the person column.",
+            )
 
     def _clean(self) -> None:
         """Rows of valid persons who did not opt out, with a usable value in every column."""

@@ -7,6 +7,7 @@ the greatest code: unreadable, below the bounds, above the bounds.
 from __future__ import annotations
 
 import math
+import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,7 +19,14 @@ from fedstats.errors import InternalError
 
 PERSON = "_person"
 _SPACE = " \t\r\n\u00a0"
-_JOINTS = "-\u2010\u2011" + _SPACE
+_JOINTS = "- \t\r\n"
+_WIDE = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if chr(code - 0xFEE0) not in _JOINTS}
+_UNSEEN = "".join(
+    chr(code)
+    for code in (*range(0x80, 0x3100), *range(0xFE00, 0x10000), *range(0xE0000, 0xE0080))
+    if unicodedata.category(chr(code)) in {"Cf", "Zs", "Zl", "Zp", "Pd"} or chr(code) == "\u2212"
+)
+"""What is written and read as nothing, as a space or as a hyphen: it makes no other person."""
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _FLOATS = ("DOUBLE", "FLOAT")
 _TEXT, _DATES = "VARCHAR", ("DATE", "TIMESTAMP")
@@ -110,7 +118,14 @@ def person_text(mapping: DatasetMapping, table: LocalTable) -> str:
     """A person's identifier without spaces and hyphens, in capitals: one person, however it is spelled."""
     if mapping.person is None:
         return "NULL"
-    return f"upper(translate({_as_text(table.columns[mapping.person])}, {text(_JOINTS)}, ''))"
+    given = _as_text(table.columns[mapping.person])
+    # Most identifiers are ASCII: as many bytes as characters. Looking for all the others would cost far more.
+    wide, plain = "".join(map(chr, _WIDE)), "".join(_WIDE.values())
+    seen = f"translate(nfc_normalize({given}), {text(wide + _JOINTS + _UNSEEN)}, {text(plain)})"
+    return (
+        f"upper(CASE WHEN strlen({given}) = length({given}) THEN translate({given}, {text(_JOINTS)}, '') "
+        f"ELSE {seen} END)"
+    )
 
 
 def person_code(mapping: DatasetMapping) -> str:
@@ -119,7 +134,7 @@ def person_code(mapping: DatasetMapping) -> str:
     NHS numbers: ten digits, not all zero, whose sum with weights 10, 9, ..., 1 is divisible by 11 (NHS Data
     Dictionary: Modulus 11).
     """
-    missing = [value.translate(dict.fromkeys(map(ord, _JOINTS))).upper() for value in mapping.person_missing]
+    missing = [_plain(value) for value in mapping.person_missing]
     present = f"_who NOT IN ({texts(['', *missing])})"
     if mapping.person_check is PersonCheck.NONE:
         return f"CASE WHEN {present} THEN _who END"
@@ -127,6 +142,12 @@ def person_code(mapping: DatasetMapping) -> str:
     weighted = " + ".join(f"({number} // {10**i} % 10) * {i + 1}" for i in range(10))
     valid = f"regexp_full_match(_who, '[0-9]{{10}}') AND {number} > 0 AND ({weighted}) % 11 = 0"
     return f"CASE WHEN {present} AND {valid} THEN {number} END"
+
+
+def _plain(identifier: str) -> str:
+    """What `person_text` makes of an identifier."""
+    unseen = dict.fromkeys(map(ord, _JOINTS + _UNSEEN))
+    return unicodedata.normalize("NFC", identifier).translate(unseen | _WIDE).upper()
 
 
 def _typed(mapping: ColumnMapping, table: LocalTable, types: tuple[str, ...]) -> str | None:
