@@ -216,3 +216,12 @@ def test_what_cannot_work_is_said_before_anything_is_asked(tmp_path: Path) -> No
     """Made-up rows need a dataset and a file."""
     result = run("datasets", "rtt", "--dummy", "10", home=tmp_path)
     assert (result.exit_code, "--output" in result.stderr) == (2, True)
+
+
+def test_a_file_that_cannot_be_written_is_found_before_anything_is_asked(tmp_path: Path) -> None:
+    """A wrong --output ends the command at once: the answer would be lost, and its budget with it."""
+    output = tmp_path / "nowhere" / "answer.csv"
+    command = ["query", "SELECT COUNT(*) FROM rtt", "--epsilon", "1", "--output", str(output)]
+    result = CliRunner().invoke(main, [*command, "--home", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "cannot be written" in result.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from fedstats.cli.running import say_error, terminal, write_text
-from fedstats.errors import ConfigInvalid
+from fedstats.errors import ConfigInvalid, FileProblem
 
 if TYPE_CHECKING:  # imported when the command runs
     from fedstats.client.answer import Answer
@@ -50,17 +51,36 @@ def output_options(command: Command) -> Command:
 def chosen_format(form: str | None, output: Path | None) -> str:
     """The format asked for, or the one that the file's ending names.
 
+    To be asked before anything is spent: a file that cannot be written would cost the answer.
+
     Raises
     ------
     ConfigInvalid
         Parquet cannot be printed.
+    FileProblem
+        The file cannot be written.
 
     """
+    if output is not None:
+        check_writable(output)
     ending = output.suffix[1:] if output is not None else ""
     chosen = form or (ending if ending in FORMATS else "table")
     if chosen == "parquet" and output is None:
         raise ConfigInvalid("Parquet is no text.", remedy="Say where to write it: --output FILE.parquet")
     return chosen
+
+
+def check_writable(output: Path) -> None:
+    """Return if a file of this name can be written; raises FileProblem."""
+    folder = output.parent
+    if (
+        output.is_dir()
+        or not folder.is_dir()
+        or not os.access(output if output.exists() else folder, os.W_OK)
+    ):
+        raise FileProblem(
+            f"{output} cannot be written.", remedy="Name a file in a folder that you can write to."
+        )
 
 
 def put_out(answer: Answer, form: str, output: Path | None) -> None:

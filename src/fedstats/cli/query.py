@@ -65,14 +65,14 @@ def query(
     Write - for SQL to read it from standard input. The same question again gives the same answer and
     costs nothing.
     """
+    chosen = chosen_format(form, output)  # before anything is spent
     text = sys.stdin.read() if sql == "-" else sql
     with session_at(home) as session:
         under = {"epsilon": epsilon, "purpose": purpose, "agreement": agreement, "edition": edition}
         if explain:
             explanation = session.explain(text, **under, pure=pure)
-            _put_out_explanation(explanation, chosen_format(form, output), output)
+            _put_out_explanation(explanation, chosen, output)
             return
-        chosen = chosen_format(form, output)  # before anything is spent
         from fedstats.cli.progress import shown
 
         with shown(quiet=False) as tell:

@@ -196,7 +196,9 @@ def _compare(
 
 
 def _number(value: float, like: float) -> str:
-    return f"{value:,.3f}" if abs(like) < 1 else f"{value:,.1f}"
+    if abs(like) < 1:
+        return f"{value:,.3f}"
+    return f"{value:,.0f}" if like.is_integer() else f"{value:,.1f}"
 
 
 def _spent(places: Places, agreement: Agreement) -> dict[str, float]:
