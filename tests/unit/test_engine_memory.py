@@ -15,6 +15,7 @@ from fedstats.core.expression import Call, Column, Expression, NumberLiteral, Op
 from fedstats.engines import EditionOrder, Resources, engine_of
 from fedstats.engines._contract import MEMORY_MB_MIN
 from fedstats.engines.mapping import DatasetMapping, Source, SourceKind
+from fedstats.errors import LanguageError
 
 PEOPLE = 200_000
 AGE, WAIT = Column("age"), Column("wait_days")
@@ -85,3 +86,13 @@ def test_the_worst_question_is_answered_with_the_least_memory(
         assert found == below  # no two rows of a person lie in one cell
     else:
         assert all(0 < number < limit for number, limit in zip(found, below, strict=True))
+
+
+def test_what_cannot_be_computed_is_seen_without_data() -> None:
+    """A question that the engine cannot run is refused by its explanation, before anybody pays for it."""
+    primes = [n for n in range(3, 114) if all(n % i for i in range(2, n))]
+    listed = Call(Op.IN, (AGE, *(NumberLiteral(Fraction(1, prime)) for prime in primes)))
+    count = GroupedSums((), (Measure(MeasureKind.ROWS),))
+    bounds = DATASET.contribution(departments_max=1)
+    with pytest.raises(LanguageError):
+        engine_of("duckdb").explain(count, dataset=DATASET, where=listed, contribution=bounds)

@@ -192,4 +192,14 @@ class Engine(Protocol):
     def explain(
         self, aggregate: Aggregate, *, dataset: Dataset, where: Expression | None, contribution: Contribution
     ) -> str:
-        """The SQL of `compute` with comments, for a database administrator; the key is a parameter in it."""
+        """The SQL of `compute` with comments, for a database administrator; the key is a parameter in it.
+
+        It makes the statement that `compute` runs and tries it without rows. What fails here would fail in
+        `compute` too, for a reason that lies in the question: so call it before anything is charged.
+
+        Raises
+        ------
+        LanguageError, NotOffered
+            The engine cannot compute this.
+
+        """

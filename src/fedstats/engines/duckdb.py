@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,12 +26,13 @@ from fedstats.engines._contract import (
     SourceReport,
 )
 from fedstats.engines._definition import definition_hash
+from fedstats.engines._duckdb_cleaning import code_type
 from fedstats.engines._duckdb_diagnosis import diagnose, source_columns
 from fedstats.engines._duckdb_edition import FACTS_TABLE, FORMAT, make_edition
 from fedstats.engines._duckdb_explanation import explained
-from fedstats.engines._duckdb_session import Attached, parts_of, problem_of, session
+from fedstats.engines._duckdb_session import Attached, identifier, parts_of, problem_of, session
 from fedstats.engines.mapping import DatasetMapping, Source
-from fedstats.errors import EditionMissing, InternalError, NotOffered
+from fedstats.errors import EditionMissing, InternalError, NotOffered, TooLarge
 from fedstats.sql.render import to_text
 from fedstats.sql.statement import (
     FIRST_PARAMETER,
@@ -38,7 +40,9 @@ from fedstats.sql.statement import (
     KEY_PARAMETER,
     LAST_PARAMETER,
     LAST_ROW_PARAMETER,
+    PEOPLE_TABLE,
     PERSON,
+    PSEUDONYM,
     ROWS_TABLE,
     grouped_statement,
     key_name,
@@ -101,6 +105,8 @@ class DuckDB:
         self, aggregate: Aggregate, *, dataset: Dataset, where: Expression | None, contribution: Contribution
     ) -> str:
         """Keep the promise of `Engine.explain`."""
+        statement = _statement(aggregate, dataset=dataset, where=where, contribution=contribution)
+        _check_runs(statement, dataset)
         sql = _statement(aggregate, dataset=dataset, where=where, contribution=contribution, pretty=True)
         return explained(sql, aggregate, dataset=dataset, where=where)
 
@@ -118,6 +124,21 @@ def _statement(
         raise NotOffered("The question counts on fewer rows of one person than the definition allows.")
     sql = grouped_statement(aggregate, dataset=dataset, where=where, contribution=contribution)
     return to_text(sql, "duckdb", pretty=pretty)
+
+
+def _check_runs(statement: str, dataset: Dataset) -> None:
+    """Let DuckDB plan the statement over an edition without rows, whoever's rows there are elsewhere."""
+    columns = ", ".join(f"{identifier(c.name)} {code_type(c.domain)}" for c in dataset.columns)
+    parameters: dict[str, str | int] = dict.fromkeys(parameters_of(statement), 0)
+    if KEY_PARAMETER in parameters:
+        parameters[KEY_PARAMETER] = ""
+    try:
+        with closing(duckdb.connect(":memory:", config={"threads": 1})) as connection:
+            connection.execute(f"CREATE TABLE {ROWS_TABLE} ({PERSON} INTEGER, {columns})")
+            connection.execute(f"CREATE TABLE {PEOPLE_TABLE} ({PERSON} INTEGER, {PSEUDONYM} UBIGINT)")
+            connection.execute(statement, parameters)
+    except duckdb.Error as error:
+        raise TooLarge("The question is too large or too deep for DuckDB.") from error
 
 
 def _check_there(edition: Path) -> None:
