@@ -5,18 +5,20 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from fedstats.core.aggregate.exact import Exact
 from fedstats.core.aggregate.grouped_sums import GroupedSums
-from fedstats.core.domain import Domain, Numbers
+from fedstats.core.domain import Categories, Domain, Numbers
 from fedstats.core.evaluation import Row
 from fedstats.core.expression import Expression
 from fedstats.core.privacy import UnitKind
-from fedstats.core.schema import Dataset
+from fedstats.core.schema import ColumnDefinition, Dataset, Unit
 from fedstats.engines import EditionOrder, EditionReport, Resources, engine_of
 from fedstats.engines.mapping import ColumnMapping, DatasetMapping, Source, SourceKind
 
@@ -109,3 +111,31 @@ def contents(edition: Path, dataset: Dataset) -> Contents:
 def weight(count: int) -> Fraction:
     """The weight of each of `count` equal measures."""
     return Fraction(1, count)
+
+
+PEOPLE = Dataset(
+    name="visits",
+    unit=Unit(UnitKind.PERSON, "nhs_number", "nhs_number"),
+    rows_max=2,
+    people_max=1_000_000,
+    people_about=1_000,
+    columns=(
+        ColumnDefinition("age", Numbers(Fraction(0), Fraction(120))),
+        ColumnDefinition("ward", Categories(("A", "Größe", "眼科"), nullable=True)),
+    ),
+    editions=("2025-09",),
+    holders=("north",),
+)
+ROWS = replace(PEOPLE, unit=Unit(UnitKind.ROW, "records"), rows_max=1)
+NUMBERS = ("9434765919", "9434765870", "9999999999")
+
+
+def csv_of(path: Path, text: str, **options: str) -> Source:
+    """A CSV file with this text."""
+    path.write_text(text, encoding=options.get("encoding", "utf-8"))
+    return Source(SourceKind.CSV, path, **options)
+
+
+def mapped(source: Source, **options: Any) -> DatasetMapping:
+    """The people of a source, by their NHS numbers."""
+    return replace(DatasetMapping("visits", source, "who"), **options)

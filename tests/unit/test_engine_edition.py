@@ -6,17 +6,16 @@ from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
-from editions import KEY, SMALL, compute, contents, make, numbers
+from editions import KEY, NUMBERS, PEOPLE, ROWS, SMALL, compute, contents, csv_of, make, mapped, numbers
 
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
-from fedstats.core.domain import Categories, Numbers, days_of
+from fedstats.core.domain import Numbers, days_of
 from fedstats.core.expression import Column
-from fedstats.core.privacy import Contribution, UnitKind
-from fedstats.core.schema import ColumnDefinition, Dataset, Unit
+from fedstats.core.privacy import Contribution
+from fedstats.core.schema import ColumnDefinition
 from fedstats.engines import EditionOrder, Resources, definition_hash, engine_of
 from fedstats.engines._workplace import workplace
 from fedstats.engines.mapping import ColumnMapping, DatasetMapping, PersonCheck, Source, SourceKind
@@ -27,38 +26,11 @@ from fedstats.errors import (
     FileProblem,
     MappingInvalid,
     NotOffered,
-    OptOutListProblem,
     SourceUnreadable,
     ValueInvalid,
 )
 
-PEOPLE = Dataset(
-    name="visits",
-    unit=Unit(UnitKind.PERSON, "nhs_number", "nhs_number"),
-    rows_max=2,
-    people_max=1_000_000,
-    people_about=1_000,
-    columns=(
-        ColumnDefinition("age", Numbers(Fraction(0), Fraction(120))),
-        ColumnDefinition("ward", Categories(("A", "Größe", "眼科"), nullable=True)),
-    ),
-    editions=("2025-09",),
-    holders=("north",),
-)
-ROWS = replace(PEOPLE, unit=Unit(UnitKind.ROW, "records"), rows_max=1)
-NUMBERS = ("9434765919", "9434765870", "9999999999")
 DAY_S = days_of(date(2025, 9, 30)) * 86_400
-
-
-def csv_of(path: Path, text: str, **options: str) -> Source:
-    """A CSV file with this text."""
-    path.write_text(text, encoding=options.get("encoding", "utf-8"))
-    return Source(SourceKind.CSV, path, **options)
-
-
-def mapped(source: Source, **options: Any) -> DatasetMapping:
-    """The people of a source, by their NHS numbers."""
-    return replace(DatasetMapping("visits", source, "who"), **options)
 
 
 def test_quotes_commas_and_lines_inside_a_field_are_part_of_it(tmp_path: Path) -> None:
@@ -235,75 +207,6 @@ def test_nhs_numbers_are_checked(tmp_path: Path) -> None:
     report = make(mapping, PEOPLE, tmp_path / "edition")
     assert (report.rows_without_person, report.rows_kept) == (len(wrong), len(valid))
     assert {pseudonym is None for pseudonym, *_ in contents(tmp_path / "edition", PEOPLE)} == {True, False}
-
-
-def test_whoever_opted_out_is_left_out(tmp_path: Path) -> None:
-    """Everybody on the list is left out with all rows, however the number is written on either side."""
-    text = f"who,age,ward\n{NUMBERS[0]},1,A\n943-476-5919,2,A\n{NUMBERS[1]},3,A\n"
-    (tmp_path / "optout.txt").write_text("\ufeff943 476 5919,\r\n\r\n", encoding="utf-8")
-    mapping = mapped(csv_of(tmp_path / "rows.csv", text), person_check=PersonCheck.NHS_NUMBER)
-    report = make(mapping, PEOPLE, tmp_path / "edition", opt_outs=tmp_path / "optout.txt")
-    assert (report.rows_opted_out, report.rows_kept) == (2, 1)
-
-
-@pytest.mark.parametrize("line", ["9434765918,", "nobody,", "9434765919,9434765870,", "9434765919;"])
-def test_an_opt_out_that_cannot_be_read_stops_the_edition(line: str, tmp_path: Path) -> None:
-    """A line that names nobody might be somebody who opted out: nothing is made, and no line is shown."""
-    (tmp_path / "optout.txt").write_text(f"9434765870,\n{line}\n", encoding="utf-8")
-    source = csv_of(tmp_path / "rows.csv", "who,age,ward\n")
-    mapping = mapped(source, person_check=PersonCheck.NHS_NUMBER)
-    with pytest.raises(OptOutListProblem, match=r"optout.txt has 1 lines .* line 2") as caught:
-        make(mapping, PEOPLE, tmp_path / "edition", opt_outs=tmp_path / "optout.txt")
-    assert line not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "line", ["ab1\u200b,", "\uff41\uff42\uff11,", "a\u2013b1", "ab1\u00ad,", " A B\u3000-1", "\u2060ab1,\t"]
-)
-def test_an_opt_out_counts_however_it_is_written(line: str, tmp_path: Path) -> None:
-    """What nobody sees, and other kinds of hyphens, spaces and letters, hide nobody's opt-out."""
-    (tmp_path / "optout.txt").write_text(f"{line}\n", encoding="utf-8")
-    name = line.strip(",\t")
-    source = csv_of(tmp_path / "rows.csv", f"who,age,ward\nab1,1,A\n{name},2,A\nab2,3,A\n")
-    report = make(mapped(source), PEOPLE, tmp_path / "edition", opt_outs=tmp_path / "optout.txt")
-    assert (report.rows_opted_out, report.people_listed, report.people_found) == (2, 1, 1)
-
-
-@pytest.mark.parametrize("line", ['"ab1",', "ab1\x00,", "\u201cab1\u201d"])
-def test_an_opt_out_with_strange_characters_is_named_by_its_line(line: str, tmp_path: Path) -> None:
-    """Quotes and control characters would make somebody else of a person: the list must be corrected."""
-    (tmp_path / "optout.txt").write_text(f"ab2,\n{line}\n", encoding="utf-8")
-    source = csv_of(tmp_path / "rows.csv", "who,age,ward\nab1,1,A\n")
-    with pytest.raises(OptOutListProblem, match=r"optout.txt, line 2: it has") as caught:
-        make(mapped(source), PEOPLE, tmp_path / "edition", opt_outs=tmp_path / "optout.txt")
-    assert "ab1" not in str(caught.value)
-
-
-@pytest.mark.parametrize("heading", ["nhs_number", "WHO,", "NHS Number"])
-def test_a_heading_is_nobody(heading: str, tmp_path: Path) -> None:
-    """A list with a heading is not what it should be, and its heading is not taken for a person."""
-    (tmp_path / "optout.txt").write_text(f"{heading}\nab1,\n", encoding="utf-8")
-    source = csv_of(tmp_path / "rows.csv", "who,age,ward\nab1,1,A\n")
-    with pytest.raises(OptOutListProblem, match="line 1: it is a heading"):
-        make(mapped(source), PEOPLE, tmp_path / "edition", opt_outs=tmp_path / "optout.txt")
-
-
-def test_a_long_list_that_knows_nobody_stops_the_edition(tmp_path: Path) -> None:
-    """Twenty people of whom none is known: the list is of another kind of identifier."""
-    (tmp_path / "optout.txt").write_text("".join(f"x{i},\n" for i in range(20)), encoding="utf-8")
-    source = csv_of(tmp_path / "rows.csv", "who,age,ward\nab1,1,A\n")
-    with pytest.raises(OptOutListProblem, match="None of the 20 people"):
-        make(mapped(source), PEOPLE, tmp_path / "edition", opt_outs=tmp_path / "optout.txt")
-    (tmp_path / "optout.txt").write_text("".join(f"ab{i},\n" for i in range(20)), encoding="utf-8")
-    report = make(mapped(source), PEOPLE, tmp_path / "edition", opt_outs=tmp_path / "optout.txt")
-    assert (report.people_listed, report.people_found) == (20, 1)
-
-
-def test_opt_outs_need_persons(tmp_path: Path) -> None:
-    """A list of people cannot be applied to rows without people, and is not ignored either."""
-    source = csv_of(tmp_path / "rows.csv", "age,ward\n")
-    with pytest.raises(OptOutListProblem):
-        make(DatasetMapping("visits", source), ROWS, tmp_path / "edition", opt_outs=tmp_path / "optout.txt")
 
 
 def test_a_source_reaches_no_other_file(tmp_path: Path) -> None:
