@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from samples import sample_agreement, sample_dataset
+from analyst_world import analyst_world
+from samples import DEPARTMENTS, sample_agreement, sample_dataset
 
 from fedstats.client.catalogue import choose, edition_order, holdings_of, sorted_editions
-from fedstats.errors import EditionMissing, NameUnknown
+from fedstats.errors import EditionMissing, KeyUnknown, NameUnknown
 from fedstats.wire.v1 import analysts_pb2, nodes_pb2
 
 AGREEMENT, DATASET = sample_agreement(), sample_dataset()
@@ -90,3 +92,15 @@ def test_what_strangers_say_they_hold_does_not_count() -> None:
         ]
     )
     assert holdings_of(reply, AGREEMENT, DATASET) == {"north": OLD, "south": NONE, "west": NONE}
+
+
+def test_a_newer_version_with_an_unknown_key_is_said_so(tmp_path: Path) -> None:
+    """Departments that moved on to a version with a key not trusted here are not said to hold nothing."""
+    world = analyst_world(tmp_path)
+    newer = nodes_pb2.Holding(agreement="RTT-2026", agreement_version=2, dataset="rtt", edition="2025-09")
+    for department in DEPARTMENTS:
+        world.world.lease(department, holdings=[newer])
+    with world.session() as session:
+        session.home.write_config(replace(session.home.config(), agreement="RTT-2026"))
+        with pytest.raises(KeyUnknown, match="version 2 of RTT-2026"):
+            session.query("SELECT COUNT(*) FROM rtt", epsilon=1)

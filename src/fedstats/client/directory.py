@@ -10,7 +10,7 @@ from fedstats.client.catalogue import Holdings, holdings_of
 from fedstats.core.agreement import Agreement
 from fedstats.core.names import did_you_mean
 from fedstats.core.schema import Dataset
-from fedstats.errors import AgreementNotInForce, AuthorityError, FedstatsError, NameUnknown
+from fedstats.errors import AgreementNotInForce, AuthorityError, FedstatsError, KeyUnknown, NameUnknown
 from fedstats.wire.authority import Trusted
 from fedstats.wire.v1 import analysts_pb2
 
@@ -55,7 +55,14 @@ class Directory:
             for holding in node.holdings
             if holding.agreement == name
         }
-        return next((agreement for agreement in versions if agreement.version in held), versions[0])
+        chosen = next((agreement for agreement in versions if agreement.version in held), versions[0])
+        if version is None and chosen.version not in held and max(held, default=0) > chosen.version:
+            raise KeyUnknown(
+                f"The departments answer under version {max(held)} of {name}, which is not in force as seen "
+                "from this computer: it may name a controller whose key is not trusted here yet.",
+                remedy=f"Compare the key and trust it: fedstats use {name}",
+            )
+        return chosen
 
     def entries(self) -> tuple[DatasetEntry, ...]:
         """Every dataset of every agreement in force."""
