@@ -225,3 +225,10 @@ def test_a_file_that_cannot_be_written_is_found_before_anything_is_asked(tmp_pat
     result = CliRunner().invoke(main, [*command, "--home", str(tmp_path)])
     assert result.exit_code == 2
     assert "cannot be written" in result.output
+
+
+def test_a_nodes_token_can_come_through_standard_input(tmp_path: Path) -> None:
+    """`node join -` reads the token from a pipe: nobody else on the computer sees it."""
+    command = ["node", "join", "-", "--home", str(tmp_path / "node")]
+    result = CliRunner().invoke(main, command, input="fedstats1.not-a-token")
+    assert "FS-304" in result.output

@@ -84,4 +84,5 @@ def _confirm(standing: Standing, *, yes: bool) -> bool:
 def _say_next(standing: Standing) -> None:
     if standing.unsigned:
         say(f"It is in force once these have signed, too: {', '.join(standing.unsigned)}.")
-    say("Next, make the first edition of each dataset:  fedstats node refresh --edition NAME")
+    say("Editions that are here already go on serving.")
+    say("For a dataset that has none yet:  fedstats node refresh --edition NAME")

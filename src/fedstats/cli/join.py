@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 import click
 
 from fedstats.cli.running import home_at, home_option, say
+from fedstats.cli.tokens import token_text
 from fedstats.identity.peer import Peer, Role
 
 
@@ -41,21 +41,12 @@ def join(*, token: str | None, proxy: str, home: Path | None) -> None:
         config = found.joined_config()
         peer = Peer(Role(config.role), config.name)
     else:
-        peer = join_federation(found, _text_of(token), now=time.time, proxy=proxy)
+        peer = join_federation(found, token_text(token), now=time.time, proxy=proxy)
     say(f"Joined the federation at {found.config().address} as {peer.role.value} {peer.name}.")
     if peer.role is Role.ANALYST:
         _say_next_to_analyst(home, peer.name)
     else:
         say("Make the controller's key, if there is none yet:  fedstats controller init " + peer.name)
-
-
-def _text_of(token: str) -> str:
-    """The token itself; `-` stands for what is pasted at a terminal, not shown, or comes through a pipe."""
-    if token != "-":  # noqa: S105 # not a password, but its placeholder
-        return token
-    if sys.stdin.isatty():
-        return str(click.prompt("The token (it is not shown)", hide_input=True, err=True))
-    return sys.stdin.read()
 
 
 def _say_next_to_analyst(home: Path | None, name: str) -> None:

@@ -9,6 +9,7 @@ import click
 
 from fedstats.cli.node_local import config_option, folder_option, home_of
 from fedstats.cli.running import say
+from fedstats.cli.tokens import token_text
 
 REASONS = ("maintenance", "data-quality", "security", "governance", "other")
 
@@ -19,6 +20,9 @@ REASONS = ("maintenance", "data-quality", "security", "governance", "other")
 def join(*, token: str, home: Path) -> None:
     """Join a federation with the one-use TOKEN that its coordinator's host gave you.
 
+    Type - for TOKEN and paste it, or give it on standard input: what is typed as TOKEN is seen by everybody
+    on this computer for as long as the command runs, and stays in the shell's history.
+
     Makes the node's keys on this machine, and an empty ledger. After a lost connection, type it again.
     """
     from fedstats.node.home import Home
@@ -26,7 +30,7 @@ def join(*, token: str, home: Path) -> None:
     from fedstats.node.joining import join as join_federation
 
     place = Home(home)
-    peer = join_federation(place, token, now=time.time)
+    peer = join_federation(place, token_text(token), now=time.time)
     key = place.read_node_key().public
     say(f"Joined as the node of {peer.name}. Keys and ledger are in {home}.")
     say(f"The node's key: {key.fingerprint}")
