@@ -191,7 +191,6 @@ def test_names_in_flat_files_do_not_collide() -> None:
 
 def test_data_frames_have_missing_values_and_no_nan() -> None:
     """In pandas and Arrow a missing number is missing, and keys keep the order of the table."""
-    pytest.importorskip("pandas")
     frame = answer(SIMPLE).to_pandas()
     assert str(frame["n"].dtype) == "Float64"
     assert frame["n"].isna().tolist() == [False, False, True]
@@ -201,7 +200,8 @@ def test_data_frames_have_missing_values_and_no_nan() -> None:
 
 def test_parquet_is_read_back(tmp_path: Path) -> None:
     """What was written to a file is what was answered."""
-    parquet = pytest.importorskip("pyarrow.parquet")
+    from pyarrow import parquet  # missing, this fails: the developers' lock has it
+
     path = tmp_path / "answer.parquet"
     answer(SIMPLE).write_parquet(path)
     assert parquet.read_table(path).to_pylist()[1]["n"] == 7
