@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mutations import mutations
@@ -24,7 +25,7 @@ from fedstats.core.appointment import Revocation
 from fedstats.core.expression import Column
 from fedstats.core.privacy import Mechanism, MechanismLoss
 from fedstats.core.query import RoundOrder
-from fedstats.errors import FedstatsError
+from fedstats.errors import FedstatsError, TooLarge
 from fedstats.identity.keys import Context, Signed
 from fedstats.node.home import Home
 from fedstats.wire.codec import encode_query, encode_revocation, encode_round, signed_to
@@ -212,3 +213,19 @@ def test_a_revoked_analyst_is_refused(tmp_path: Path) -> None:
         refusal = refusal_of(node.runner.run(ANALYST.task()))
         assert refusal.code == "FS-201"
         assert "revoked" in refusal.sentence
+
+
+class Speechless(ReferenceEngine):
+    """An engine that cannot put the question into SQL."""
+
+    def explain(self, *_: Any, **__: Any) -> str:
+        """Say so."""
+        raise TooLarge("The statement needs more than 127 bits.")
+
+
+def test_a_question_that_the_engine_cannot_express_costs_nothing(tmp_path: Path) -> None:
+    """Statements are written before the charge: what fails there is refused, and nothing was spent."""
+    with open_node(make_home(tmp_path), engine=Speechless()) as node:
+        refusal = refusal_of(node.runner.run(ANALYST.task()))
+        assert (refusal.code, refusal.charged) == ("FS-203", False)
+        assert node.ledger.entries() == ()
