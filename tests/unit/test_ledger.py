@@ -124,7 +124,7 @@ def test_the_budget_is_reached_and_never_passed(path: Path) -> None:
         assert "This question would use 11 % of the budget of agreement RTT-2026, and 10 % is left" in str(
             refused.value
         )
-        assert str(refused.value).endswith("Nothing was spent.")
+        assert "Nothing was spent." in str(refused.value)
         assert spent(ledger) == (Fraction(9, 10), Fraction(9, 10))
         ledger.reserve(charge("c", Fraction(1, 10)), now_s=NOW_S)
         assert spent(ledger) == (Fraction(1), Fraction(1))

@@ -1,0 +1,99 @@
+"""FS-1xx: what a person typed or configured."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from fedstats.errors.root import Actor, FedstatsError
+
+
+class UsageError(FedstatsError):
+    """What a person typed or configured cannot be used."""
+
+    code = "FS-100"
+    title = "This cannot be used as given."
+    acts: ClassVar[tuple[Actor, ...]] = (Actor.CALLER,)
+
+
+class ConfigInvalid(UsageError):
+    """A configuration file has an unknown key, a missing key or a value outside its range."""
+
+    code = "FS-101"
+    title = "The configuration cannot be used."
+    acts = (Actor.CALLER,)
+    remedy = "Correct the file and try again."
+
+
+class FileProblem(UsageError):
+    """A file is missing, unreadable, or readable by more people than it may be."""
+
+    code = "FS-102"
+    title = "A file cannot be used."
+    acts = (Actor.CALLER,)
+
+
+class NotJoined(UsageError):
+    """This home folder has not joined a federation."""
+
+    code = "FS-103"
+    title = "This computer has not joined a federation yet."
+    acts = (Actor.CALLER, Actor.OPERATOR)
+    remedy = "Ask whoever runs the coordinator for a token, and paste it after typing: fedstats join -"
+
+
+class ExtraMissing(UsageError):
+    """A part of fedstats that is installed separately is missing."""
+
+    code = "FS-104"
+    title = "A part of fedstats is not installed."
+    acts = (Actor.CALLER,)
+
+
+class AlreadyExists(UsageError):
+    """Something of this name is there already and is never overwritten."""
+
+    code = "FS-105"
+    title = "This exists already and is not overwritten."
+    acts = (Actor.CALLER,)
+
+
+class LossInvalid(UsageError):
+    """The asked privacy loss is not a positive, finite number in range."""
+
+    code = "FS-106"
+    title = "The privacy loss must be a positive number."
+    acts = (Actor.ANALYST,)
+    remedy = "Ask with --epsilon between 0.001 and 100, for example --epsilon 1."
+
+
+class JobUnknown(UsageError):
+    """No job of this name is known here."""
+
+    code = "FS-107"
+    title = "No such job."
+    acts = (Actor.ANALYST,)
+    remedy = "See the jobs of this computer with: fedstats jobs"
+
+
+class ValueInvalid(UsageError):
+    """A value breaks the rules of its type."""
+
+    code = "FS-108"
+    title = "A value is out of its range."
+    acts = (Actor.CALLER,)
+
+
+class NotAnswered(UsageError):
+    """The job ended without an answer, because departments refused or did not answer."""
+
+    code = "FS-109"
+    title = "The question was not answered."
+    acts = (Actor.ANALYST, Actor.DEPARTMENT_IT)
+
+
+class StillWaiting(UsageError):
+    """The time to wait was up before every department answered; the job goes on."""
+
+    code = "FS-110"
+    title = "The question is not answered yet."
+    acts = (Actor.ANALYST, Actor.DEPARTMENT_IT)
