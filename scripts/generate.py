@@ -169,7 +169,11 @@ PARTS = {
         sources="requirements.lock and the configuration classes",
         write=write_kits,
     ),
-    "reference": Part(owns=("docs/cli.md",), sources="the commands' help", write=write_reference),
+    "reference": Part(
+        owns=("docs/cli.md", "docs/errors/*.md"),
+        sources="the commands' help and the error classes",
+        write=write_reference,
+    ),
 }
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from fedstats.errors import (
     NotAnswered,
     Spent,
     TooLarge,
+    who_acts,
 )
 from fedstats.identity.keys import Context
 from fedstats.wire.codec import computation_hash, decode_refusal, decode_release, signed_from
@@ -116,7 +117,10 @@ def check_enough(outcomes: Outcomes, agreement: Agreement, job: str) -> None:
         return
     if agreement.partial and len(outcomes.released) >= agreement.nodes_min:
         return
-    why = "; ".join(f"{r.department}: {r.code} {r.sentence}" for _, r in sorted(outcomes.absent.items()))
+    why = " ".join(
+        f"{r.department}: {r.code} {r.sentence} {who_acts(r.code)}".rstrip()
+        for _, r in sorted(outcomes.absent.items())
+    )
     needed = f"at least {agreement.nodes_min}" if agreement.partial else "all"
     charged = bool(outcomes.released) or any(refusal.charged for refusal in outcomes.absent.values())
     again = any(r.code in (NodeFailed.code, NoReplyInTime.code) for r in outcomes.absent.values())

@@ -10,6 +10,7 @@ from fedstats.client.guarantee import plain
 from fedstats.client.question import Question
 from fedstats.core.agreement_document import decimal_text
 from fedstats.core.estimate import Cost, Estimate, Participant, Value
+from fedstats.errors import who_acts
 
 TEXT_COLUMNS = 100
 NO_BREAK = "\u00a0"
@@ -60,4 +61,5 @@ def _took_part(participants: tuple[Participant, ...]) -> Iterator[tuple[str, str
         refusal = participant.refusal
         if refusal is not None:
             spent = " Its budget was charged." if refusal.charged else ""
-            yield "Absent:", f"{participant.department} ({refusal.code}): {refusal.sentence}{spent}"
+            who = f" {who_acts(refusal.code)}".rstrip()
+            yield "Absent:", f"{participant.department} ({refusal.code}): {refusal.sentence}{spent}{who}"
