@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from fedstats.core.agreement import Agreement
 from fedstats.core.estimate import Estimate, Value
 from fedstats.core.rules import budget_of
 from fedstats.demo import founding
-from fedstats.demo.agreement import AGREEMENT_ID, PURPOSE
+from fedstats.demo.agreement import AGREEMENT_ID, DATASET, PURPOSE
 from fedstats.demo.founding import Places
 from fedstats.demo.local_files import write
 from fedstats.demo.processes import Processes, command, environment
@@ -34,8 +33,6 @@ from fedstats.node.ledger import Ledger
 
 EPSILON = "1"
 SEED = 7
-START_S_MAX = 60.0
-POLL_S = 0.1
 PERCENT = 100
 EXPECTED = "95 in 100 are expected to"
 
@@ -111,9 +108,7 @@ def _found(telling: Telling, places: Places, processes: Processes, pathways_per_
     telling.heading("A federation is founded")
     with telling.doing("Starting the coordinator"):
         founding.found_coordinator(places)
-        processes.start(
-            "coordinator", ["coordinator", "run", "--home", str(places.coordinator)], until_s=START_S_MAX
-        )
+        founding.start_coordinator(places, processes)
     with telling.doing("Five nodes, five controllers and an analyst join with one-use tokens"):
         founding.join_everybody(places, TRUSTS)
     with telling.doing(
@@ -123,25 +118,14 @@ def _found(telling: Telling, places: Places, processes: Processes, pathways_per_
     for trust in TRUSTS:
         with telling.doing(f"{trust.title} accepts the agreement and makes its edition"):
             founding.open_node(places, trust, agreement)
-        arguments = ["node", "run", "--home", str(places.node(trust))]
-        processes.start(f"node-{trust.department}", arguments)
+        founding.start_node(places, trust, processes)
     with telling.doing("The analyst compares the controllers' keys and chooses agreement and purpose"):
         home = PersonHome.at(places.analyst)
         founding.trust_controllers(home.trust, agreement)
         founding.use_agreement(home, AGREEMENT_ID, PURPOSE)
     with telling.doing("Waiting until all nodes have said what they hold"):
-        _wait_for_nodes(places, processes)
+        founding.wait_for_nodes(places, processes, DATASET)
     return agreement
-
-
-def _wait_for_nodes(places: Places, processes: Processes) -> None:
-    until_s, pause = time.monotonic() + START_S_MAX, threading.Event()
-    with connect(places.analyst) as session:
-        while not all(session.dataset("rtt").holdings.values()):
-            processes.check()
-            if time.monotonic() > until_s:
-                raise InternalError(f"The demo's nodes did not start: see {places.folder / 'logs'}.")
-            pause.wait(POLL_S)
 
 
 def _ask_all(
