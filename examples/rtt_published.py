@@ -263,7 +263,7 @@ def _draw(result: Result, *, markdown: bool) -> None:
         console.print(table)
     held, all_ = (sum(numbers) for numbers in zip(*(line.held for line in result.lines), strict=True))
     console.print(
-        "Week 13: more than 13 weeks and at most 14. ± and brackets: 95 % intervals for what the noise hides; "
+        "Week 13: over 13 weeks and at most 14. ± and brackets: 95 % intervals for what the noise hides; "
         f"they hold the published figure {held} times in {all_}, and 95 in 100 are expected to.\n"
         f"Promise: epsilon {result.epsilon:.3g} at delta {float(result.delta):g} for one pathway, for all "
         f"figures together. Took {result.seconds:.0f} s.",
