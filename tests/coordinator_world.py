@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -16,7 +16,7 @@ from fedstats.coordinator.service import Coordinator
 from fedstats.coordinator.store import Store
 from fedstats.core.agreement_document import canonical_json, document_of
 from fedstats.core.appointment import Acceptance, AppointedRole, Appointment, Revocation
-from fedstats.core.query import Computation, Query, RoundOrder
+from fedstats.core.query import Computation, Proceeding, Query, RoundOrder
 from fedstats.identity.certificates import make_authority
 from fedstats.identity.keys import Context, Signed, SigningKey
 from fedstats.identity.peer import Peer, Role
@@ -92,6 +92,15 @@ class World:
     def fetch(self, query: bytes) -> analysts_pb2.FetchReply:
         """Everything of a query."""
         return self.coordinator.call(methods.FETCH, analysts_pb2.FetchRequest(query=query), ANALYST)
+
+    def proceed(
+        self, query: bytes, participants: Sequence[str], left_out: Sequence[str], *, number: int = 0
+    ) -> None:
+        """Go on without some departments, as the analyst who asked."""
+        said = Proceeding(query, number, tuple(participants), tuple(left_out))
+        signed = Signed.make(Context.PROCEEDING, codec.encode_proceeding(said), ANALYST_KEY)
+        request = analysts_pb2.ProceedRequest(proceeding=codec.signed_to(signed))
+        self.coordinator.call(methods.PROCEED, request, ANALYST)
 
     def register(self) -> list[agreements_pb2.RegisterEntry]:
         """The whole public register, as an analyst reads it."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from typing import Any
 
+import pytest
 from coordinator_world import NODES, ready_world, refusal, release, submission
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from fedstats.coordinator.rounds import (
     Event,
     Expired,
     LeaseAsked,
+    LeftOut,
     Outcome,
     Parked,
     Reported,
@@ -25,6 +28,7 @@ from fedstats.coordinator.rounds import (
     Task,
     advance,
 )
+from fedstats.errors import NotFound
 from fedstats.wire.v1 import nodes_pb2, signed_pb2
 
 DEADLINE_S = 100.0
@@ -42,6 +46,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.just(Decided()),
     st.builds(Reported, outcomes),
     st.just(AskedAgain()),
+    st.just(LeftOut()),
 )
 histories = st.lists(st.tuples(st.sampled_from([0.0, 1.0, 5.0, 30.0]), events), max_size=30)
 
@@ -67,6 +72,7 @@ def test_a_task_keeps_its_promises_whatever_arrives(history: list[tuple[float, E
         assert (Effect.OFFER in effects) <= (after.state is State.OFFERED)
         assert after.since_s in (task.since_s, now_s)
         assert after.leases >= task.leases
+        assert after == task or task.state is not State.LEFT_OUT
         task = after
 
 
@@ -74,13 +80,19 @@ def test_a_task_keeps_its_promises_whatever_arrives(history: list[tuple[float, E
 def test_an_answer_always_counts_while_there_is_none(
     history: list[tuple[float, Event]], outcome: Outcome
 ) -> None:
-    """However a task got where it is, the first answer ends it, and its coming again changes nothing."""
+    """However a task got where it is, the first answer ends it, and its coming again changes nothing.
+
+    Unless the analyst went on without the department: then no answer counts.
+    """
     task, now_s = Task(DEADLINE_S, 0.0), 0.0
     for pause_s, event in history:
         now_s += pause_s
         task, _ = advance(task, event, now_s)
     over, effects = advance(task, Reported(outcome), now_s)
     assert over.is_over
+    if task.state is State.LEFT_OUT:
+        assert (over, effects) == (task, frozenset())
+        return
     kept = task.outcome or outcome
     assert over.outcome == kept
     again, more = advance(over, Reported(kept), now_s + 1)
@@ -93,12 +105,12 @@ def test_an_answer_always_counts_while_there_is_none(
 
 @given(histories)
 def test_a_message_that_does_not_fit_leaves_no_trace(history: list[tuple[float, Event]]) -> None:
-    """Without an effect nothing has changed, parking apart, so that nobody is woken for nothing."""
+    """Without an effect nothing has changed, parking and leaving out apart: nobody is woken for nothing."""
     task, now_s = Task(DEADLINE_S, 0.0), 0.0
     for pause_s, event in history:
         now_s += pause_s
         after, effects = advance(task, event, now_s)
-        if not effects and not isinstance(event, Parked):
+        if not effects and not isinstance(event, Parked | LeftOut):
             assert after == task
         task = after
 
@@ -153,7 +165,9 @@ class CoordinatorUnderFaults(RuleBasedStateMachine):
         department, task = self._some_lease(data)
         if task is not None:
             waiting = nodes_pb2.Waiting(sentence="Somebody must approve it.")
-            self.world.report(department, task=task.id, lease_token=task.lease_token, waiting=waiting)
+            message = {"task": task.id, "lease_token": task.lease_token, "waiting": waiting}
+            with suppress(NotFound):  # the analyst went on without it
+                self.world.report(department, **message)
 
     @rule(data=st.data())
     def decide(self, data: st.DataObject) -> None:
@@ -174,6 +188,15 @@ class CoordinatorUnderFaults(RuleBasedStateMachine):
     def submit_again(self) -> None:
         """The analyst's client resumes."""
         assert self.world.submit(submission()) == self.query
+
+    @rule()
+    def go_on(self) -> None:
+        """The analyst goes on without whoever has not answered, where the agreement lets her."""
+        states = self.world.states(self.query)
+        released = [name for name, state in states.items() if state == "released"]
+        silent = [name for name, state in states.items() if state in ("offered", "leased", "waiting")]
+        if len(released) >= 2 and silent:
+            self.world.proceed(self.query, released, silent)
 
     @invariant()
     def versions_grow_with_every_change(self) -> None:
@@ -209,8 +232,10 @@ class CoordinatorUnderFaults(RuleBasedStateMachine):
 
     def _deliver(self, department: str, message: dict[str, Any]) -> None:
         before = self.world.watch(self.query)
-        over = {t.department for t in before.tasks if t.state in (4, 5)}
-        self.world.report(department, **message)
+        over = {t.department for t in before.tasks if t.state in (4, 5, 6)}
+        left_out = self.world.states(self.query)[department] == "left_out"
+        with pytest.raises(NotFound, match="went on without") if left_out else nullcontext():
+            self.world.report(department, **message)
         after = self.world.watch(self.query)
         assert (after.version == before.version) == (department in over)
 

@@ -12,7 +12,7 @@ from samples import NOW_S, sample_order, sample_query, seed_key
 
 from fedstats.core.appointment import Acceptance, AppointedRole, Appointment, Revocation
 from fedstats.core.expression import Op
-from fedstats.core.query import Computation
+from fedstats.core.query import Computation, Proceeding
 from fedstats.errors import MessageInvalid
 from fedstats.wire import codec
 from fedstats.wire.codec.strict import sha256
@@ -25,6 +25,7 @@ APPOINTMENT = Appointment("north", AppointedRole.ANALYST, "a.smith", KEY, NOW_S,
 REVOCATION = Revocation("north", KEY, NOW_S, "left")
 ACCEPTANCE = Acceptance("north", bytes(32), withdrawn=True, at_s=NOW_S)
 REFUSAL = codec.RefusalNote("north", bytes(32), 1, "FS-214", "This is too much.", charged=True)
+PROCEEDING = Proceeding(bytes(32), 1, ("north", "south"), ("west",))
 RELEASE = codec.ReleaseNote("north", bytes(32), ((np.array([1, -(2**62), 2**62]), np.zeros(3, np.int64)),))
 
 KINDS: list[tuple[Callable[[bytes], object], bytes, type[Message]]] = [
@@ -35,6 +36,7 @@ KINDS: list[tuple[Callable[[bytes], object], bytes, type[Message]]] = [
     (codec.decode_acceptance, codec.encode_acceptance(ACCEPTANCE), signed_pb2.Acceptance),
     (codec.decode_refusal, codec.encode_refusal(REFUSAL), query_pb2.Refusal),
     (codec.decode_release, codec.encode_release(RELEASE), query_pb2.Release),
+    (codec.decode_proceeding, codec.encode_proceeding(PROCEEDING), query_pb2.Proceeding),
 ]
 
 
@@ -47,6 +49,7 @@ KINDS: list[tuple[Callable[[bytes], object], bytes, type[Message]]] = [
         (codec.decode_revocation, KINDS[3][1], REVOCATION),
         (codec.decode_acceptance, KINDS[4][1], ACCEPTANCE),
         (codec.decode_refusal, KINDS[5][1], REFUSAL),
+        (codec.decode_proceeding, KINDS[7][1], PROCEEDING),
     ],
 )
 def test_values_come_back(decode: Callable[[bytes], object], payload: bytes, value: object) -> None:

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "query": ("fedstats.cli.query:query", "Ask a question in SQL."),
     "jobs": ("fedstats.cli.jobs:jobs", "List the questions of this computer."),
     "resume": ("fedstats.cli.jobs:resume", "Take a question up again, or show its answer again, free."),
+    "proceed": ("fedstats.cli.jobs:proceed", "Go on without departments that do not answer."),
     "agreement": ("fedstats.cli.agreement:agreement", "Write, read, sign and accept agreements."),
     "controller": ("fedstats.cli.controller:controller", "Sign for a department: keys and appointments."),
     "node": ("fedstats.cli.node:node", "Run a department's node beside its data."),

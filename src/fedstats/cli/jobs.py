@@ -1,4 +1,4 @@
-"""`fedstats jobs` and `fedstats resume`: the questions of this computer."""
+"""`fedstats jobs`, `fedstats resume` and `fedstats proceed`: the questions of this computer."""
 
 from __future__ import annotations
 
@@ -56,6 +56,26 @@ def resume(
     chosen = chosen_format(form, output)
     with session_at(home) as session, shown(quiet=False) as tell:
         answer = session.resume(job, progress=tell, wait_s=wait_s)
+    put_out(answer, chosen, output)
+
+
+@click.command
+@click.argument("job")
+@output_options
+@home_option
+def proceed(
+    *, job: str, form: str | None, output: Path | None, wait_s: float | None, home: Path | None
+) -> None:
+    """Go on without the departments that have not answered, where the agreement allows it.
+
+    JOB is its name, or the first four digits of it. What they answer later is not counted. This is final, is
+    signed with your key, and the public register shows whom you went on without.
+    """
+    from fedstats.cli.progress import shown
+
+    chosen = chosen_format(form, output)
+    with session_at(home) as session, shown(quiet=False) as tell:
+        answer = session.proceed(job, progress=tell, wait_s=wait_s)
     put_out(answer, chosen, output)
 
 

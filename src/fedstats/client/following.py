@@ -27,8 +27,15 @@ STATES = {
     analysts_pb2.TASK_STATE_WAITING: "waiting for a person there",
     analysts_pb2.TASK_STATE_RELEASED: "answered",
     analysts_pb2.TASK_STATE_REFUSED: "refused",
+    analysts_pb2.TASK_STATE_LEFT_OUT: "left out",
 }
-OVER = frozenset({analysts_pb2.TASK_STATE_RELEASED, analysts_pb2.TASK_STATE_REFUSED})
+OVER = frozenset(
+    {
+        analysts_pb2.TASK_STATE_RELEASED,
+        analysts_pb2.TASK_STATE_REFUSED,
+        analysts_pb2.TASK_STATE_LEFT_OUT,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

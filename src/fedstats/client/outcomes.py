@@ -30,6 +30,8 @@ from fedstats.identity.keys import Context
 from fedstats.wire.codec import computation_hash, decode_refusal, decode_release, signed_from
 from fedstats.wire.v1 import analysts_pb2
 
+NOT_IN_TIME = "It did not answer in time."
+WENT_ON = "It had not answered when the analyst went on without it."
 TOTAL_MAX = 2**63 - 1
 
 
@@ -39,6 +41,7 @@ class Outcomes:
 
     released: Mapping[str, Vectors]
     absent: Mapping[str, Refusal]
+    silent: tuple[str, ...] = ()  # the participants that have not answered, sorted; absent too
     left_ppm: int | None = None  # the least that a department says is left of its budget, per million
     used_ppm: int | None = field(default=None)
 
@@ -51,6 +54,7 @@ def verify_outcomes(
     authority: Authority,
     *,
     now_s: int,
+    why_silent: str = NOT_IN_TIME,
 ) -> Outcomes:
     """Sort the outcomes of a round into releases and absences; one that is not valid is an absence.
 
@@ -78,10 +82,12 @@ def verify_outcomes(
         if message.HasField("budget"):
             left.append(min(message.budget.left_ppm, PER_MILLION))  # nobody signs these: they only inform
             used.append(min(message.budget.used_ppm, PER_MILLION))
-    for department in order.participants:
-        if department not in released and department not in absent:
-            absent[department] = Refusal(department, NoReplyInTime.code, "It did not answer in time.")
-    return Outcomes(released, absent, left_ppm=min(left, default=None), used_ppm=max(used, default=None))
+    silent = tuple(name for name in order.participants if name not in released and name not in absent)
+    for department in silent:
+        absent[department] = Refusal(department, NoReplyInTime.code, why_silent)
+    return Outcomes(
+        released, absent, silent, left_ppm=min(left, default=None), used_ppm=max(used, default=None)
+    )
 
 
 def add_up(outcomes: Outcomes, query: Query, order: RoundOrder) -> RoundResult:

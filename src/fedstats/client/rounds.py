@@ -16,8 +16,10 @@ from fedstats.client.authority import Authority
 from fedstats.client.following import Patience, Tell, follow
 from fedstats.client.guarantee import cost_of, guarantee_of
 from fedstats.client.jobs import Job, JobState, JobStore
-from fedstats.client.outcomes import Outcomes, add_up, check_enough, verify_outcomes
+from fedstats.client.outcomes import NOT_IN_TIME, WENT_ON, Outcomes, add_up, check_enough, verify_outcomes
+from fedstats.client.proceeding import KnownRound, counted, go_on, known_rounds
 from fedstats.client.question import Question
+from fedstats.client.waiting import still_waiting
 from fedstats.core.agreement import Agreement
 from fedstats.core.estimate import Estimate, Participant, Refusal
 from fedstats.core.query import Query, RoundOrder
@@ -26,19 +28,19 @@ from fedstats.core.statistic import Round, RoundResult, Statistic
 from fedstats.errors import (
     CoordinatorUnreachable,
     EditionMissing,
-    MessageInvalid,
     NetworkError,
     NoReplyInTime,
     NotAnswered,
     NotFound,
     RoundConflict,
-    StillWaiting,
 )
 from fedstats.identity.keys import Context, Signed, SigningKey
-from fedstats.wire.codec import decode_round, encode_round, signed_from, signed_to, totals_hash
+from fedstats.wire.codec import encode_round, signed_to, totals_hash
 from fedstats.wire.method import Transport
 from fedstats.wire.methods import FETCH, SUBMIT
 from fedstats.wire.v1 import analysts_pb2
+
+PROCEED_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +92,45 @@ class Rounds:
         except (CoordinatorUnreachable, NoReplyInTime) as problem:
             raise _kept(problem, asked.job) from None
 
-    def _answer(self, asked: Asked, known: Sequence[RoundOrder]) -> Answer:
+    def proceed(self, asked: Asked) -> Answer:
+        """Go on without those that have not answered the newest round; where all have, as `resume`.
+
+        Raises
+        ------
+        OutsideAgreement
+            The agreement does not allow going on without them.
+        StillWaiting, NotAnswered, RoundConflict, CoordinatorUnreachable, NoReplyInTime
+            As `resume`.
+
+        """
+        try:
+            for attempt in range(1, PROCEED_ATTEMPTS + 1):
+                known = self._known(asked)
+                if not known or known[-1].proceeding or self.patience.now() >= asked.query.deadline_s:
+                    break
+                try:
+                    self._go_on(asked, known[-1].order)
+                except RoundConflict:  # somebody answered at this very moment
+                    if attempt == PROCEED_ATTEMPTS:
+                        raise
+            return self._answer(asked, known=self._known(asked))
+        except (CoordinatorUnreachable, NoReplyInTime) as problem:
+            raise _kept(problem, asked.job) from None
+
+    def _go_on(self, asked: Asked, order: RoundOrder) -> None:
+        outcomes = self._verified(asked, order, self._messages(order))
+        go_on(self.transport, asked.key, asked.agreement, asked.query, order, outcomes)
+
+    def _answer(self, asked: Asked, known: Sequence[KnownRound]) -> Answer:
         dataset = asked.agreement.dataset(asked.query.dataset)
         ask = ask_again(asked.query, dataset, asked.first.participants)
         first = asked.statistic.step(ask, [])
         _check_unchanged(same=isinstance(first, Round) and first.normalised() == asked.first.round)
         order, history, left_ppm = asked.first, list[RoundResult](), None
         while True:
-            _check_unchanged(same=order.number >= len(known) or known[order.number] == order)
-            later = known[order.number + 1] if order.number + 1 < len(known) else None
-            outcomes = self._outcomes(asked, order, later)
+            here, *later = known[order.number : order.number + 2] or (KnownRound(order, None),)
+            _check_unchanged(same=here.order == order)
+            outcomes = self._outcomes(asked, here, later[0].order if later else None)
             left_ppm = left_ppm if outcomes.left_ppm is None else outcomes.left_ppm
             history.append(add_up(outcomes, asked.query, order))
             step = asked.statistic.step(ask, history)
@@ -115,44 +146,52 @@ class Rounds:
             )
             check_round(asked.agreement, asked.query, order)
 
-    def _known(self, asked: Asked) -> Sequence[RoundOrder]:
+    def _known(self, asked: Asked) -> Sequence[KnownRound]:
         """The rounds that the coordinator has, each verified to be one that this analyst signed."""
         request = analysts_pb2.FetchRequest(query=asked.job.query_hash, statements_only=True)
         try:
             reply = self.transport.call(FETCH, request)
         except NotFound:
             return ()
-        known = []
-        for number, record in enumerate(reply.rounds):
-            signed = signed_from(record.round)
-            order = decode_round(signed.verify(Context.ROUND))
-            if (signed.key, order.query, order.number) != (asked.key.public, asked.job.query_hash, number):
-                raise MessageInvalid("The coordinator holds a round of this job that this key did not sign.")
-            known.append(order)
-        return known
+        return known_rounds(reply.rounds, asked.job.query_hash, asked.key.public)
 
-    def _outcomes(self, asked: Asked, order: RoundOrder, later: RoundOrder | None) -> Outcomes:
+    def _outcomes(self, asked: Asked, here: KnownRound, later: RoundOrder | None) -> Outcomes:
         """The verified answers to a round; where a later one was signed, only of its participants."""
-        if later is None:
+        order, proceeding = here.order, here.proceeding
+        if later is None and proceeding is None:
             self._submit_and_follow(asked, order)
-        fetched = self.transport.call(FETCH, analysts_pb2.FetchRequest(query=order.query))
-        messages = list(fetched.rounds[order.number].outcomes) if order.number < len(fetched.rounds) else []
+        messages = counted(self._messages(order), proceeding)
         if later is not None:
             messages = [message for message in messages if message.department in later.participants]
-        outcomes = verify_outcomes(
-            messages,
-            asked.query,
-            order,
-            asked.agreement,
-            asked.authority,
-            now_s=int(self.patience.now()),
-        )
+        outcomes = self._verified(asked, order, messages, went_on=proceeding is not None)
         try:
             check_enough(outcomes, asked.agreement, asked.job.name)
         except NotAnswered as problem:
             self.jobs.finish(asked.job.query_hash, JobState.NOT_ANSWERED, problem.sentence)
             raise
         return outcomes
+
+    def _messages(self, order: RoundOrder) -> Sequence[analysts_pb2.Outcome]:
+        fetched = self.transport.call(FETCH, analysts_pb2.FetchRequest(query=order.query))
+        return fetched.rounds[order.number].outcomes if order.number < len(fetched.rounds) else ()
+
+    def _verified(
+        self,
+        asked: Asked,
+        order: RoundOrder,
+        messages: Sequence[analysts_pb2.Outcome],
+        *,
+        went_on: bool = False,
+    ) -> Outcomes:
+        return verify_outcomes(
+            messages,
+            asked.query,
+            order,
+            asked.agreement,
+            asked.authority,
+            now_s=int(self.patience.now()),
+            why_silent=WENT_ON if went_on else NOT_IN_TIME,
+        )
 
     def _submit_and_follow(self, asked: Asked, order: RoundOrder) -> None:
         if self.patience.now() >= asked.query.deadline_s:
@@ -171,11 +210,7 @@ class Rounds:
         progress = follow(self.transport, order, job=job, tell=self.tell, patience=patience)
         if progress.over or patience.now() >= asked.query.deadline_s:
             return
-        waiting = [d.department for d in progress.departments if not d.over]
-        raise StillWaiting(
-            f"Job {job} still waits for {', '.join(waiting) or 'the departments'}.",
-            remedy=f"The question goes on without you. See later: fedstats resume {job}",
-        )
+        raise still_waiting(progress, asked.agreement)
 
 
 def _check_unchanged(*, same: bool) -> None:

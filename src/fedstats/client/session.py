@@ -189,6 +189,43 @@ class Session:
             The statistic no longer asks what was signed.
 
         """
+        asked = self._asked(job, statistic)
+        return self._rounds(asked.query.deadline_s, progress, wait_s).resume(asked)
+
+    def proceed(
+        self,
+        job: str,
+        *,
+        statistic: Statistic | None = None,
+        progress: Tell | None = None,
+        wait_s: float | None = None,
+    ) -> Answer:
+        """Go on without the departments that have not answered; what they answer later is not counted.
+
+        Signed and final: the public register shows who was left out. Where all have answered, as `resume`.
+
+        Raises
+        ------
+        OutsideAgreement
+            The agreement needs more departments than have answered.
+        JobUnknown, StillWaiting, NotAnswered, RoundConflict
+            As `resume`.
+
+        """
+        asked = self._asked(job, statistic)
+        return self._rounds(asked.query.deadline_s, progress, wait_s).proceed(asked)
+
+    def authority(self) -> Authority:
+        """What the controllers signed, as the coordinator relays it. Not verified yet."""
+        return authority_of(self.transport.call(FETCH_AUTHORITY, agreements_pb2.AuthorityRequest()))
+
+    def directory(self) -> Directory:
+        """What can be asked about here, now."""
+        catalogue = self.transport.call(CATALOGUE, analysts_pb2.CatalogueRequest())
+        return Directory(self.authority(), catalogue, self.home.trust.is_trusted, self._today())
+
+    def _asked(self, job: str, statistic: Statistic | None) -> Asked:
+        """A kept job with everything that is needed to go on with it."""
         kept, key = self._jobs.find(job), self._key()
         if kept.query.key != key.public:
             raise JobUnknown(f"Job {kept.name} was asked with another key than this home has now.", remedy="")
@@ -199,7 +236,7 @@ class Session:
             )
         query, directory = decode_query(kept.query.payload), self.directory()
         agreement = directory.agreement(query.agreement, version=query.agreement_version)
-        asked = Asked(
+        return Asked(
             job=kept,
             statistic=statistic or Table.from_sql(kept.sql, agreement.dataset),
             query=query,
@@ -208,16 +245,6 @@ class Session:
             authority=directory.authority,
             key=key,
         )
-        return self._rounds(query.deadline_s, progress, wait_s).resume(asked)
-
-    def authority(self) -> Authority:
-        """What the controllers signed, as the coordinator relays it. Not verified yet."""
-        return authority_of(self.transport.call(FETCH_AUTHORITY, agreements_pb2.AuthorityRequest()))
-
-    def directory(self) -> Directory:
-        """What can be asked about here, now."""
-        catalogue = self.transport.call(CATALOGUE, analysts_pb2.CatalogueRequest())
-        return Directory(self.authority(), catalogue, self.home.trust.is_trusted, self._today())
 
     def _parsed(self, sql: str, under: Under) -> tuple[Directory, Table]:
         directory = self.directory()

@@ -11,20 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from fedstats.coordinator.desk import Desk, Poll, offers, progress
+from fedstats.coordinator.asked_under import agreement_of
+from fedstats.coordinator.desk import Desk, Poll, account, offers, progress
 from fedstats.coordinator.register import query_entry
 from fedstats.coordinator.rounds import Effect, State
 from fedstats.coordinator.store_questions import StoredQuery, StoredRound, Submission
 from fedstats.core.agreement import Agreement
-from fedstats.core.agreement_document import agreement_from_json
 from fedstats.core.appointment import AppointedRole, Appointment
 from fedstats.core.query import HASH_BYTES, Computation, Query, RoundOrder
 from fedstats.core.rules import check_query, check_round
 from fedstats.errors import (
-    AgreementNotInForce,
-    AppointmentInvalid,
     DeadlinePassed,
-    FedstatsError,
     MessageInvalid,
     NotFound,
     RoundConflict,
@@ -32,10 +29,10 @@ from fedstats.errors import (
 )
 from fedstats.identity.keys import Context, PublicKey, Signed
 from fedstats.identity.peer import Peer, Role
-from fedstats.wire.authority import revoked_keys, unsigned_by, verify_appointment
 from fedstats.wire.codec import (
     computation_hash,
     decode_appointment,
+    decode_proceeding,
     decode_query,
     decode_round,
     signed_from,
@@ -55,6 +52,7 @@ _STATES = {
     State.WAITING: analysts_pb2.TASK_STATE_WAITING,
     State.RELEASED: analysts_pb2.TASK_STATE_RELEASED,
     State.REFUSED: analysts_pb2.TASK_STATE_REFUSED,
+    State.LEFT_OUT: analysts_pb2.TASK_STATE_LEFT_OUT,
 }
 
 _log = logging.getLogger("fedstats.coordinator.analysts")
@@ -108,7 +106,7 @@ class Analysts:
         asked = _read(request)
         digest, number = asked.order.query, asked.order.number
         known = self.desk.store.questions.query(digest)
-        if known is not None and (known.key, known.peer) != (asked.query_signed.key.raw, _account(peer)):
+        if known is not None and (known.key, known.peer) != (asked.query_signed.key.raw, account(peer)):
             raise RoundConflict("This query was submitted by another analyst.")
         before = self.desk.store.questions.rounds(digest)
         if number < len(before):
@@ -143,6 +141,7 @@ class Analysts:
                 outcomes=[]
                 if request.statements_only
                 else self.desk.store.tasks.outcomes(stored.query, stored.number),
+                proceeding=stored.proceeding,
             )
             for stored in self.desk.store.questions.rounds(request.query)
         ]
@@ -174,10 +173,12 @@ class Analysts:
     def _submit_again(self, asked: Asked, stored: StoredRound) -> None:
         if stored.payload_digest != sha256(asked.round_signed.payload):
             raise RoundConflict("This round was submitted before, with other content.")
+        if stored.proceeding is not None:
+            return  # the analyst has decided what this round is
         if not self.desk.store.tasks.may_ask_again(stored.query, stored.number):
             return
         # Since the first time the agreement may have ended, or the appointment.
-        self._check_allowed(asked, self._agreement_of(asked, self.desk.now()))
+        self._check_allowed(asked, self._agreement_of(asked))
         for change in self.desk.store.tasks.ask_again(stored.query, stored.number, self.desk.now()):
             self.desk.ring(progress(stored.query, stored.number))
             if Effect.OFFER in change.effects:
@@ -189,8 +190,9 @@ class Analysts:
         order, now_s = asked.order, self.desk.now()
         if order.number != len(before):
             raise RoundConflict(f"Round {order.number} came before round {len(before)}.")
+        _check_goes_on(order, before)
         self._check_deadline(asked.query, now_s)
-        agreement = self._agreement_of(asked, now_s)
+        agreement = self._agreement_of(asked)
         unknown = self.desk.store.members.unknown_nodes(order.participants)
         if unknown:
             raise NotFound(f"No node has joined for {', '.join(unknown)}.")
@@ -202,7 +204,7 @@ class Analysts:
                 "The answers of all departments together would be larger than a reply can be.",
                 remedy="Use fewer or coarser keys, or fewer measures.",
             )
-        self._check_room(asked, _account(peer), is_new=known is None)
+        self._check_room(asked, account(peer), is_new=known is None)
         submission = Submission(
             query=asked.query_signed,
             order=order,
@@ -211,7 +213,7 @@ class Analysts:
             deadline_s=asked.query.deadline_s,
             computation=computation_hash(Computation.of(asked.query, order)),
             release_bytes=release_bytes,
-            peer=_account(peer),
+            peer=account(peer),
         )
         entry = query_entry(asked.query, order, asked.appointment, agreement)
         for task in self.desk.store.questions.submit(submission, entry, now_s):
@@ -253,38 +255,13 @@ class Analysts:
                 remedy="Ask with an earlier deadline; is the clock of this computer right?",
             )
 
-    def _agreement_of(self, asked: Asked, now_s: float) -> Agreement:
-        """The published agreement that is signed by all and whose controller appointed the analyst."""
-        query, controller = asked.query, asked.appointment_signed.key
-        name = f"Agreement {query.agreement} version {query.agreement_version}"
-        problem: FedstatsError = AgreementNotInForce(f"{name} has not been published here.")
-        for stored in self.desk.store.documents.agreements_of(query.agreement, query.agreement_version):
-            # First what costs nothing: anybody may have published something large under this name.
-            if controller not in {signature.key for signature in stored.signatures}:
-                problem = AgreementNotInForce(f"{name} is not signed by the controller who appointed you.")
-                continue
-            agreement = agreement_from_json(stored.document)
-            if missing := unsigned_by(agreement, stored.document, stored.signatures):
-                problem = AgreementNotInForce(f"{name} lacks the signatures of {', '.join(missing)}.")
-                continue
-            try:
-                self._check_appointment(asked.appointment_signed, agreement, now_s)
-            except AppointmentInvalid as refusal:
-                problem = refusal
-            else:
-                return agreement
-        raise problem
-
-    def _check_appointment(self, signed: Signed, agreement: Agreement, now_s: float) -> None:
-        about = decode_appointment(signed.payload)
-        said = self.desk.store.documents.revocation(about.department, signed.key.raw, about.key)
-        revoked = revoked_keys([signed_from(said)] if said else [], agreement)
-        verify_appointment(signed, AppointedRole.ANALYST, agreement, now_s=int(now_s), revoked=revoked)
+    def _agreement_of(self, asked: Asked) -> Agreement:
+        return agreement_of(self.desk.store, asked.query, asked.appointment_signed, self.desk.now())
 
     def _own(self, query: bytes, peer: Peer) -> StoredQuery:
         """A query that this analyst submitted; of another's nobody learns that it is there."""
         stored = self.desk.store.questions.query(query)
-        if stored is None or stored.peer != _account(peer):
+        if stored is None or stored.peer != account(peer):
             raise NotFound("The coordinator has no query of this hash that you submitted.")
         return stored
 
@@ -322,9 +299,11 @@ class Analysts:
         return int(max(self.seen_s.get(department, 0), stored_s))
 
 
-def _account(peer: Peer) -> str:
-    """Under which the store keeps what a peer submitted."""
-    return f"{peer.role.value} {peer.name}"
+def _check_goes_on(order: RoundOrder, before: list[StoredRound]) -> None:
+    """A later round asks nobody whom the analyst went on without."""
+    signed = before[-1].proceeding if before else None
+    if signed is not None and set(order.participants) & set(decode_proceeding(signed.payload).left_out):
+        raise RoundConflict("This round asks a department that the analyst went on without.")
 
 
 def _topic(request: analysts_pb2.WatchRequest) -> str:

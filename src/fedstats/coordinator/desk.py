@@ -30,6 +30,11 @@ def progress(query: bytes, number: int) -> str:
     return f"progress {query.hex()} {number}"
 
 
+def account(peer: Peer) -> str:
+    """Under which the store keeps what a peer submitted."""
+    return f"{peer.role.value} {peer.name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What the services work with. They are called by one thread at a time."""

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, field
 
 from fedstats.coordinator.desk import Desk, Poll, authority, offers, progress
-from fedstats.coordinator.rounds import Effect, Event, Outcome, Parked, Reported
+from fedstats.coordinator.rounds import Effect, Event, Outcome, Parked, Reported, State
 from fedstats.coordinator.store_members import Holding
 from fedstats.coordinator.store_questions import StoredRound
 from fedstats.coordinator.store_tasks import Change, StoredTask
@@ -91,7 +91,7 @@ class Nodes:
         Raises
         ------
         NotFound
-            This department has no such task.
+            This department has no such task, or the analyst went on without it.
         MessageInvalid, SignatureInvalid
             The answer is malformed, not signed by the key it names, or not of this task.
 
@@ -99,6 +99,11 @@ class Nodes:
         task = self.desk.store.tasks.task(request.task)
         if task is None or task.department != peer.name:
             raise NotFound(f"{peer.name} has no task of this name here.")
+        if task.task.state is State.LEFT_OUT:
+            raise NotFound(
+                f"The analyst went on without {peer.name}: what it answers to this task is not counted.",
+                remedy="A release that was recorded stays so, and answers the same question free.",
+            )
         outcome = analysts_pb2.Outcome(department=peer.name, budget=_budget(request))
         kind = request.WhichOneof("outcome")
         event: Event

@@ -15,7 +15,7 @@ from fedstats.core.agreement import Agreement
 from fedstats.core.agreement_document import Document, decimal_text, document_of
 from fedstats.core.appointment import Appointment
 from fedstats.core.privacy import Mechanism, MechanismLoss
-from fedstats.core.query import Query, RoundOrder
+from fedstats.core.query import Proceeding, Query, RoundOrder
 
 AGREEMENT_PUBLISHED = "agreement-published"
 AGREEMENT_SIGNED = "agreement-signed"
@@ -25,6 +25,7 @@ CONTROLLER_BOUND = "controller-bound"
 CONTROLLER_UNBOUND = "controller-unbound"
 QUERY = "query"
 ROUND = "round"
+PROCEEDED = "proceeded"
 OUTCOME = "outcome"
 
 SHOWN_DIGITS = 4
@@ -97,6 +98,16 @@ def round_entry(order: RoundOrder) -> Document:
     return {"query": order.query.hex(), "round": order.number, "departments": list(order.participants)}
 
 
+def proceeding_entry(proceeding: Proceeding) -> Document:
+    """The analyst goes on without some departments."""
+    return {
+        "query": proceeding.query.hex(),
+        "round": proceeding.number,
+        "departments": list(proceeding.participants),
+        "left_out": list(proceeding.left_out),
+    }
+
+
 def loss_entry(loss: MechanismLoss, departments_max: int, agreement: Agreement) -> Document:
     """A loss over the whole federation: as charged (rho), and as (epsilon, delta), never rounded down."""
     rho = loss.charge(departments_max).rho
@@ -112,15 +123,25 @@ def loss_entry(loss: MechanismLoss, departments_max: int, agreement: Agreement) 
 
 
 def outcome_entry(
-    query: bytes, number: int, *, released: Iterable[str], refused: Mapping[str, str], missing: Iterable[str]
+    query: bytes,
+    number: int,
+    *,
+    released: Iterable[str],
+    refused: Mapping[str, str],
+    missing: Iterable[str],
+    left_out: Iterable[str],
 ) -> dict[str, object]:
-    """How a round ended: who answered, who refused with which code, who had not answered at the deadline."""
+    """How a round ended: who answered, who refused with which code, whom the analyst went on without.
+
+    `missing` had not answered at the deadline.
+    """
     return {
         "query": query.hex(),
         "round": number,
         "released": sorted(released),
         "refused": dict(sorted(refused.items())),
         "missing": sorted(missing),
+        "left_out": sorted(left_out),
     }
 
 
@@ -180,6 +201,11 @@ def _round(document: Read) -> str:
     return f"Question {_question(document)}: round {text(document, 'round')} was asked of {whom}."
 
 
+def _proceeded(document: Read) -> str:
+    whom = f"the analyst went on without {listed(document, 'left_out')}"
+    return f"Question {_question(document)}, round {text(document, 'round')}: {whom}."
+
+
 def _ended(document: Read) -> str:
     return f"Question {_question(document)}, round {text(document, 'round')}: {outcome_text(document)}."
 
@@ -193,6 +219,7 @@ _SENTENCES: Mapping[str, Callable[[Read], str]] = {
     CONTROLLER_UNBOUND: _unbound,
     QUERY: _asked,
     ROUND: _round,
+    PROCEEDED: _proceeded,
     OUTCOME: _ended,
 }
 
@@ -217,6 +244,7 @@ def outcome_text(document: Read) -> str:
         "answered by": listed(document, "released"),
         "refused by": ", ".join(codes),
         "no answer by the deadline from": listed(document, "missing"),
+        "left out by the analyst:": listed(document, "left_out"),
     }
     return "; ".join(f"{how} {who}" for how, who in said.items() if who) or "nobody answered"
 

@@ -7,11 +7,13 @@
      |  +------------------+  v                             | AskedAgain, where asking again may help
      +------- Decided --- WAITING                           |
      +------------------------------------------------------+
+    OFFERED, LEASED, WAITING --LeftOut--> LEFT_OUT
 
-LeaseAsked, Parked, Decided and Reported come from the department's node, AskedAgain from the analyst who
-signed the round, Expired from the clock. Messages may be lost, doubled and late, so that
+LeaseAsked, Parked, Decided and Reported come from the department's node, AskedAgain and LeftOut from the
+analyst who signed the round, Expired from the clock. Messages may be lost, doubled and late, so that
 
-- an outcome counts whichever lease it was made under, and from every state that has none;
+- an outcome counts whichever lease it was made under, and from every open state that has none;
+- once the analyst went on without the department, whatever it answers counts no more;
 - the first outcome stays: the same one again changes nothing, and another one is dropped and noted;
 - a release is final; a refusal ends only when the analyst asks again;
 - parking counts under the running lease only: a late one must not park what somebody else works on.
@@ -36,6 +38,7 @@ class State(Enum):
     WAITING = "waiting"
     RELEASED = "released"
     REFUSED = "refused"
+    LEFT_OUT = "left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +72,14 @@ class Task:
         """A lease has a token, an end has an outcome, and nothing else has either."""
         if bool(self.token) != (self.state is State.LEASED):
             raise InternalError("A task has a lease token exactly while it is leased.")
-        if (self.outcome.state if self.outcome else None) is not (self.state if self.is_over else None):
-            raise InternalError("A task has an outcome exactly when it is over.")
+        answered = self.state in (State.RELEASED, State.REFUSED)
+        if (self.outcome.state if self.outcome else None) is not (self.state if answered else None):
+            raise InternalError("A task has an outcome exactly when it was answered.")
 
     @property
     def is_over(self) -> bool:
-        """Whether the department has answered."""
-        return self.state in (State.RELEASED, State.REFUSED)
+        """Whether the department has answered, or the analyst went on without it."""
+        return self.state in (State.RELEASED, State.REFUSED, State.LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,12 @@ class AskedAgain:
     """The analyst presents the same signed round again."""
 
 
-Event = LeaseAsked | Expired | Parked | Decided | Reported | AskedAgain
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """The analyst goes on without the department."""
+
+
+Event = LeaseAsked | Expired | Parked | Decided | Reported | AskedAgain | LeftOut
 
 
 class Effect(Enum):
@@ -128,7 +137,9 @@ class Effect(Enum):
     CONFLICT = auto()  # note that a second, different outcome was dropped
 
 
-def advance(task: Task, event: Event, now_s: float) -> tuple[Task, frozenset[Effect]]:
+def advance(  # noqa: PLR0911 # one return for each kind of event
+    task: Task, event: Event, now_s: float
+) -> tuple[Task, frozenset[Effect]]:
     """The task after the event, and what to do besides; an event that does not fit changes nothing."""
     match event:
         case LeaseAsked():
@@ -143,6 +154,8 @@ def advance(task: Task, event: Event, now_s: float) -> tuple[Task, frozenset[Eff
             return _reported(task, event.outcome, now_s)
         case AskedAgain():
             return _asked_again(task, now_s)
+        case LeftOut():
+            return _left_out(task, now_s)
 
 
 NOTHING: frozenset[Effect] = frozenset()
@@ -177,6 +190,8 @@ def _parked(task: Task, event: Parked, now_s: float) -> tuple[Task, frozenset[Ef
 
 
 def _reported(task: Task, outcome: Outcome, now_s: float) -> tuple[Task, frozenset[Effect]]:
+    if task.state is State.LEFT_OUT:
+        return task, NOTHING
     if task.outcome is None:
         over = _moved(task, outcome.state, now_s, sentence=outcome.sentence, outcome=outcome)
         return over, frozenset({Effect.KEEP})
@@ -187,6 +202,10 @@ def _asked_again(task: Task, now_s: float) -> tuple[Task, frozenset[Effect]]:
     if task.outcome is None or task.outcome.code not in MAY_HELP_AGAIN:
         return task, NOTHING
     return _offered(task, now_s)
+
+
+def _left_out(task: Task, now_s: float) -> tuple[Task, frozenset[Effect]]:
+    return (task if task.is_over else _moved(task, State.LEFT_OUT, now_s)), NOTHING
 
 
 def _offered(task: Task, now_s: float) -> tuple[Task, frozenset[Effect]]:

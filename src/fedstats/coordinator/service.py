@@ -13,6 +13,7 @@ from fedstats.coordinator.authority import Admission
 from fedstats.coordinator.config import Limits
 from fedstats.coordinator.desk import Answer, Desk, Poll, offers, progress
 from fedstats.coordinator.nodes import Nodes
+from fedstats.coordinator.proceedings import Proceedings
 from fedstats.coordinator.rounds import Effect
 from fedstats.coordinator.store import Store
 from fedstats.errors import MessageInvalid, NotPermitted
@@ -70,6 +71,7 @@ class Coordinator:
                 methods.RENEW_ANALYST: admission.renew,
                 methods.CATALOGUE: analysts.catalogue,
                 methods.SUBMIT: analysts.submit,
+                methods.PROCEED: Proceedings(desk).proceed,
                 methods.FETCH: analysts.fetch,
                 methods.PUBLISH: agreements.publish,
                 methods.SIGN: agreements.sign,

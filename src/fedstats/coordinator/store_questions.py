@@ -9,13 +9,13 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from fedstats.coordinator.register import QUERY, ROUND, round_entry
+from fedstats.coordinator.register import PROCEEDED, QUERY, ROUND, proceeding_entry, round_entry
 from fedstats.coordinator.rounds import Task
 from fedstats.coordinator.store_file import StoreFile
 from fedstats.coordinator.store_register import append
-from fedstats.coordinator.store_tasks import StoredTask, task_id, tell_outcome
+from fedstats.coordinator.store_tasks import Change, StoredTask, leave_out, task_id, tell_outcome
 from fedstats.core.agreement_document import Document
-from fedstats.core.query import RoundOrder
+from fedstats.core.query import Proceeding, RoundOrder
 from fedstats.identity.keys import Signed
 from fedstats.wire.codec import signed_to
 from fedstats.wire.codec.strict import sha256
@@ -34,6 +34,7 @@ class StoredRound:
     release_bytes: int  # of one department
     asked: int  # departments
     version: int
+    proceeding: signed_pb2.Signed | None  # where the analyst went on without some departments
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,17 @@ class Questions:
             )
             return tasks
 
+    def proceed(self, proceeding: Proceeding, signed: Signed, now_s: float) -> list[Change]:
+        """Store that the analyst goes on, write its entry, and close the tasks of those who are left out."""
+        query, number = proceeding.query, proceeding.number
+        with self._file.transaction() as db:
+            append(db, PROCEEDED, proceeding_entry(proceeding), now_s)
+            db.execute(
+                "UPDATE rounds SET proceeding = ? WHERE query = ? AND number = ?",
+                (signed_to(signed).SerializeToString(), query, number),
+            )
+            return leave_out(db, query, number, proceeding.left_out, now_s)
+
     def tell_missing(self, now_s: float) -> None:
         """Write into the register who had not answered when the deadline passed, once for each round."""
         due = "SELECT query, number FROM rounds WHERE open > 0 AND told_missing = 0 AND deadline_s <= ?"
@@ -173,4 +185,5 @@ def _round(row: sqlite3.Row) -> StoredRound:
         release_bytes=row["release_bytes"],
         asked=row["asked"],
         version=row["version"],
+        proceeding=signed_pb2.Signed.FromString(row["proceeding"]) if row["proceeding"] else None,
     )

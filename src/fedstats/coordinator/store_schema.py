@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 APPLICATION_ID = 0x66656473  # "feds": tells this file from other SQLite files
-VERSION = 2
+VERSION = 3
 
 SCHEMA = """
 -- Who joined. Certificates open connections and give no authority over data.
@@ -132,6 +132,7 @@ CREATE TABLE rounds (
     open INTEGER NOT NULL,              -- tasks without an outcome
     told_missing INTEGER NOT NULL DEFAULT 0,  -- the register says who was missing at the deadline
     deadline_s INTEGER NOT NULL,
+    proceeding BLOB,                    -- as signed, where the analyst went on without some departments
     PRIMARY KEY (query, number)
 ) STRICT;
 CREATE INDEX rounds_open ON rounds (deadline_s) WHERE open > 0 AND told_missing = 0;
@@ -142,7 +143,7 @@ CREATE TABLE tasks (
     number INTEGER NOT NULL,
     department TEXT NOT NULL,
     deadline_s INTEGER NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('offered', 'leased', 'waiting', 'released', 'refused')),
+    state TEXT NOT NULL CHECK (state IN ('offered', 'leased', 'waiting', 'released', 'refused', 'left out')),
     since_s REAL NOT NULL,
     leases INTEGER NOT NULL DEFAULT 0,
     token TEXT NOT NULL DEFAULT '',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from fedstats.coordinator.register import OUTCOME, outcome_entry
@@ -14,6 +14,7 @@ from fedstats.coordinator.rounds import (
     Event,
     Expired,
     LeaseAsked,
+    LeftOut,
     Outcome,
     State,
     Task,
@@ -178,9 +179,17 @@ def _apply(
         "UPDATE rounds SET version = version + 1, open = open + ? WHERE query = ? AND number = ?",
         (opened, stored.query, stored.number),
     )
-    if Effect.KEEP in effects:
+    if opened < 0:
         _tell_if_over(db, stored.query, stored.number, now_s)
     return Change(stored, after, effects)
+
+
+def leave_out(
+    db: sqlite3.Connection, query: bytes, number: int, departments: Collection[str], now_s: float
+) -> list[Change]:
+    """Close the tasks of these departments, inside a transaction that is open."""
+    tasks = _tasks(db, "query = ? AND number = ?", query, number)
+    return [_apply(db, task, LeftOut(), now_s) for task in tasks if task.department in departments]
 
 
 def _tell_if_over(db: sqlite3.Connection, query: bytes, number: int, now_s: float) -> None:
@@ -200,7 +209,8 @@ def tell_outcome(db: sqlite3.Connection, query: bytes, number: int, now_s: float
         number,
         released=[name for name, outcome in outcomes.items() if outcome and not outcome.code],
         refused={name: outcome.code for name, outcome in outcomes.items() if outcome and outcome.code},
-        missing=[name for name, outcome in outcomes.items() if outcome is None],
+        missing=[task.department for task in tasks if not task.task.is_over],
+        left_out=[task.department for task in tasks if task.task.state is State.LEFT_OUT],
     )
     entry["hash"] = sha256(b"".join(_digests(outcomes))).hex()
     append(db, OUTCOME, entry, now_s)

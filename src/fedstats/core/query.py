@@ -152,6 +152,34 @@ class RoundOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class Proceeding:
+    """An analyst's word that a round goes on without departments that have not answered, as she signs it.
+
+    The releases of `participants` alone count from now on; `left_out` had not answered. A department in
+    neither had refused, or its release was not valid.
+    """
+
+    query: bytes
+    number: int
+    participants: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """A hash, a number, and departments that are distinct and sorted; somebody is left out."""
+        if len(self.query) != HASH_BYTES or not 0 <= self.number < ROUNDS_MAX:
+            raise ValueInvalid("The query or the number of the round is out of range.")
+        if not self.left_out or len(self.participants) + len(self.left_out) > PARTICIPANTS_MAX:
+            raise ValueInvalid("Whoever goes on leaves out at least one department.")
+        for departments in (self.participants, self.left_out):
+            if list(departments) != sorted(set(departments)):
+                raise ValueInvalid("The departments are sorted and distinct.")
+            for department in departments:
+                check_department(department)
+        if set(self.participants) & set(self.left_out):
+            raise ValueInvalid("A department cannot take part and be left out.")
+
+
+@dataclass(frozen=True, slots=True)
 class Computation:
     """What is computed, and nothing of who asks: the key of recorded answers.
 

@@ -10,9 +10,16 @@ from fedstats.core.agreement import Agreement
 from fedstats.core.expression import Expression, columns_of
 from fedstats.core.inference import condition_of
 from fedstats.core.privacy import Loss
-from fedstats.core.query import Query, RoundOrder
+from fedstats.core.query import Proceeding, Query, RoundOrder
 from fedstats.core.schema import Dataset
-from fedstats.errors import AgreementNotInForce, LanguageError, OutsideAgreement, Refused
+from fedstats.errors import (
+    AgreementNotInForce,
+    LanguageError,
+    OutsideAgreement,
+    Refused,
+    RoundConflict,
+    Spent,
+)
 
 
 def budget_of(agreement: Agreement) -> Loss:
@@ -99,6 +106,32 @@ def check_round(agreement: Agreement, query: Query, order: RoundOrder) -> None:
         raise OutsideAgreement(
             f"The round does not fit the definition of {dataset.name}: {problem.sentence}"
         ) from None
+
+
+def check_proceeding(agreement: Agreement, query: Query, order: RoundOrder, proceeding: Proceeding) -> None:
+    """Refuse to go on without departments that the agreement does not let go.
+
+    Raises
+    ------
+    RoundConflict
+        It names departments that the round did not ask.
+    OutsideAgreement
+        The agreement allows no partial answers, or too few departments have answered.
+
+    """
+    if not {*proceeding.participants, *proceeding.left_out} <= set(order.participants):
+        raise RoundConflict("A department that this round did not ask is named.")
+    answered, holders = len(proceeding.participants), len(agreement.dataset(query.dataset).holders)
+    least = agreement.nodes_min if agreement.partial else holders
+    if answered < least:
+        needs = f"at least {least}" if agreement.partial else f"all {holders}"
+        raise OutsideAgreement(
+            f"Agreement {agreement.id} needs the answers of {needs} departments, and {answered} have"
+            f" answered: nobody may go on without {', '.join(proceeding.left_out)}.",
+            remedy="Wait for them, or ask their IT: the question stays open until its deadline. Only a new "
+            "version of the agreement, signed by all controllers, allows fewer.",
+            spent=Spent.CHARGED if answered else Spent.NOTHING,
+        )
 
 
 def _check_dates(agreement: Agreement, query: Query, today: date) -> None:

@@ -36,6 +36,7 @@ class Context(Enum):
 
     QUERY = "query"
     ROUND = "round"
+    PROCEEDING = "proceeding"
     RELEASE = "release"
     REFUSAL = "refusal"
     AGREEMENT = "agreement"

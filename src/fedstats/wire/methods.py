@@ -72,6 +72,13 @@ WATCH = Method(
     timeout_s=_POLL_TIMEOUT_S,
     long_poll=True,
 )
+PROCEED = Method(
+    "/fedstats.wire.v1.Analysts/Proceed",
+    analysts_pb2.ProceedRequest,
+    analysts_pb2.ProceedReply,
+    _ANALYSTS,
+    request_bytes_max=_SUBMIT_BYTES_MAX,
+)
 FETCH = Method(
     "/fedstats.wire.v1.Analysts/Fetch",
     analysts_pb2.FetchRequest,

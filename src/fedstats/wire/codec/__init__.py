@@ -17,8 +17,10 @@ from fedstats.wire.codec.authority import (
 from fedstats.wire.codec.envelope import signed_from, signed_to
 from fedstats.wire.codec.queries import (
     computation_hash,
+    decode_proceeding,
     decode_query,
     decode_round,
+    encode_proceeding,
     encode_query,
     encode_round,
 )
@@ -38,6 +40,7 @@ __all__ = [
     "computation_hash",
     "decode_acceptance",
     "decode_appointment",
+    "decode_proceeding",
     "decode_query",
     "decode_refusal",
     "decode_release",
@@ -45,6 +48,7 @@ __all__ = [
     "decode_round",
     "encode_acceptance",
     "encode_appointment",
+    "encode_proceeding",
     "encode_query",
     "encode_refusal",
     "encode_release",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from fedstats.core.privacy import Contribution, Mechanism, MechanismLoss
-from fedstats.core.query import Computation, Query, RoundOrder, Scope, StatisticLabel
+from fedstats.core.query import Computation, Proceeding, Query, RoundOrder, Scope, StatisticLabel
 from fedstats.core.statistic import Mode, Round
 from fedstats.errors import MessageInvalid
 from fedstats.wire.codec.expressions import (
@@ -64,6 +64,23 @@ def decode_round(payload: bytes) -> RoundOrder:
 
     """
     return decode_strictly(payload, query_pb2.Round, _round_from, _round_to)
+
+
+def encode_proceeding(proceeding: Proceeding) -> bytes:
+    """The bytes that an analyst signs to go on without some departments."""
+    return to_bytes(_proceeding_to(proceeding))
+
+
+def decode_proceeding(payload: bytes) -> Proceeding:
+    """The proceeding in signed bytes.
+
+    Raises
+    ------
+    MessageInvalid
+        The bytes are not the canonical encoding of a proceeding.
+
+    """
+    return decode_strictly(payload, query_pb2.Proceeding, _proceeding_from, _proceeding_to)
 
 
 def computation_hash(computation: Computation) -> bytes:
@@ -165,6 +182,24 @@ def _round_from(message: query_pb2.Round) -> RoundOrder:
         ),
         participants=tuple(message.participants),
         totals_before=message.totals_before,
+    )
+
+
+def _proceeding_to(proceeding: Proceeding) -> query_pb2.Proceeding:
+    return query_pb2.Proceeding(
+        query=proceeding.query,
+        number=proceeding.number,
+        participants=proceeding.participants,
+        left_out=proceeding.left_out,
+    )
+
+
+def _proceeding_from(message: query_pb2.Proceeding) -> Proceeding:
+    return Proceeding(
+        query=message.query,
+        number=message.number,
+        participants=tuple(message.participants),
+        left_out=tuple(message.left_out),
     )
 
 

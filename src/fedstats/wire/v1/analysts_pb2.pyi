@@ -17,12 +17,14 @@ class TaskState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TASK_STATE_WAITING: _ClassVar[TaskState]
     TASK_STATE_RELEASED: _ClassVar[TaskState]
     TASK_STATE_REFUSED: _ClassVar[TaskState]
+    TASK_STATE_LEFT_OUT: _ClassVar[TaskState]
 TASK_STATE_UNSPECIFIED: TaskState
 TASK_STATE_OFFERED: TaskState
 TASK_STATE_LEASED: TaskState
 TASK_STATE_WAITING: TaskState
 TASK_STATE_RELEASED: TaskState
 TASK_STATE_REFUSED: TaskState
+TASK_STATE_LEFT_OUT: TaskState
 
 class CatalogueRequest(_message.Message):
     __slots__ = ()
@@ -94,6 +96,16 @@ class WatchReply(_message.Message):
     tasks: _containers.RepeatedCompositeFieldContainer[TaskStatus]
     def __init__(self, version: _Optional[int] = ..., tasks: _Optional[_Iterable[_Union[TaskStatus, _Mapping]]] = ...) -> None: ...
 
+class ProceedRequest(_message.Message):
+    __slots__ = ("proceeding",)
+    PROCEEDING_FIELD_NUMBER: _ClassVar[int]
+    proceeding: _signed_pb2.Signed
+    def __init__(self, proceeding: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class ProceedReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class FetchRequest(_message.Message):
     __slots__ = ("query", "statements_only")
     QUERY_FIELD_NUMBER: _ClassVar[int]
@@ -115,12 +127,14 @@ class Outcome(_message.Message):
     def __init__(self, department: _Optional[str] = ..., release: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., refusal: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., budget: _Optional[_Union[_query_pb2.Budget, _Mapping]] = ...) -> None: ...
 
 class RoundRecord(_message.Message):
-    __slots__ = ("round", "outcomes")
+    __slots__ = ("round", "outcomes", "proceeding")
     ROUND_FIELD_NUMBER: _ClassVar[int]
     OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    PROCEEDING_FIELD_NUMBER: _ClassVar[int]
     round: _signed_pb2.Signed
     outcomes: _containers.RepeatedCompositeFieldContainer[Outcome]
-    def __init__(self, round: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ...) -> None: ...
+    proceeding: _signed_pb2.Signed
+    def __init__(self, round: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ..., proceeding: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ...) -> None: ...
 
 class FetchReply(_message.Message):
     __slots__ = ("query", "appointment", "rounds")

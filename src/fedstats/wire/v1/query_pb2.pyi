@@ -248,6 +248,18 @@ class Round(_message.Message):
     totals_before: bytes
     def __init__(self, query: _Optional[bytes] = ..., number: _Optional[int] = ..., aggregates: _Optional[_Iterable[_Union[Aggregate, _Mapping]]] = ..., share: _Optional[_Union[Rational, _Mapping]] = ..., participants: _Optional[_Iterable[str]] = ..., totals_before: _Optional[bytes] = ...) -> None: ...
 
+class Proceeding(_message.Message):
+    __slots__ = ("query", "number", "participants", "left_out")
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    query: bytes
+    number: int
+    participants: _containers.RepeatedScalarFieldContainer[str]
+    left_out: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, query: _Optional[bytes] = ..., number: _Optional[int] = ..., participants: _Optional[_Iterable[str]] = ..., left_out: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class Computation(_message.Message):
     __slots__ = ("agreement", "agreement_version", "dataset", "edition", "where", "aggregates", "mechanism", "amount", "contribution", "mode")
     AGREEMENT_FIELD_NUMBER: _ClassVar[int]

@@ -1,0 +1,62 @@
+"""What an analyst is told when the time to wait is up: who answered, who has not, and what she can do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from fedstats.client.following import DepartmentProgress, Progress
+from fedstats.core.agreement import Agreement
+from fedstats.errors import Spent, StillWaiting
+
+NAMED_MAX = 10
+
+
+def still_waiting(progress: Progress, agreement: Agreement) -> StillWaiting:
+    """The error that ends a wait, and not the question.
+
+    It names the departments that have not answered and when their nodes were last seen, and says whether the
+    agreement would let the analyst go on without them.
+    """
+    job, departments = progress.job, progress.departments
+    if not departments:
+        return StillWaiting(
+            f"The coordinator has not said how job {job} stands. {progress.problem}".strip(),
+            remedy=f"The question goes on without you. See later: fedstats resume {job}",
+            spent=Spent.UNKNOWN,
+        )
+    answered = [d for d in departments if d.state == "answered"]
+    refused = [d.department for d in departments if d.over and d not in answered]
+    awaited = [d for d in departments if not d.over]
+    said = f"{len(answered)} of {len(departments)} departments answered job {job}"
+    no = f"; {_listed(refused)} refused" if refused else ""
+    return StillWaiting(
+        f"{said}{no}; it waits for {_listed([_away(d) for d in awaited])}.",
+        remedy=_remedy(job, [d.department for d in awaited], len(answered), agreement),
+        spent=Spent.CHARGED if answered else Spent.UNKNOWN,
+    )
+
+
+def _remedy(job: str, awaited: Sequence[str], answered: int, agreement: Agreement) -> str:
+    later = f"The question goes on without you. See later: fedstats resume {job}"
+    whom = "it" if len(awaited) == 1 else "them"
+    if not agreement.partial:
+        return f"{later} (agreement {agreement.id} allows no answer without {whom})"
+    if answered < agreement.nodes_min:
+        return f"{later} (agreement {agreement.id} needs {agreement.nodes_min} departments)"
+    return f"{later}, or go on without {whom}: fedstats proceed {job}"
+
+
+def _away(department: DepartmentProgress) -> str:
+    """Who is awaited, and why, as far as the coordinator knows."""
+    name, seen_s = department.department, department.node_seen_s
+    if department.state != "offered":
+        return f"{name} ({department.state})"
+    if not seen_s:
+        return f"{name} (its node has not connected yet)"
+    return f"{name} (its node was last seen {datetime.fromtimestamp(seen_s, UTC):%Y-%m-%d %H:%M} UTC)"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - NAMED_MAX
+    return ", ".join(names[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
