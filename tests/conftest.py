@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+from suite_log import Happened
+
+from fedstats.journal.event import heard_by
 
 if TYPE_CHECKING:  # needed for a type only, and its place in the package is private
     from xdist.workermanage import WorkerController
@@ -73,3 +77,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for nodeid in sorted(left_out):
         terminalreporter.line(f"  {nodeid}", yellow=True)
     terminalreporter.line("`make test-real` runs them.", yellow=True)
+
+
+@pytest.fixture
+def noted() -> Iterator[list[Happened]]:
+    """Every event that happens during a test, with what is said of it."""
+    happened: list[Happened] = []
+    with heard_by(lambda event, said: happened.append((event, said))):
+        yield happened

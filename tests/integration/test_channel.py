@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import BytesValue, StringValue, UInt32Value
+from suite_log import Happened
 from wire_world import (
     ALL,
     AUTHORITY,
@@ -44,6 +44,7 @@ from fedstats.errors import (
 )
 from fedstats.identity.certificates import certificate_to_pem, make_authority
 from fedstats.identity.peer import Peer, Role
+from fedstats.journal.events import CALL_FAILED
 from fedstats.wire.channel import Channel
 from fedstats.wire.method import Method
 from fedstats.wire.server import ServerTls
@@ -174,19 +175,18 @@ def test_a_long_refusal_is_cut_not_lost(coordinator: Coordinator) -> None:
     assert len(problem.value.sentence) == 1_000
 
 
-def test_a_bug_stays_inside_and_in_the_log(
-    coordinator: Coordinator, caplog: pytest.LogCaptureFixture
-) -> None:
-    """An unknown exception reaches the caller as one fixed sentence, and the log with its traceback."""
+def test_a_bug_stays_inside_and_in_the_log(coordinator: Coordinator, noted: list[Happened]) -> None:
+    """An unknown exception reaches the caller as one fixed sentence, and the log as its type and place."""
     with (
-        caplog.at_level(logging.ERROR),
         Channel(coordinator.address, client_tls()) as channel,
         pytest.raises(InternalError) as problem,
     ):
         channel.call(FAIL, StringValue(value="secret detail"))
     assert "secret detail" not in str(problem.value)
     assert "Fail" in problem.value.sentence
-    assert "ZeroDivisionError" in caplog.text
+    (failed,) = [said for event, said in noted if event is CALL_FAILED]
+    assert failed["problem"] == "ZeroDivisionError"
+    assert failed["places"]
 
 
 @pytest.mark.parametrize("size, fits", [(LIMIT_BYTES - 100, True), (20_000_000, False)])

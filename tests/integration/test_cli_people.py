@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import select
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +17,7 @@ import pytest
 from analyst_world import exact_vectors, people, refusing, signed_release
 from click.testing import CliRunner
 from coordinator_world import computation_of
+from daemons import Daemon
 from samples import DEPARTMENTS, sample_agreement
 
 from fedstats.cli import main
@@ -48,7 +46,7 @@ class Town:
     """A folder with everybody's homes, and the coordinator's process."""
 
     folder: Path
-    coordinator: subprocess.Popen[str] | None = None
+    coordinator: Daemon | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     threads: list[threading.Thread] = field(default_factory=list)
 
@@ -66,24 +64,16 @@ class Town:
             port = chosen.getsockname()[1]
         home = str(self.folder / "coordinator")
         self.run("host", "coordinator", "init", "--home", home, "--host", f"localhost:{port}")
-        command = [sys.executable, "-m", "fedstats", "coordinator", "run", "--home", home]
-        log = (self.folder / "log").open("w")
-        with log:
-            self.coordinator = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert self.coordinator.stdout is not None
-        ready, _, _ = select.select([self.coordinator.stdout], [], [], START_S)
-        assert ready, (self.folder / "log").read_text()
-        assert "Listening" in self.coordinator.stdout.readline()
+        self.coordinator = Daemon(("coordinator", "run", "--home", home), self.folder / "coordinator.log")
+        assert "Listening" in self.coordinator.start()
 
     def end(self) -> None:
         """Stop the departments and the coordinator."""
         self.stop.set()
         for thread in self.threads:
             thread.join()
-        if self.coordinator is not None and self.coordinator.stdout is not None:
-            self.coordinator.send_signal(signal.SIGTERM)
-            self.coordinator.wait(START_S)
-            self.coordinator.stdout.close()
+        if self.coordinator is not None:
+            self.coordinator.end(signal.SIGTERM)
 
     def token(self, role: str, name: str) -> str:
         """What whoever runs the coordinator gives out."""

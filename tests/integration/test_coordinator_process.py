@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
@@ -27,6 +28,7 @@ from coordinator_world import (
     release,
     submission,
 )
+from daemons import Daemon
 from samples import DEPARTMENTS, sample_agreement, sample_query, seed_key
 
 from fedstats.coordinator.authority import Admission
@@ -79,7 +81,7 @@ class Process:
 
     home: Path
     port: int = field(default_factory=free_port)
-    running: subprocess.Popen[str] | None = None
+    running: Daemon | None = None
     channels: dict[str, Channel] = field(default_factory=dict)
 
     def init(self) -> None:
@@ -91,26 +93,14 @@ class Process:
 
     def start(self) -> str:
         """Start it; the line that it prints once it takes calls."""
-        with (self.home / "log").open("a") as log:
-            self.running = subprocess.Popen(
-                fedstats("coordinator", "run", "--home", self.home),
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-        assert self.running.stdout is not None
-        assert select.select([self.running.stdout], [], [], START_S)[0], (self.home / "log").read_text()
-        return self.running.stdout.readline()
+        self.running = Daemon(("coordinator", "run", "--home", self.home), self.home / "log")
+        return self.running.start()
 
     def end(self, number: int) -> int:
         """Send a signal and wait for the end; the exit code."""
         assert self.running is not None
-        self.running.send_signal(number)
-        code = self.running.wait(timeout=START_S)
-        assert self.running.stdout is not None
-        self.running.stdout.close()
-        self.running = None
-        return code
+        running, self.running = self.running, None
+        return running.end(number)
 
     def join(self, role: str, name: str) -> Channel:
         """Invite somebody beside the running coordinator, join with the token, and keep the connection."""
@@ -204,9 +194,10 @@ def test_the_command_line_makes_runs_and_stops_a_coordinator(tmp_path: Path) -> 
     process = Process(tmp_path / "home")
     told = ("coordinator", "init", "--home", process.home, "--host", f"localhost:{process.port}")
     subprocess.run(fedstats(*told), check=True, capture_output=True)
-    line = process.start()
-    where = f"Listening on port {process.port} as localhost:{process.port}; authority SHA-256 "
-    assert re.fullmatch(re.escape(where) + r"([0-9A-F]{2}:?){32}\n", line)
+    line = json.loads(process.start())
+    assert line["event"] == "coordinator_started"
+    assert (line["port"], line["address"]) == (process.port, f"localhost:{process.port}")
+    assert re.fullmatch(r"([0-9A-F]{2}:?){32}", line["authority_sha256"])
     invited = fedstats("coordinator", "invite", "node", "east", "--home", process.home)
     printed = subprocess.run(invited, check=True, capture_output=True, text=True).stdout
     assert Token.parse(printed).name == "east"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from daemons import Daemon
 from one_node import Analyst, published
 from samples import DEPARTMENTS, sample_agreement, sample_order, sample_query
 
@@ -51,34 +51,6 @@ def fedstats(*arguments: str | Path, code: int = 0) -> str:
     ran = subprocess.run(command, check=False, capture_output=True, text=True)
     assert ran.returncode == code, ran.stdout + ran.stderr
     return ran.stdout + ran.stderr
-
-
-@dataclass
-class Daemon:
-    """A process that prints a line when it is ready."""
-
-    arguments: tuple[str | Path, ...]
-    log: Path
-    process: subprocess.Popen[str] | None = None
-
-    def start(self) -> str:
-        """Start it; its first line."""
-        with self.log.open("a") as log:
-            command = [sys.executable, "-m", "fedstats", *map(str, self.arguments)]
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert self.process.stdout is not None
-        assert select.select([self.process.stdout], [], [], PATIENCE_S)[0], self.log.read_text()
-        return self.process.stdout.readline()
-
-    def end(self, number: int) -> int:
-        """Send a signal; the exit code."""
-        assert self.process is not None
-        self.process.send_signal(number)
-        code = self.process.wait(timeout=PATIENCE_S)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        self.process = None
-        return code
 
 
 @dataclass
@@ -254,7 +226,8 @@ def test_sigterm_ends_a_node_cleanly(north: Place) -> None:
     begun_s = time.monotonic()
     assert north.node.end(signal.SIGTERM) == 0
     assert time.monotonic() - begun_s < 30  # a long poll would last 50 s
-    assert north.node.start().startswith("The node of north asks localhost:")
+    started = json.loads(north.node.start())
+    assert (started["event"], started["department"]) == ("node_started", "north")
     assert "Traceback" not in north.node.log.read_text()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -22,6 +21,7 @@ from samples import (
     sample_round,
     seed_key,
 )
+from suite_log import Happened
 
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
 from fedstats.core.expression import Call, Column, Op
@@ -31,6 +31,7 @@ from fedstats.core.privacy import Loss, Mechanism, MechanismLoss
 from fedstats.core.query import Computation, RoundOrder
 from fedstats.core.statistic import Round
 from fedstats.errors import NodeFailed
+from fedstats.journal.events import TASK_FAILED
 from fedstats.node.policy import PauseReason
 from fedstats.node.service import Node
 from fedstats.wire.codec import computation_hash, encode_query
@@ -141,7 +142,7 @@ def test_the_steps_come_in_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("failure", [ValueError("the 4711 of Ms Smith"), NodeFailed("odd"), MemoryError()])
 def test_after_the_charge_every_failure_looks_the_same(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, failure: Exception
+    tmp_path: Path, noted: list[Happened], failure: Exception
 ) -> None:
     """Whatever goes wrong with the data, the analyst sees one fixed refusal, and the log quotes no data."""
     home = make_home(tmp_path)
@@ -149,11 +150,12 @@ def test_after_the_charge_every_failure_looks_the_same(
     def fail() -> None:
         raise failure
 
-    with caplog.at_level(logging.INFO), open_node(home, engine=ReferenceEngine(before_compute=fail)) as node:
+    with open_node(home, engine=ReferenceEngine(before_compute=fail)) as node:
         refusal = refusal_of(node.runner.run(ANALYST.task()))
     assert (refusal.code, refusal.charged, refusal.sentence) == ("FS-299", True, NodeFailed.title)
-    assert "4711" not in caplog.text
-    assert type(failure).__name__ in caplog.text or "odd" in caplog.text
+    (failed,) = [said for event, said in noted if event is TASK_FAILED]
+    assert "4711" not in str(noted)
+    assert failed["problem"] == (failure.code if isinstance(failure, NodeFailed) else type(failure).__name__)
     with open_node(home) as node:  # mended, and asked again: the same charge
         release_of(node.runner.run(ANALYST.task()))
         assert len(node.ledger.entries()) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from fedstats.cli.log_options import chosen, log_options
 from fedstats.cli.running import say, terminal
 from fedstats.errors import ConfigInvalid
 
@@ -84,31 +84,32 @@ def init(*, host: str, listen: str | None, title: str | None, home: Path) -> Non
 
 @coordinator.command(short_help="Serve until told to stop.")
 @folder_option
-def run(*, home: Path) -> None:
+@log_options
+def run(*, home: Path, log_format: str | None, log_level: str | None) -> None:
     """Serve until told to stop (SIGTERM or Ctrl-C).
 
-    Prints one line once it takes calls, and its log to standard error.
+    Its log goes to standard output, the first line once it takes calls, and security events to
+    logs/security.jsonl in its folder too.
     """
-    import logging
-
     from fedstats.coordinator.authority import fingerprint_of
     from fedstats.coordinator.home import Home
     from fedstats.coordinator.server import run as serve
+    from fedstats.journal.events import COORDINATOR_STARTED, COORDINATOR_STOPPED
+    from fedstats.journal.output import journal
 
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
     found = Home(home)
-    config, authority = found.config(), found.authority()
-    store = found.store()
+    config = found.config()
 
     def announce(port: int) -> None:
-        say(f"Listening on port {port} as {config.address}; authority SHA-256 {fingerprint_of(authority)}")
+        COORDINATOR_STARTED(port=port, address=config.address, authority_sha256=fingerprint_of(authority))
 
-    try:
-        serve(config, store, authority, on_listening=announce)
-    finally:
-        store.close()
+    with journal("coordinator", chosen(config.log, log_format, log_level), found.logs):
+        authority, store = found.authority(), found.store()
+        try:
+            serve(config, store, authority, on_listening=announce)
+        finally:
+            store.close()
+        COORDINATOR_STOPPED()
 
 
 @coordinator.command(short_help="Make a one-use token that lets somebody join.")

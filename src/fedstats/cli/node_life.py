@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from fedstats.cli.log_options import chosen, log_options
 from fedstats.cli.node_local import config_option, folder_option, home_of
 from fedstats.cli.running import say
 from fedstats.cli.tokens import token_text
@@ -42,37 +43,36 @@ def join(*, token: str, home: Path) -> None:
 @click.command
 @folder_option
 @config_option
-def run(*, home: Path, config_file: Path | None) -> None:
+@log_options
+def run(*, home: Path, config_file: Path | None, log_format: str | None, log_level: str | None) -> None:
     """Answer questions until told to stop.
 
     SIGTERM or Ctrl-C ends it cleanly: a running computation is finished, recorded and sent. Its log goes
-    to standard error; it holds no data, no literals and no exact counts.
+    to standard output, and security events to logs/security.jsonl in the node's folder too; neither holds
+    data, literals or exact counts.
     """
-    import logging
     import signal
-    import sys
 
+    from fedstats.journal.events import NODE_STARTED, NODE_STOPPED
+    from fedstats.journal.output import journal
     from fedstats.node.agent import Agent
     from fedstats.node.alone import alone
     from fedstats.node.config import read_config
     from fedstats.node.connection import Connection
     from fedstats.node.service import Node
 
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
     place = home_of(home)
     config = read_config(config_file or place.config)
-    with alone(place):
+    with alone(place), journal("node", chosen(config.log, log_format, log_level), place.logs):
         connection = Connection(place, now=time.time)
         with Node(place, config, connection, now=time.time) as node:
             node.editions.sweep(now_s=int(time.time()))
             agent = Agent(node, before_lease=connection.renew_if_due)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: agent.stop.set())
-            say(f"The node of {node.department} asks {connection.address} for questions.")
+            NODE_STARTED(department=node.department, address=connection.address)
             agent.run(connection.close)
-    say("Stopped.")
+        NODE_STOPPED()
 
 
 @click.command

@@ -6,7 +6,6 @@ and the public register what nobody signed.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +28,7 @@ from fedstats.errors import (
 )
 from fedstats.identity.keys import Context, PublicKey, Signed
 from fedstats.identity.peer import Peer, Role
+from fedstats.journal.events import ROUND_OFFERED
 from fedstats.wire.codec import (
     computation_hash,
     decode_appointment,
@@ -54,8 +54,6 @@ _STATES = {
     State.REFUSED: analysts_pb2.TASK_STATE_REFUSED,
     State.LEFT_OUT: analysts_pb2.TASK_STATE_LEFT_OUT,
 }
-
-_log = logging.getLogger("fedstats.coordinator.analysts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +216,7 @@ class Analysts:
         entry = query_entry(asked.query, order, asked.appointment, agreement)
         for task in self.desk.store.questions.submit(submission, entry, now_s):
             self.desk.ring(offers(task.department))
-        _log.info(
-            "round %d of query %s offered to %d", order.number, order.query.hex(), len(order.participants)
-        )
+        ROUND_OFFERED(query=order.query, round=order.number, departments=len(order.participants))
 
     def _check_allowed(self, asked: Asked, agreement: Agreement) -> None:
         """What every node would refuse is neither registered nor stored."""

@@ -7,16 +7,19 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fedstats.core.names import check_label
 from fedstats.core.reading import Reader
 from fedstats.errors import ConfigInvalid, FileProblem, UsageError, ValueInvalid
 from fedstats.identity.address import check_host, split_address
 from fedstats.identity.certificates import TITLE_CHARACTERS_MAX
+from fedstats.journal.settings import LogTerms, MetricsTerms, example
 
 CONFIG_BYTES_MAX = 64_000
 PORT_DEFAULT = 8443
+
+Terms = TypeVar("Terms", LogTerms, MetricsTerms)
 
 
 def _setting(default: Any, *, says: str) -> Any:  # noqa: ANN401 # as dataclasses.field itself
@@ -79,6 +82,8 @@ class Config:
         "fedstats federation", says="What people see as the issuer of certificates; used once, by `init`."
     )
     limits: Limits = field(default_factory=Limits)
+    log: LogTerms = field(default_factory=LogTerms)
+    metrics: MetricsTerms = field(default_factory=MetricsTerms)
 
     def __post_init__(self) -> None:
         """Addresses are addresses, names are names."""
@@ -100,6 +105,7 @@ class Config:
         return tuple(dict.fromkeys((host, *self.hosts)))
 
 
+_TABLES = ("limits", "log", "metrics")
 _DEFAULT = Config()
 
 
@@ -144,18 +150,32 @@ def config_of(document: object) -> Config:
             hosts=reader.texts("hosts", _DEFAULT.hosts),
             title=reader.text("title", _DEFAULT.title),
             limits=Limits(**numbers),
+            log=_terms(LogTerms, reader.table("log", optional=True)),
+            metrics=_terms(MetricsTerms, reader.table("metrics", optional=True)),
         )
+
+
+def _terms(kind: type[Terms], reader: Reader) -> Terms:
+    with reader.building():
+        return kind.read(reader)
 
 
 def toml_of(config: Config) -> str:
     """The configuration as a commented file; what has its default stands in a comment."""
     lines = ["# The configuration of a fedstats coordinator. A line that starts with # shows a default."]
     for setting in fields(Config):
-        if setting.name != "limits":
+        if setting.name not in _TABLES:
             lines += _commented(setting, getattr(config, setting.name), required=setting.name == "address")
     lines += ["", "[limits]"]
     for setting in fields(Limits):
         lines += _commented(setting, getattr(config.limits, setting.name), required=False)
+    for name, terms, usual in (
+        ("log", config.log, _DEFAULT.log),
+        ("metrics", config.metrics, _DEFAULT.metrics),
+    ):
+        lines += ["", f"[{name}]"]
+        for (about, key, value), (*_, default) in zip(example(terms), example(usual), strict=True):
+            lines += ["", f"# {about}", f"{'# ' if value == default else ''}{key} = {value}"]
     return "\n".join(lines) + "\n"
 
 

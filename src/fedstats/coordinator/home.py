@@ -37,6 +37,11 @@ class Home:
         """Members, documents, questions, answers, register."""
         return self.folder / "store.sqlite"
 
+    @property
+    def logs(self) -> Path:
+        """The folder of the security log."""
+        return self.folder / "logs"
+
     def config(self) -> Config:
         """The configuration; raises FileProblem, ConfigInvalid."""
         return read_config(self.config_file)

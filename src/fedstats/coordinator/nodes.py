@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 
 from fedstats.coordinator.desk import Desk, Poll, authority, offers, progress
@@ -14,6 +13,8 @@ from fedstats.core.names import check_agreement, check_edition, check_identifier
 from fedstats.errors import InternalError, MessageInvalid, NotFound
 from fedstats.identity.keys import Context
 from fedstats.identity.peer import Peer
+from fedstats.journal.events import TASK_LEASED, TASK_MOVED
+from fedstats.journal.security import OUTCOME_CONFLICTED
 from fedstats.wire.codec import decode_refusal, decode_release, signed_from
 from fedstats.wire.codec.strict import rejecting, sha256
 from fedstats.wire.v1 import analysts_pb2, nodes_pb2, query_pb2
@@ -23,8 +24,6 @@ DECISIONS_MAX = 1_000
 SEEN_EVERY_S = 60
 """How often it is stored that a node is there; in between it is known to this process only."""
 PARTS_PER_MILLION = 1_000_000
-
-_log = logging.getLogger("fedstats.coordinator.nodes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ class Nodes:
         leased = tasks.lease(peer.name, self.desk.new_token(), self.desk.limits.lease_s, now_s)
         if leased is None:
             return None
-        _log.info("task %s leased, time %d", leased.id, leased.task.leases)
+        TASK_LEASED(task=leased.id, attempt=leased.task.leases)
         self.desk.ring(progress(leased.query, leased.number))
         return self._reply(leased, peer)
 
@@ -181,9 +180,9 @@ class Nodes:
 
     def _note(self, change: Change) -> None:
         if Effect.CONFLICT in change.effects:
-            _log.warning("task %s has an outcome; another one came and was dropped", change.after.id)
+            OUTCOME_CONFLICTED(task=change.after.id)
         elif change.is_change:
-            _log.info("task %s %s", change.after.id, change.after.task.state.value)
+            TASK_MOVED(task=change.after.id, state=change.after.task.state.value)
 
     def _ring(self, change: Change) -> None:
         if change.is_change:

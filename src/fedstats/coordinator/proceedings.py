@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 from fedstats.coordinator.asked_under import agreement_of
@@ -14,10 +13,9 @@ from fedstats.core.rules import check_proceeding
 from fedstats.errors import DeadlinePassed, NotFound, RoundConflict
 from fedstats.identity.keys import Context, Signed
 from fedstats.identity.peer import Peer
+from fedstats.journal.events import ROUND_NARROWED
 from fedstats.wire.codec import decode_proceeding, decode_query, decode_round, signed_from
 from fedstats.wire.v1 import analysts_pb2
-
-_log = logging.getLogger("fedstats.coordinator.proceedings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +52,7 @@ class Proceedings:
         self._check(proceeding, query)
         for change in self.desk.store.questions.proceed(proceeding, signed, self.desk.now()):
             self.desk.ring(progress(change.after.query, change.after.number))
-        _log.info(
-            "round %d of query %s goes on without %d",
-            proceeding.number,
-            proceeding.query.hex(),
-            len(proceeding.left_out),
-        )
+        ROUND_NARROWED(query=proceeding.query, round=proceeding.number, left_out=len(proceeding.left_out))
         return analysts_pb2.ProceedReply()
 
     def _own(self, proceeding: Proceeding, signed: Signed, peer: Peer) -> StoredQuery:

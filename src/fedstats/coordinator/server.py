@@ -7,7 +7,6 @@ runs in one thread, so the services need no locks, and a slow disk never stops t
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import time
 from collections import defaultdict
@@ -25,6 +24,7 @@ from fedstats.coordinator.service import Coordinator
 from fedstats.coordinator.store import Store
 from fedstats.identity.certificates import Authority
 from fedstats.identity.peer import Peer
+from fedstats.journal.events import CLOCK_WORK_FAILED, COORDINATOR_STOPPING
 from fedstats.wire.method import Method, Reply, Request
 from fedstats.wire.methods import POLL_S_MAX
 from fedstats.wire.server import Handler, serve
@@ -33,8 +33,6 @@ TICK_S = 1.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_log = logging.getLogger("fedstats.coordinator")
 
 
 def run(
@@ -84,7 +82,7 @@ async def _serve(
         try:
             await told_to_stop.wait()
         finally:
-            _log.info("stopping: waiting polls end, running calls are finished")
+            COORDINATOR_STOPPING()
             ticking.cancel()
             await server.stop()
             with suppress(asyncio.CancelledError):
@@ -165,8 +163,8 @@ class Shell:
             await asyncio.sleep(TICK_S)
             try:
                 await self.work(self.coordinator.tick)
-            except Exception:  # noqa: BLE001 # whatever its work met, the clock goes on
-                _log.exception("the clock's work failed; it is tried again")
+            except Exception as problem:  # noqa: BLE001 # whatever its work met, the clock goes on
+                CLOCK_WORK_FAILED(problem=problem, places=problem)
 
     def _answering(self, answer: Callable[[Any, Peer], Any]) -> Handler:
         def begin(request: Any, peer: Peer) -> Awaitable[Any]:  # noqa: ANN401 # any request of the wire

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import sqlite3
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from fedstats.coordinator.store_schema import APPLICATION_ID, SCHEMA, VERSION
 from fedstats.errors import AlreadyExists, CoordinatorUnreachable, FileProblem
+from fedstats.journal.events import STORE_FAILED
 
 BUSY_S = 10.0
 """How long to wait for another process: `fedstats coordinator invite` writes beside a running coordinator."""
@@ -19,8 +19,6 @@ IN_MEMORY = Path(":memory:")
 _MARKS = ("application_id", "user_version")
 
 Value = str | int | float | bytes | None
-
-_log = logging.getLogger("fedstats.coordinator.store")
 
 
 class StoreFile:
@@ -151,8 +149,8 @@ def _translated() -> Iterator[None]:
     """A full disk or a locked file is nobody's mistake at the other end, and may pass."""
     try:
         yield
-    except sqlite3.OperationalError:
-        _log.exception("the store failed")
+    except sqlite3.OperationalError as problem:
+        STORE_FAILED(problem=problem, places=problem)
         raise CoordinatorUnreachable(
             "The coordinator cannot use its store at the moment; its log says why.",
             remedy="Try again later, or tell whoever runs the coordinator.",

@@ -8,11 +8,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Self
+from typing import IO, Self
 
 from fedstats.errors import InternalError
 
@@ -61,7 +61,7 @@ class Processes:
             env=environment(),
         )
         self._running[name] = process
-        return "" if until_s is None else self._first_line(name, process, until_s)
+        return "" if until_s is None else self._first_line(name, process, log, until_s)
 
     def check(self) -> None:
         """Raise InternalError if one of the processes has ended."""
@@ -84,16 +84,23 @@ class Processes:
         self._running.clear()
         self._files.close()
 
-    def _first_line(self, name: str, process: subprocess.Popen[str], until_s: float) -> str:
+    def _first_line(self, name: str, process: subprocess.Popen[str], log: IO[str], until_s: float) -> str:
+        """The first line; this and all that follow go to the log from a thread of their own."""
         lines: list[str] = []
+        told = threading.Event()
 
-        def read() -> None:
-            lines.append(process.stdout.readline() if process.stdout else "")
+        def keep() -> None:
+            with suppress(ValueError):  # the log was closed: the demo is over
+                for line in process.stdout or ():
+                    lines[:] = lines or [line]
+                    told.set()
+                    log.write(line)
+                    log.flush()
+            told.set()
 
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
-        reader.join(until_s)
-        if not lines or not lines[0]:
+        threading.Thread(target=keep, daemon=True).start()
+        told.wait(until_s)
+        if not lines:
             raise InternalError(f"The demo's {name} did not start: see {self.logs / name}.log.")
         return lines[0].strip()
 

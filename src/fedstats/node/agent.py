@@ -6,7 +6,6 @@ and further apart, so that a thousand nodes do not come back at once.
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event, Semaphore, Thread
 
-from fedstats.errors import MessageInvalid, NetworkError, NotFound, NotPermitted
+from fedstats.errors import FedstatsError, MessageInvalid, NetworkError, NotFound, NotPermitted
+from fedstats.journal.events import (
+    ANSWER_NOT_SENT,
+    ANSWER_NOT_TAKEN,
+    NODE_STOPPING,
+    WORK_MISSED,
+    WORKER_FAILED,
+)
+from fedstats.journal.security import alarm
 from fedstats.node.service import Node
 from fedstats.wire.methods import POLL_S_MAX
 from fedstats.wire.v1 import nodes_pb2
@@ -22,8 +29,6 @@ from fedstats.wire.v1 import nodes_pb2
 BACK_OFF_S = 1.0
 BACK_OFF_S_MAX = 60.0
 REPORTS_MAX = 8  # tries to send one answer; later it is sent when the task is offered again
-
-_log = logging.getLogger("fedstats.node")
 
 
 def random_fraction() -> float:
@@ -65,7 +70,7 @@ class Agent:
             asking = Thread(target=self._ask, args=(workers, Semaphore(tasks_max)), name="lease", daemon=True)
             asking.start()
             self.stop.wait()
-            _log.info("stopping: running tasks are finished first")
+            NODE_STOPPING()
         close()  # ends the long poll
         asking.join()
 
@@ -91,7 +96,9 @@ class Agent:
         except Exception as problem:  # noqa: BLE001 # whatever it was, a daemon asks again
             if not self.stop.is_set():
                 wait_s = back_off.after_failure()
-                _log.warning("no work came; asking again in %.1f s: %s", wait_s, problem)
+                WORK_MISSED(problem=problem, again_in_s=wait_s)
+                if isinstance(problem, FedstatsError):
+                    alarm(problem)
                 self.stop.wait(wait_s)
             return None
         back_off.after_success()
@@ -105,8 +112,8 @@ class Agent:
             for _ in range(REPORTS_MAX):
                 if self._sent(task, report, back_off):
                     return
-        except Exception:  # noqa: BLE001 # a worker that ended would be missed by nobody
-            _log.exception("a worker failed")
+        except Exception as problem:  # noqa: BLE001 # a worker that ended would be missed by nobody
+            WORKER_FAILED(problem=problem, places=problem)
         finally:
             self.node.done(task)
 
@@ -115,8 +122,8 @@ class Agent:
         try:
             self.node.report(task, report)
         except (NotFound, NotPermitted, MessageInvalid) as problem:
-            _log.warning("the coordinator did not take the answer: %s", problem)
+            ANSWER_NOT_TAKEN(problem=problem)
         except NetworkError as problem:
-            _log.warning("the answer was not sent: %s", problem)
+            ANSWER_NOT_SENT(problem=problem)
             return self.stop.wait(back_off.after_failure())
         return True

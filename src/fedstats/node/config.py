@@ -15,6 +15,7 @@ from fedstats.core.reading import Reader
 from fedstats.engines import Resources
 from fedstats.engines.mapping import DatasetMapping
 from fedstats.errors import ConfigInvalid, FileProblem, MappingInvalid, ValueInvalid
+from fedstats.journal.settings import LogTerms, MetricsTerms
 from fedstats.node.caps import Cap, CapKind
 
 CONFIG_BYTES_MAX = 1_000_000
@@ -56,6 +57,13 @@ class NodeConfig:
     memory_mb: int = field(
         default=1024,
         metadata={"about": "Memory in MB for one computation; what needs more goes to disk."},
+    )
+    log: LogTerms = field(
+        default_factory=LogTerms,
+        metadata={"about": "What the node writes about itself to standard output: events, never data."},
+    )
+    metrics: MetricsTerms = field(
+        default_factory=MetricsTerms, metadata={"about": "Metrics for Prometheus, over HTTP."}
     )
     lifetime: Mapping[str, LifetimeTerms] = field(
         default_factory=dict,
@@ -144,6 +152,8 @@ def config_of(document: Mapping[str, object], *, folder: Path) -> NodeConfig:
             tasks_max=reader.integer("tasks_max", 2),
             threads=reader.integer("threads", 2),
             memory_mb=reader.integer("memory_mb", 1024),
+            log=LogTerms.read(reader.table("log", optional=True)),
+            metrics=MetricsTerms.read(reader.table("metrics", optional=True)),
             lifetime={name: _lifetime(lifetime.table(name)) for name in namespaces},
             datasets=tuple(
                 DatasetMapping.read(table, folder) for table in reader.tables("datasets", optional=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import MISSING, fields
 
+from fedstats.journal.settings import LogTerms, MetricsTerms, example
 from fedstats.node.config import LifetimeTerms, NodeConfig
 
 WIDTH = 100
@@ -52,6 +53,9 @@ constant = "RJ1"                   # for a column that the source does not have
 """
 
 
+_TERMS: dict[str, LogTerms | MetricsTerms] = {"log": LogTerms(), "metrics": MetricsTerms()}
+
+
 def example_config() -> str:
     """All of node.toml, with the meaning and the default of every setting."""
     parts = [comment(_HEAD), ""]
@@ -59,11 +63,17 @@ def example_config() -> str:
         about = comment(setting.metadata["about"])
         if setting.name == "lifetime":
             parts += [about, "[lifetime.nhs_number]", *_lifetime(), ""]
+        elif setting.name in _TERMS:
+            parts += [about, f"[{setting.name}]", *_terms(_TERMS[setting.name]), ""]
         elif setting.name == "datasets":
             parts += [about, _DATASETS]
         elif setting.default is not MISSING:
             parts += [about, f"# {setting.name} = {setting.default}", ""]
     return "\n".join(parts)
+
+
+def _terms(terms: LogTerms | MetricsTerms) -> list[str]:
+    return [line for about, name, value in example(terms) for line in (comment(about), f"# {name} = {value}")]
 
 
 def _lifetime() -> list[str]:

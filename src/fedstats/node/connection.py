@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,13 +10,12 @@ from threading import Lock
 from fedstats.errors import FedstatsError
 from fedstats.identity.certificates import check_issued, validity_of
 from fedstats.identity.key_files import read_certificate, read_tls_key, write_certificate
+from fedstats.journal.events import CERTIFICATE_NOT_RENEWED, CERTIFICATE_RENEWED
 from fedstats.node.home import Home
 from fedstats.wire.channel import Channel, ClientTls
 from fedstats.wire.method import Method, Reply, Request
 from fedstats.wire.methods import RENEW_NODE
 from fedstats.wire.v1 import nodes_pb2
-
-_log = logging.getLogger("fedstats.node")
 
 
 class Connection:
@@ -69,9 +67,9 @@ class Connection:
                 check_issued(certificate, self._tls.authority_der, self._tls.key)
                 write_certificate(self._home.certificate, certificate, replace=True)
             except FedstatsError as problem:
-                _log.warning("the certificate was not renewed: %s", problem)
+                CERTIFICATE_NOT_RENEWED(problem=problem)
                 return
             self._tls = replace(self._tls, certificate_der=certificate)
             old, self._channel = self._channel, Channel(self.address, self._tls)
             old.close()
-        _log.info("renewed the certificate")
+        CERTIFICATE_RENEWED()

@@ -6,7 +6,6 @@ counted: no limit here can be filled by somebody whose key was not compared here
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,13 +15,13 @@ from hashlib import sha256
 from fedstats.core.agreement_document import agreement_from_json
 from fedstats.errors import FedstatsError
 from fedstats.identity.keys import Context, PublicKey, Signed
+from fedstats.journal.events import DOCUMENT_LEFT_OUT
+from fedstats.journal.security import alarm
 from fedstats.wire.codec import decode_revocation, signed_from
 from fedstats.wire.v1 import agreements_pb2, signed_pb2
 
 AGREEMENTS_MAX = 200  # proposals that the own controller signed, and as many again that it did not sign yet
 REVOCATIONS_MAX = 10_000  # of one controller's key
-
-_log = logging.getLogger(__name__)
 
 Fingerprints = Mapping[str, str]
 """The fingerprint of each department's controller that was compared here."""
@@ -79,8 +78,9 @@ def leaving_out_what_is_malformed() -> Iterator[None]:
     try:
         yield
     except (FedstatsError, ValueError, TypeError, ArithmeticError, RecursionError) as problem:
-        said = str(problem) if isinstance(problem, FedstatsError) else type(problem).__name__
-        _log.warning("left out what the coordinator sent: %s", ascii(said[:300]))
+        DOCUMENT_LEFT_OUT(problem=problem)
+        if isinstance(problem, FedstatsError):
+            alarm(problem)
 
 
 def _is_signed_by(fingerprint: str, record: agreements_pb2.AgreementRecord) -> bool:

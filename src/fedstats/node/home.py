@@ -80,6 +80,11 @@ class Home:
         return self.path / "editions"
 
     @property
+    def logs(self) -> Path:
+        """The folder of the security log."""
+        return self.path / "logs"
+
+    @property
     def trust(self) -> TrustStore:
         """The controllers' keys that were compared."""
         return TrustStore(self.path / "trust.json")

@@ -16,8 +16,6 @@ answer has one shape, whatever the data are, or is one fixed refusal; what went 
 
 from __future__ import annotations
 
-import logging
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -44,6 +42,8 @@ from fedstats.errors import (
     ValueInvalid,
 )
 from fedstats.identity.keys import Context, Signed, SigningKey
+from fedstats.journal.events import TASK_FAILED, TASK_REFUSED
+from fedstats.journal.security import alarm
 from fedstats.node.agreements import Agreements
 from fedstats.node.caps import Cap, agreement_cap, caps_of
 from fedstats.node.computing import Noise, Workbench
@@ -67,8 +67,6 @@ from fedstats.wire.v1 import nodes_pb2, query_pb2, signed_pb2
 
 RELEASE_INTEGERS_MAX = 1_900_000
 """So that a release fits the 16 MiB that the coordinator takes; checked before anything is charged."""
-
-_log = logging.getLogger("fedstats.node")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +121,7 @@ class Runner:
             report.budget.CopyFrom(self._budget(asked))
         except Exception as problem:  # noqa: BLE001 # whatever it was, it becomes one typed refusal
             refusal = _refused(problem)
+            _alarm(problem, task)
             report.refusal.CopyFrom(self._refusal(task, refusal, charged=refusal.spent is Spent.CHARGED))
         return report
 
@@ -138,6 +137,7 @@ class Runner:
         try:
             self.policy.check(self._verify(task).query, now_s=int(self.now()))
         except Exception as problem:  # noqa: BLE001 # what cannot be verified is not sent
+            _alarm(problem, task)
             refusal = self._refusal(task, _refused(problem), charged=True)
             return nodes_pb2.ReportRequest(task=report.task, lease_token=report.lease_token, refusal=refusal)
         return report
@@ -170,7 +170,7 @@ class Runner:
             release = self.ledger.record(asked.record, made, now_s=int(self.now()))
             self.checkpoint("record")
         except Exception as problem:  # noqa: BLE001 # no error may depend on the data
-            _log_failure(problem)
+            TASK_FAILED(problem=problem, places=problem)
             raise NodeFailed from None
         return release
 
@@ -254,7 +254,7 @@ class Runner:
         )
 
     def _refusal(self, task: nodes_pb2.Task, refusal: Refused, *, charged: bool) -> signed_pb2.Signed:
-        _log.info("refused task=%s code=%s charged=%s", ascii(task.id[:80]), refusal.code, charged)
+        TASK_REFUSED(task=task.id, code=refusal.code, charged=charged)
         query_hash, number = sha256(task.query.payload), _round_number(task)
         try:
             note = RefusalNote(
@@ -275,6 +275,12 @@ class Runner:
         return datetime.fromtimestamp(self.now(), UTC).date()
 
 
+def _alarm(problem: Exception, task: nodes_pb2.Task) -> None:
+    """Tell those who watch, if it is theirs; noted before the refusal softens what it was."""
+    if isinstance(problem, FedstatsError):
+        alarm(problem, task=task.id)
+
+
 def _refused(problem: Exception) -> Refused:
     """The refusal that travels for what went wrong before anything was charged."""
     if isinstance(problem, Refused):
@@ -283,15 +289,8 @@ def _refused(problem: Exception) -> Refused:
         return NotAuthorised(problem.sentence)
     if isinstance(problem, LanguageError | ValueInvalid | LossInvalid):
         return OutsideAgreement(problem.sentence)
-    _log_failure(problem)
+    TASK_FAILED(problem=problem, places=problem)
     return NodeFailed(spent=Spent.NOTHING)
-
-
-def _log_failure(problem: Exception) -> None:
-    """Where it went wrong, and in what words if they are ours: other people's words may quote the data."""
-    place = traceback.extract_tb(problem.__traceback__)[-1]
-    said = str(problem) if isinstance(problem, FedstatsError) else type(problem).__name__
-    _log.error("failed at %s:%s: %s", place.filename, place.lineno, said)
 
 
 def _round_number(task: nodes_pb2.Task) -> int:

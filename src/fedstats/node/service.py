@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,6 +14,7 @@ from fedstats.core.appointment import Acceptance
 from fedstats.engines import Engine, engine_of
 from fedstats.errors import CoordinatorUnreachable, FedstatsError, NoReplyInTime, NotJoined
 from fedstats.identity.keys import Context, Signed
+from fedstats.journal.events import ACCEPTANCE_NOT_TAKEN, TASK_ANSWERED, WORK_ASKED
 from fedstats.node.agreements import Agreements
 from fedstats.node.computing import Workbench
 from fedstats.node.config import NodeConfig
@@ -31,8 +31,6 @@ from fedstats.wire.v1 import agreements_pb2, nodes_pb2
 
 ENGINE = "duckdb"  # reads files and DuckDB; one source is in one engine
 SOFTWARE = f"fedstats {version('fedstats')}"
-
-_log = logging.getLogger("fedstats.node")
 
 
 class Node:
@@ -127,6 +125,7 @@ class Node:
             wait_s=wait_s, holdings=self.editions.holdings(self.in_force()), software=SOFTWARE
         )
         reply = self.transport.call(LEASE, request)
+        WORK_ASKED(found=reply.HasField("task"))
         if reply.authority_revision != self._revision:
             self._fetch_authority()
         if not reply.HasField("task"):
@@ -150,7 +149,7 @@ class Node:
         sent = self.runner.allowed_now(task, report)
         self.transport.call(REPORT, sent)
         self._checkpoint("report")
-        _log.info("answered task=%s with=%s", ascii(sent.task[:80]), sent.WhichOneof("outcome"))
+        TASK_ANSWERED(task=sent.task, outcome=sent.WhichOneof("outcome"))
 
     def done(self, task: nodes_pb2.Task) -> None:
         """The task may be taken again."""
@@ -202,7 +201,7 @@ class Node:
         except (CoordinatorUnreachable, NoReplyInTime):
             raise
         except FedstatsError as problem:  # the coordinator does not know the agreement, say: work goes on
-            _log.warning("the coordinator did not take an acceptance: %s", problem)
+            ACCEPTANCE_NOT_TAKEN(problem=problem)
 
     def _fetch_authority(self) -> None:
         trusted = self.home.trust.all()

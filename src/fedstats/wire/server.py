@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -27,6 +27,8 @@ from fedstats.errors import (
 from fedstats.identity.certificates import certificate_from_pem, certificate_to_pem, validity_of
 from fedstats.identity.peer import Peer, Role, peer_of
 from fedstats.identity.tls_key import TlsKey
+from fedstats.journal.events import CALL_ENDED, CALL_FAILED
+from fedstats.journal.security import LIMIT_HIT, alarm
 from fedstats.wire.method import Method
 from fedstats.wire.trailer import KEY as ERROR_KEY
 from fedstats.wire.trailer import trailer_of
@@ -44,8 +46,6 @@ Handler: TypeAlias = Callable[[Any, Peer], Awaitable[Message]]
 Clock: TypeAlias = Callable[[], datetime]
 Known: TypeAlias = Callable[[Peer], Awaitable[bool]]
 Context: TypeAlias = grpc.aio.ServicerContext[bytes, bytes]
-
-_log = logging.getLogger(__name__)
 
 
 async def _known_by_its_authority(_peer: Peer) -> bool:
@@ -165,6 +165,7 @@ class _Gate:
     @contextmanager
     def _counted(self, what: tuple[object, ...], most: int) -> Iterator[None]:
         if self._open[what] >= most:
+            LIMIT_HIT(code=CoordinatorUnreachable.code)
             raise CoordinatorUnreachable(
                 f"{most:,} calls like this one are open at once, which is the most.",
                 remedy="Wait until some of them have ended.",
@@ -190,14 +191,19 @@ class _Door:
     _turns: WeakValueDictionary[str, asyncio.Semaphore] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, arriving: AsyncIterator[bytes], context: Context) -> bytes:
+        begun_s = time.monotonic()
         try:
             async with self.gate.passed(context) as peer:
-                return await self._answer(arriving, peer)
+                reply = await self._answer(arriving, peer)
+                CALL_ENDED(method=self.method.path, took_s=time.monotonic() - begun_s)
+                return reply
         except FedstatsError as error:
             refusal = error
-        except Exception:  # noqa: BLE001 # every bug ends at this door, and the caller learns nothing of it
-            _log.exception("%s failed", self.method.path)
+            alarm(error, method=self.method.path, **_said_of(context))
+        except Exception as problem:  # noqa: BLE001 # every bug ends here; the caller learns nothing of it
+            CALL_FAILED(method=self.method.path, problem=problem, places=problem)
             refusal = InternalError(f"The coordinator failed at {self.method.name}; its log says why.")
+        CALL_ENDED(method=self.method.path, code=refusal.code, took_s=time.monotonic() - begun_s)
         return await _refuse(context, refusal)
 
     async def _answer(self, arriving: AsyncIterator[bytes], peer: Peer) -> bytes:
@@ -224,6 +230,19 @@ class _Door:
         work = self.handler(request, peer)
         reply = await (_unless(self.stopping, work) if self.method.long_poll else work)
         return reply.SerializeToString()
+
+
+def _said_of(context: Context) -> dict[str, object]:
+    """What may be logged of a caller: an organisation's name; of a person, the certificate's serial only."""
+    try:
+        (pem,) = context.auth_context()["x509_pem_cert"]
+        peer = peer_of(certificate_from_pem(pem))
+    except (FedstatsError, ValueError, KeyError):
+        return {}
+    said: dict[str, object] = {"role": peer.role.value, "certificate": f"{peer.serial:x}"}
+    if peer.role in (Role.NODE, Role.CONTROLLER):
+        said["department"] = peer.name
+    return said
 
 
 def _caller(context: Context, now: datetime) -> Peer:
