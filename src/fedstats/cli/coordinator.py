@@ -195,19 +195,21 @@ def rebind(*, department: str, home: Path) -> None:
     say(f"The next document that the controller of {department} sends binds a new key.")
 
 
-@coordinator.command(short_help="Show the nodes that joined, and what they hold.")
+@coordinator.command(short_help="Show the nodes that joined, whether they answer, and what they hold.")
 @folder_option
 def nodes(*, home: Path) -> None:
-    """Show the nodes that joined, what they hold, and when they last asked for work."""
+    """Show the nodes that joined: whether they answer, when they last asked for work, what they hold."""
     from rich.table import Table
 
+    from fedstats.core.presence import presence
     from fedstats.identity.peer import Role
 
-    table = Table("Department", "Joined", "Last seen", "Certificate until", "Software", "Editions")
+    table = Table("Department", "State", "Joined", "Last seen", "Certificate until", "Software", "Editions")
     for member in _members(home, {Role.NODE}):
         editions = ", ".join(f"{held.dataset} {held.edition}" for held in member.holdings)
         table.add_row(
             member.name,
+            presence(seen_s=member.seen_s, paused=member.paused, now_s=time.time()),
             _day(member.joined_s),
             _minute(member.seen_s),
             _day(member.certificate_until_s),

@@ -75,10 +75,13 @@ def _show_all(entries: tuple[DatasetEntry, ...]) -> None:
         departments = sum(bool(editions) for editions in entry.holdings.values())
         newest = sorted_editions(dataset, held)[-1:] or ("none",)
         say(f"{dataset.name}  {dataset.description}")
+        silent = [f"{name} {said}" for name, said in sorted(entry.presences.items()) if said != "answering"]
         say(
             f"  {entry.agreement.id} version {entry.agreement.version}; "
             f"{departments} of {len(dataset.holders)} departments hold an edition, the newest is {newest[0]}"
         )
+        if silent:
+            say(f"  Not answering now: {'; '.join(silent)}")
 
 
 def _show_one(entry: DatasetEntry) -> None:
@@ -96,6 +99,7 @@ def _show_one(entry: DatasetEntry) -> None:
                 "Editions held",
                 tuple(
                     f"{department}: {', '.join(sorted_editions(dataset, editions)) or 'none yet'}"
+                    f" ({entry.presences.get(department, 'not joined yet')})"
                     for department, editions in sorted(entry.holdings.items())
                 ),
             ),
@@ -111,4 +115,5 @@ def _document(entry: DatasetEntry) -> dict[str, object]:
         "agreement_version": entry.agreement.version,
         **dataset_document(entry.dataset),
         "held": {department: sorted(editions) for department, editions in sorted(entry.holdings.items())},
+        "nodes": dict(sorted(entry.presences.items())),
     }

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from fedstats.core.agreement import Agreement
 from fedstats.core.names import check_edition, did_you_mean
+from fedstats.core.presence import presence
 from fedstats.core.rules import base_edition
 from fedstats.core.schema import Dataset
 from fedstats.errors import EditionMissing, NameUnknown, ValueInvalid
 from fedstats.wire.v1 import analysts_pb2
+
+REASON_CHARACTERS_MAX = 40
 
 Holdings = Mapping[str, frozenset[str]]
 """The editions that each department holds, of one dataset under one version of an agreement."""
@@ -38,6 +41,15 @@ def holdings_of(reply: analysts_pb2.CatalogueReply, agreement: Agreement, datase
             ):
                 found[node.department].add(held.edition)
     return {name: frozenset(editions) for name, editions in found.items()}
+
+
+def presences_of(reply: analysts_pb2.CatalogueReply, dataset: Dataset, *, now_s: float) -> Mapping[str, str]:
+    """Whether each holder's node answers, as the coordinator says; holders without a node are left out."""
+    return {
+        node.department: presence(seen_s=node.seen_s, paused=node.paused[:REASON_CHARACTERS_MAX], now_s=now_s)
+        for node in reply.nodes
+        if node.department in dataset.holders
+    }
 
 
 def choose(agreement: Agreement, dataset: Dataset, holdings: Holdings, edition: str | None) -> Choice:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from fedstats.client.authority import Authority, in_force
-from fedstats.client.catalogue import Holdings, holdings_of
+from fedstats.client.catalogue import Holdings, holdings_of, presences_of
 from fedstats.core.agreement import Agreement
 from fedstats.core.names import did_you_mean
 from fedstats.core.schema import Dataset
@@ -17,11 +18,12 @@ from fedstats.wire.v1 import analysts_pb2
 
 @dataclass(frozen=True, slots=True)
 class DatasetEntry:
-    """A dataset of an agreement in force, and which departments hold which of its editions."""
+    """A dataset of an agreement in force, which departments hold which of its editions, and which answer."""
 
     agreement: Agreement
     dataset: Dataset
     holdings: Holdings
+    presences: Mapping[str, str]  # of each holder whose node joined: whether it answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Directory:
     catalogue: analysts_pb2.CatalogueReply
     trusted: Trusted
     today: date
+    now_s: float
 
     def agreement(self, name: str, *, version: int | None = None) -> Agreement:
         """The agreement in force: this version, or the newest under which somebody holds an edition.
@@ -77,7 +80,12 @@ class Directory:
 
     def entry(self, agreement: Agreement, dataset: Dataset) -> DatasetEntry:
         """A dataset with who holds it."""
-        return DatasetEntry(agreement, dataset, holdings_of(self.catalogue, agreement, dataset))
+        return DatasetEntry(
+            agreement,
+            dataset,
+            holdings_of(self.catalogue, agreement, dataset),
+            presences_of(self.catalogue, dataset, now_s=self.now_s),
+        )
 
     def find(self, dataset: str, *, agreement: str = "") -> DatasetEntry:
         """The dataset under the named agreement, or under the only one that has it.

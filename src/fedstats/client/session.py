@@ -222,7 +222,7 @@ class Session:
     def directory(self) -> Directory:
         """What can be asked about here, now."""
         catalogue = self.transport.call(CATALOGUE, analysts_pb2.CatalogueRequest())
-        return Directory(self.authority(), catalogue, self.home.trust.is_trusted, self._today())
+        return Directory(self.authority(), catalogue, self.home.trust.is_trusted, self._today(), self._now())
 
     def _asked(self, job: str, statistic: Statistic | None) -> Asked:
         """A kept job with everything that is needed to go on with it."""

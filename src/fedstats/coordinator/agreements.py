@@ -17,6 +17,7 @@ from fedstats.errors import AgreementInvalid, MessageInvalid, NotPermitted
 from fedstats.identity.keys import Context, Signed
 from fedstats.identity.peer import Peer, Role
 from fedstats.wire.codec import decode_acceptance, decode_appointment, decode_revocation, signed_from
+from fedstats.wire.software import SOFTWARE
 from fedstats.wire.v1 import agreements_pb2, signed_pb2
 
 STATEMENT_BYTES_MAX = 10_000
@@ -92,6 +93,8 @@ class Agreements:
             agreements=[_record(stored) for stored in documents.agreements()],
             appointments=documents.statements("appointment"),
             revocations=documents.statements("revocation"),
+            now_s=int(self.desk.now()),
+            software=SOFTWARE,
         )
 
     def register(self, request: agreements_pb2.RegisterRequest, peer: Peer) -> agreements_pb2.RegisterReply:

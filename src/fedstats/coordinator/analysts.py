@@ -163,6 +163,7 @@ class Analysts:
                         for held in node.holdings
                     ],
                     seen_s=self._seen_s(node.name, node.seen_s),
+                    paused=node.paused,
                 )
                 for node in nodes
             ]

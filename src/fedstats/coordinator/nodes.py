@@ -131,11 +131,12 @@ class Nodes:
             software = (
                 check_label(request.software, what="version of the software") if request.software else ""
             )
+            paused = check_label(request.paused, what="reason of a pause") if request.paused else ""
         self.seen_s[department] = now_s
-        announced = sha256(repr((holdings, software)).encode())
+        announced = sha256(repr((holdings, software, paused)).encode())
         known = self._presences.get(department)
         if known is None or known.announced != announced or now_s >= known.stored_s + SEEN_EVERY_S:
-            self.desk.store.members.announce(department, holdings, software, now_s)
+            self.desk.store.members.announce(department, holdings, software, now_s, paused=paused)
             self._presences[department] = Presence(announced, now_s)
 
     def _reply(self, leased: StoredTask | None, peer: Peer) -> nodes_pb2.LeaseReply:

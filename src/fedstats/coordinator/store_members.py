@@ -37,6 +37,7 @@ class Member:
     seen_s: int
     software: str
     holdings: tuple[Holding, ...] = ()
+    paused: str = ""  # why a department has paused answering; empty: it answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +176,14 @@ class Members:
                 raise TokenInvalid(f"The {peer.role.value} {peer.name} has not joined here.")
             _record(db, peer, issued, now_s)
 
-    def announce(self, department: str, holdings: Iterable[Holding], software: str, now_s: float) -> None:
-        """A node was here and holds these editions."""
+    def announce(
+        self, department: str, holdings: Iterable[Holding], software: str, now_s: float, *, paused: str = ""
+    ) -> None:
+        """A node was here, holds these editions, and answers unless it is paused for a reason."""
         with self._file.transaction() as db:
             db.execute(
-                "UPDATE members SET seen_s = ?, software = ? WHERE role = 'node' AND name = ?",
-                (int(now_s), software, department),
+                "UPDATE members SET seen_s = ?, software = ?, paused = ? WHERE role = 'node' AND name = ?",
+                (int(now_s), software, paused, department),
             )
             db.execute("DELETE FROM holdings WHERE department = ?", (department,))
             db.executemany(
@@ -217,6 +220,7 @@ class Members:
                 certificate_until_s=row["until_s"] or 0,
                 seen_s=row["seen_s"],
                 software=row["software"],
+                paused=row["paused"],
                 holdings=tuple(held.get(row["name"], ())) if row["role"] == Role.NODE.value else (),
             )
             for row in rows

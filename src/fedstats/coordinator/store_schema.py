@@ -14,6 +14,7 @@ CREATE TABLE members (
     joined_s INTEGER NOT NULL,
     seen_s INTEGER NOT NULL DEFAULT 0,  -- nodes: when they last asked for work, to about a minute
     software TEXT NOT NULL DEFAULT '',
+    paused TEXT NOT NULL DEFAULT '',    -- nodes: why the department has paused answering; empty: it answers
     PRIMARY KEY (role, name)
 ) STRICT, WITHOUT ROWID;
 

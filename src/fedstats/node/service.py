@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
 from threading import Lock
 from types import TracebackType
 from typing import Self
@@ -27,10 +26,10 @@ from fedstats.node.state import State
 from fedstats.wire.codec import encode_acceptance, signed_to
 from fedstats.wire.method import Transport
 from fedstats.wire.methods import FETCH_AUTHORITY, LEASE, PUBLISH, REPORT
+from fedstats.wire.software import SOFTWARE
 from fedstats.wire.v1 import agreements_pb2, nodes_pb2
 
 ENGINE = "duckdb"  # reads files and DuckDB; one source is in one engine
-SOFTWARE = f"fedstats {version('fedstats')}"
 
 
 class Node:
@@ -122,7 +121,10 @@ class Node:
         """
         self.exchange_authority()
         request = nodes_pb2.LeaseRequest(
-            wait_s=wait_s, holdings=self.editions.holdings(self.in_force()), software=SOFTWARE
+            wait_s=wait_s,
+            holdings=self.editions.holdings(self.in_force()),
+            software=SOFTWARE,
+            paused=pause.reason.value if (pause := self.policy.paused()) else "",
         )
         reply = self.transport.call(LEASE, request)
         WORK_ASKED(found=reply.HasField("task"))

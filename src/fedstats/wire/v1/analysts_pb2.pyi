@@ -31,14 +31,16 @@ class CatalogueRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class NodeHoldings(_message.Message):
-    __slots__ = ("department", "holdings", "seen_s")
+    __slots__ = ("department", "holdings", "seen_s", "paused")
     DEPARTMENT_FIELD_NUMBER: _ClassVar[int]
     HOLDINGS_FIELD_NUMBER: _ClassVar[int]
     SEEN_S_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
     department: str
     holdings: _containers.RepeatedCompositeFieldContainer[_nodes_pb2.Holding]
     seen_s: int
-    def __init__(self, department: _Optional[str] = ..., holdings: _Optional[_Iterable[_Union[_nodes_pb2.Holding, _Mapping]]] = ..., seen_s: _Optional[int] = ...) -> None: ...
+    paused: str
+    def __init__(self, department: _Optional[str] = ..., holdings: _Optional[_Iterable[_Union[_nodes_pb2.Holding, _Mapping]]] = ..., seen_s: _Optional[int] = ..., paused: _Optional[str] = ...) -> None: ...
 
 class CatalogueReply(_message.Message):
     __slots__ = ("nodes",)

@@ -42,16 +42,18 @@ class Decision(_message.Message):
     def __init__(self, task: _Optional[str] = ..., approved: bool = ...) -> None: ...
 
 class LeaseRequest(_message.Message):
-    __slots__ = ("wait_s", "holdings", "decisions", "software")
+    __slots__ = ("wait_s", "holdings", "decisions", "software", "paused")
     WAIT_S_FIELD_NUMBER: _ClassVar[int]
     HOLDINGS_FIELD_NUMBER: _ClassVar[int]
     DECISIONS_FIELD_NUMBER: _ClassVar[int]
     SOFTWARE_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
     wait_s: int
     holdings: _containers.RepeatedCompositeFieldContainer[Holding]
     decisions: _containers.RepeatedCompositeFieldContainer[Decision]
     software: str
-    def __init__(self, wait_s: _Optional[int] = ..., holdings: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., software: _Optional[str] = ...) -> None: ...
+    paused: str
+    def __init__(self, wait_s: _Optional[int] = ..., holdings: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., software: _Optional[str] = ..., paused: _Optional[str] = ...) -> None: ...
 
 class LeaseReply(_message.Message):
     __slots__ = ("task", "authority_revision")
