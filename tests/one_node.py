@@ -140,12 +140,12 @@ def make_home(folder: Path, agreement: Agreement | None = None, *, engine: Engin
 
 
 def open_node(home: Home, *, engine: Engine | None = None, **settings: Any) -> Node:
-    """The node of this home, at the tests' time; `settings` replace those of the configuration."""
+    """The node of this home, at the tests' time, replying at once; `settings` replace the configuration's."""
     lifetime = {"nhs_number": LifetimeTerms(Fraction(20), Fraction(1, 10**6))}
     now = settings.pop("now", lambda: NOW_S)
     checkpoint = settings.pop("checkpoint", lambda _: None)
     transport = settings.pop("transport", None)
-    config = NodeConfig(**{"lifetime": lifetime, **settings})
+    config = NodeConfig(**{"lifetime": lifetime, "reply_deadline_s": 0, **settings})
     return Node(home, config, transport, now=now, engine=engine or ReferenceEngine(), checkpoint=checkpoint)
 
 

@@ -40,10 +40,11 @@ def federation(
     rows: Callable[[str], Rows] = some_rows,
     *,
     checkpoints: Mapping[str, Callable[[str], None]] | None = None,
+    reply_deadline_s: int = 0,
     **changes: object,
 ) -> Federation:
     """The federation of the sample agreement (`changes` replace its fields) with each department's rows."""
-    configs = {name: _department(folder, name, rows(name)) for name in DEPARTMENTS}
+    configs = {name: _department(folder, name, rows(name), reply_deadline_s) for name in DEPARTMENTS}
 
     def agreement(keys: Mapping[str, bytes]) -> Agreement:
         made = sample_agreement(**{"opt_out": OptOutTerms(applies=False, reason="simulation"), **changes})
@@ -53,7 +54,7 @@ def federation(
     return Federation(folder, setting, clock=ManualClock(NOW_S))
 
 
-def _department(folder: Path, name: str, rows: Rows) -> Mapping[str, object]:
+def _department(folder: Path, name: str, rows: Rows, reply_deadline_s: int) -> Mapping[str, object]:
     path = folder / f"{name}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -62,6 +63,7 @@ def _department(folder: Path, name: str, rows: Rows) -> Mapping[str, object]:
     return {
         "lifetime": {"nhs_number": {"epsilon": "20", "delta": "0.00001"}},
         "threads": 1,
+        "reply_deadline_s": reply_deadline_s,
         "datasets": [
             {"dataset": "rtt", "person": "nhs", "source": {"kind": "csv", "path": str(path)}},
         ],

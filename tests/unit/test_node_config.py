@@ -39,7 +39,8 @@ def test_the_example_shows_every_setting() -> None:
             assert re.search(rf"(^|[# .\[]){name}( =|[.\]])", example, re.MULTILINE), name
     defaults = NodeConfig()
     shown = dict(re.findall(r"^# (\w+) = (\d+)$", example, re.MULTILINE))
-    assert shown == {name: str(getattr(defaults, name)) for name in ("tasks_max", "threads", "memory_mb")}
+    names = ("tasks_max", "threads", "memory_mb", "reply_deadline_s")
+    assert shown == {name: str(getattr(defaults, name)) for name in names}
 
 
 def test_commented_settings_can_be_switched_on() -> None:

@@ -82,8 +82,10 @@ class Patience:
         return max(0.0, self.until_s - self.now())
 
 
-def follow(transport: Transport, order: RoundOrder, *, job: str, tell: Tell, patience: Patience) -> Progress:
-    """Poll until the round is over or the patience ends; the last progress is returned.
+def follow(
+    transport: Transport, order: RoundOrder, *, job: str, tell: Tell, patience: Patience, note: str = ""
+) -> Progress:
+    """Poll until the round is over or the patience ends; the last progress is returned. `note` goes with all.
 
     A coordinator that is away is waited for: what it accepted goes on when it is back.
     """
@@ -102,7 +104,7 @@ def follow(transport: Transport, order: RoundOrder, *, job: str, tell: Tell, pat
         else:
             # A poll that was held open has waited already.
             news = reply.version != seen or 0 < wait_s <= 2 * (patience.now() - asked_at_s)
-            seen, progress = reply.version, _progress(job, order, reply)
+            seen, progress = reply.version, _progress(job, order, reply, note)
             tell(progress)
         if progress.over or patience.left_s <= 0:
             return progress
@@ -113,7 +115,7 @@ def follow(transport: Transport, order: RoundOrder, *, job: str, tell: Tell, pat
             pause_s = min(2 * pause_s, PAUSE_S_MAX)
 
 
-def _progress(job: str, order: RoundOrder, reply: analysts_pb2.WatchReply) -> Progress:
+def _progress(job: str, order: RoundOrder, reply: analysts_pb2.WatchReply, note: str) -> Progress:
     """What the coordinator says of the departments that were asked; what it says of others is left out."""
     found = {
         task.department: DepartmentProgress(
@@ -126,4 +128,4 @@ def _progress(job: str, order: RoundOrder, reply: analysts_pb2.WatchReply) -> Pr
         for task in reply.tasks
         if task.department in order.participants
     }
-    return Progress(job, order.number, tuple(found[name] for name in sorted(found)))
+    return Progress(job, order.number, tuple(found[name] for name in sorted(found)), note)

@@ -32,6 +32,7 @@ from fedstats.errors import (
     NoReplyInTime,
     NotAnswered,
     NotFound,
+    ReplyLate,
     RoundConflict,
 )
 from fedstats.identity.keys import Context, Signed, SigningKey
@@ -41,6 +42,7 @@ from fedstats.wire.methods import FETCH, SUBMIT
 from fedstats.wire.v1 import analysts_pb2
 
 PROCEED_ATTEMPTS = 5
+LATE_AGAIN_MAX = 3  # how often departments that were late are asked again before the answer does without them
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,20 +158,33 @@ class Rounds:
         return known_rounds(reply.rounds, asked.job.query_hash, asked.key.public)
 
     def _outcomes(self, asked: Asked, here: KnownRound, later: RoundOrder | None) -> Outcomes:
-        """The verified answers to a round; where a later one was signed, only of its participants."""
-        order, proceeding = here.order, here.proceeding
-        if later is None and proceeding is None:
-            self._submit_and_follow(asked, order)
-        messages = counted(self._messages(order), proceeding)
-        if later is not None:
-            messages = [message for message in messages if message.department in later.participants]
-        outcomes = self._verified(asked, order, messages, went_on=proceeding is not None)
+        """The verified answers to a round; where a later one was signed, only of its participants.
+
+        Departments that were not ready by their reply's deadline are asked again, a few times: it is free.
+        """
+        open_still = later is None and here.proceeding is None
+        if open_still:
+            self._submit_and_follow(asked, here.order)
+        outcomes = self._counted(asked, here, later)
+        for _ in range(LATE_AGAIN_MAX if open_still else 0):
+            late = [name for name, refusal in outcomes.absent.items() if refusal.code == ReplyLate.code]
+            if not late:
+                break
+            note = f"{', '.join(late)} was not ready by its reply's deadline; asking again, which is free."
+            self._submit_and_follow(asked, here.order, note)
+            outcomes = self._counted(asked, here, later)
         try:
             check_enough(outcomes, asked.agreement, asked.job.name)
         except NotAnswered as problem:
             self.jobs.finish(asked.job.query_hash, JobState.NOT_ANSWERED, problem.sentence)
             raise
         return outcomes
+
+    def _counted(self, asked: Asked, here: KnownRound, later: RoundOrder | None) -> Outcomes:
+        messages = counted(self._messages(here.order), here.proceeding)
+        if later is not None:
+            messages = [message for message in messages if message.department in later.participants]
+        return self._verified(asked, here.order, messages, went_on=here.proceeding is not None)
 
     def _messages(self, order: RoundOrder) -> Sequence[analysts_pb2.Outcome]:
         fetched = self.transport.call(FETCH, analysts_pb2.FetchRequest(query=order.query))
@@ -193,7 +208,7 @@ class Rounds:
             why_silent=WENT_ON if went_on else NOT_IN_TIME,
         )
 
-    def _submit_and_follow(self, asked: Asked, order: RoundOrder) -> None:
+    def _submit_and_follow(self, asked: Asked, order: RoundOrder, note: str = "") -> None:
         if self.patience.now() >= asked.query.deadline_s:
             return  # nobody may answer any more: what is there is what there will be
         signed = Signed.make(Context.ROUND, encode_round(order), asked.key)
@@ -207,7 +222,7 @@ class Rounds:
         )
         job = asked.job.name
         patience = self.patience
-        progress = follow(self.transport, order, job=job, tell=self.tell, patience=patience)
+        progress = follow(self.transport, order, job=job, tell=self.tell, patience=patience, note=note)
         if progress.over or patience.now() >= asked.query.deadline_s:
             return
         raise still_waiting(progress, asked.agreement)

@@ -26,6 +26,7 @@
     |   |-- LifetimeExceeded  FS-215
     |   |-- CapMissing        FS-216
     |   |-- DeadlinePassed    FS-217
+    |   |-- ReplyLate         FS-298
     |   `-- NodeFailed        FS-299
     |-- NetworkError          FS-3xx  connections and certificates
     |   |-- CoordinatorUnreachable FS-301
@@ -120,6 +121,7 @@ from fedstats.errors.refused import (
     OutsideAgreement,
     OutsideScope,
     Refused,
+    ReplyLate,
     RoundConflict,
     Vetoed,
 )
@@ -184,6 +186,7 @@ __all__ = [
     "OutsideAgreement",
     "OutsideScope",
     "Refused",
+    "ReplyLate",
     "RoundConflict",
     "SignatureInvalid",
     "SourceUnreadable",

@@ -137,6 +137,16 @@ class DeadlinePassed(Refused):
     remedy = "Ask again as a new query."
 
 
+class ReplyLate(Refused):
+    """The work did not end by the reply's deadline; one fixed code, sent at the deadline."""
+
+    code = "FS-298"
+    title = "The department is still computing: replies leave at fixed times, and this one was not ready."
+    acts = (Actor.DEPARTMENT_IT,)
+    remedy = "Its answer is kept once it is there. Ask again under the same charge: fedstats resume JOB"
+    spent_default = Spent.CHARGED
+
+
 class NodeFailed(Refused):
     """The node failed after the charge; one fixed code, so that no error depends on the data."""
 

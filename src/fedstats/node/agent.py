@@ -1,4 +1,4 @@
-"""The daemon: one thread that asks for work, a few that do it, until it is told to stop.
+"""The daemon: one thread that asks for work, a few that do it, and one that sends each reply when it is due.
 
 The node only ever connects outwards. While the coordinator is away it keeps asking, at random moments further
 and further apart, so that a thousand nodes do not come back at once.
@@ -22,12 +22,13 @@ from fedstats.journal.events import (
     WORKER_FAILED,
 )
 from fedstats.journal.security import alarm
-from fedstats.node.service import Node
+from fedstats.node.service import Node, is_ready
 from fedstats.wire.methods import POLL_S_MAX
 from fedstats.wire.v1 import nodes_pb2
 
 BACK_OFF_S = 1.0
 BACK_OFF_S_MAX = 60.0
+SENDERS = 4  # so many replies that are due are sent at the same time
 REPORTS_MAX = 8  # tries to send one answer; later it is sent when the task is offered again
 
 
@@ -65,12 +66,17 @@ class Agent:
 
     def run(self, close: Callable[[], None]) -> None:
         """Work until `stop` is set; finish what is running, with its report; then `close` the connection."""
-        tasks_max = self.node.config.tasks_max
+        tasks_max, worked = self.node.config.tasks_max, Event()
+        replying = Thread(target=self._reply, args=(worked,), name="reply", daemon=True)
+        replying.start()
         with ThreadPoolExecutor(tasks_max, thread_name_prefix="task") as workers:
             asking = Thread(target=self._ask, args=(workers, Semaphore(tasks_max)), name="lease", daemon=True)
             asking.start()
             self.stop.wait()
             NODE_STOPPING()
+        worked.set()
+        self.node.runner.punctual.wake()
+        replying.join()
         close()  # ends the long poll
         asking.join()
 
@@ -105,14 +111,33 @@ class Agent:
         return task
 
     def _work(self, task: nodes_pb2.Task) -> None:
-        """Run one task and send its answer; a worker never ends with an error."""
-        back_off = BackOff(self.fraction)
+        """Run one task and send its answer, unless that is due later; a worker never ends with an error."""
         try:
             report = self.node.runner.run(task)
+        except Exception as problem:  # noqa: BLE001 # a worker that ended would be missed by nobody
+            WORKER_FAILED(problem=problem, places=problem)
+            self.node.done(task)
+            return
+        if is_ready(report):
+            self._send(task, report)
+
+    def _reply(self, worked: Event) -> None:
+        """Send what is due, until the workers have ended and nothing waits; workers wait for no deadline."""
+        punctual = self.node.runner.punctual
+        with ThreadPoolExecutor(SENDERS, thread_name_prefix="send") as senders:
+            while not (worked.is_set() and punctual.next_s() is None):
+                punctual.wait(until=worked.is_set)
+                for task, report in self.node.runner.due():
+                    senders.submit(self._send, task, report)
+
+    def _send(self, task: nodes_pb2.Task, report: nodes_pb2.ReportRequest) -> None:
+        """Send one answer, again where the network fails."""
+        back_off = BackOff(self.fraction)
+        try:
             for _ in range(REPORTS_MAX):
                 if self._sent(task, report, back_off):
                     return
-        except Exception as problem:  # noqa: BLE001 # a worker that ended would be missed by nobody
+        except Exception as problem:  # noqa: BLE001 # as above
             WORKER_FAILED(problem=problem, places=problem)
         finally:
             self.node.done(task)

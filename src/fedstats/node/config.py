@@ -20,6 +20,7 @@ from fedstats.node.caps import Cap, CapKind
 
 CONFIG_BYTES_MAX = 1_000_000
 TASKS_MAX = 64
+REPLY_DEADLINE_S_MAX = 3_600
 LIFETIME_EPSILON_MAX = 1_000
 
 
@@ -58,6 +59,14 @@ class NodeConfig:
         default=1024,
         metadata={"about": "Memory in MB for one computation; what needs more goes to disk."},
     )
+    reply_deadline_s: int = field(
+        default=2,
+        metadata={
+            "about": "Seconds after which a computed answer leaves, so that its time tells nothing about the "
+            "data: once for each ten million rows that a dataset can have here, and once more for each half "
+            "a million numbers in an answer. What takes longer is answered one such time later. 0: at once."
+        },
+    )
     log: LogTerms = field(
         default_factory=LogTerms,
         metadata={"about": "What the node writes about itself to standard output: events, never data."},
@@ -80,6 +89,8 @@ class NodeConfig:
         """Counts are in range, names are names, each dataset is mapped once."""
         if not 1 <= self.tasks_max <= TASKS_MAX:
             raise ValueInvalid(f"tasks_max lies between 1 and {TASKS_MAX}.")
+        if not 0 <= self.reply_deadline_s <= REPLY_DEADLINE_S_MAX:
+            raise ValueInvalid(f"reply_deadline_s lies between 0 and {REPLY_DEADLINE_S_MAX:,}.")
         Resources(self.memory_mb, self.threads)
         for namespace in self.lifetime:
             check_identifier(namespace, what="namespace of persons")
@@ -152,6 +163,8 @@ def config_of(document: Mapping[str, object], *, folder: Path) -> NodeConfig:
             tasks_max=reader.integer("tasks_max", 2),
             threads=reader.integer("threads", 2),
             memory_mb=reader.integer("memory_mb", 1024),
+            reply_deadline_s=reader.integer("reply_deadline_s", 2),
+    )
             log=LogTerms.read(reader.table("log", optional=True)),
             metrics=MetricsTerms.read(reader.table("metrics", optional=True)),
             lifetime={name: _lifetime(lifetime.table(name)) for name in namespaces},

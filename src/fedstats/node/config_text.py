@@ -21,7 +21,7 @@ def config_text(config: NodeConfig) -> str:
     """Text that `read_config` reads as this configuration; paths must be absolute."""
     about = {setting.name: comment(setting.metadata["about"]) for setting in fields(NodeConfig)}
     parts = [comment(_HEAD), ""]
-    for name in ("tasks_max", "threads", "memory_mb"):
+    for name in ("tasks_max", "threads", "memory_mb", "reply_deadline_s"):
         parts += [about[name], f"{name} = {getattr(config, name)}", ""]
     parts += [about["lifetime"]]
     for namespace, terms in config.lifetime.items():

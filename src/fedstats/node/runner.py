@@ -8,6 +8,7 @@
     reserve  both limits are checked and charged, durably                 -- nothing was computed before this
     compute  exact integers from the edition, and noise on each of them
     record   the signed release, durably; the first one is the one        -- nothing leaves before this
+    wait     for the deadline, which public facts give (`punctual`): no clock tells what the data cost
     send     only what is still allowed: verified anew each time, whatever was decided meanwhile
 
 Up to `reserve` only public facts and the ledger decide, so no refusal depends on the data. After it the
@@ -19,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 
 from fedstats.core.agreement import Agreement
 from fedstats.core.appointment import AppointedRole
@@ -50,6 +52,7 @@ from fedstats.node.computing import Noise, Workbench
 from fedstats.node.editions import Edition, Editions
 from fedstats.node.ledger import Charge, Ledger
 from fedstats.node.policy import Policy
+from fedstats.node.punctual import Punctual, period_s
 from fedstats.wire.authority import verify_appointment
 from fedstats.wire.codec import (
     RefusalNote,
@@ -95,6 +98,15 @@ class Plan:
     edition: Edition
     noise: Noise
     charge: Charge
+    period_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A reply that waits for its deadline."""
+
+    task: nodes_pb2.Task
+    asked: Asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,15 +122,35 @@ class Runner:
     bench: Workbench
     lifetime: Mapping[str, Cap]
     now: Callable[[], float]
+    punctual: Punctual[Due]
+    reply_deadline_s: int = 0
     checkpoint: Callable[[str], None] = lambda _: None
 
     def run(self, task: nodes_pb2.Task) -> nodes_pb2.ReportRequest:
-        """Answer the task, with the recorded release or a signed refusal; no task's content raises."""
+        """Answer the task, with the recorded release or a signed refusal; no task's content raises.
+
+        A report without an outcome says that the reply waits for its deadline: then `due` gives it.
+        """
+        begun_s = self.now()
+        return self._report(task, lambda: self._answer(task, begun_s))
+
+    def due(self) -> tuple[tuple[nodes_pb2.Task, nodes_pb2.ReportRequest], ...]:
+        """The replies whose deadline has come, with their tasks; each once."""
+        return tuple(
+            (reply.task, self._report(reply.task, partial(self._waited, reply.asked, refusal)))
+            for reply, refusal in self.punctual.due()
+        )
+
+    def _report(
+        self, task: nodes_pb2.Task, answer: Callable[[], tuple[Asked, bytes] | None]
+    ) -> nodes_pb2.ReportRequest:
         report = nodes_pb2.ReportRequest(task=task.id, lease_token=task.lease_token)
         try:
-            asked, release = self._answer(task)
-            report.release.CopyFrom(signed_pb2.Signed.FromString(release))
-            report.budget.CopyFrom(self._budget(asked))
+            answered = answer()
+            if answered is not None:
+                asked, release = answered
+                report.release.CopyFrom(signed_pb2.Signed.FromString(release))
+                report.budget.CopyFrom(self._budget(asked))
         except Exception as problem:  # noqa: BLE001 # whatever it was, it becomes one typed refusal
             refusal = _refused(problem)
             _alarm(problem, task)
@@ -142,7 +174,8 @@ class Runner:
             return nodes_pb2.ReportRequest(task=report.task, lease_token=report.lease_token, refusal=refusal)
         return report
 
-    def _answer(self, task: nodes_pb2.Task) -> tuple[Asked, bytes]:
+    def _answer(self, task: nodes_pb2.Task, begun_s: float) -> tuple[Asked, bytes] | None:
+        """The recorded release, found or just made; None where the reply waits for its deadline."""
         asked = self._verify(task)
         self.checkpoint("verify")
         self.policy.check(asked.query, now_s=int(self.now()))
@@ -151,14 +184,26 @@ class Runner:
         self.checkpoint("bind")
         plan = self._plan(asked)  # before `find`: what may not be answered anew is not answered again
         self.checkpoint("plan")
-        release = self.ledger.find(asked.record)
-        self.checkpoint("find")
-        if release is None:
+        reply = Due(task, asked)
+        with self.punctual.turn:  # nothing is found before its time, and nobody begins what another began
+            if self.punctual.joins(asked.record, reply):
+                return None
+            release = self.ledger.find(asked.record)
+            self.checkpoint("find")
+            if release is not None:
+                return asked, release
             self.ledger.reserve(plan.charge, now_s=int(self.now()))
-            release = self._answer_charged(asked, plan)
-        return asked, release
+            waits = self.punctual.begin(asked.record, reply, begun_s=begun_s, period_s=plan.period_s)
+        if not waits:
+            return asked, self._computed(asked, plan)
+        try:
+            self._computed(asked, plan)
+            self.punctual.finish(asked.record, None)
+        except NodeFailed as refusal:
+            self.punctual.finish(asked.record, refusal)
+        return None
 
-    def _answer_charged(self, asked: Asked, plan: Plan) -> bytes:
+    def _computed(self, asked: Asked, plan: Plan) -> bytes:
         """Compute, record, and give back what was recorded; the charge is durable by now."""
         try:
             self.checkpoint("reserve")
@@ -173,6 +218,15 @@ class Runner:
             TASK_FAILED(problem=problem, places=problem)
             raise NodeFailed from None
         return release
+
+    def _waited(self, asked: Asked, refusal: Refused | None) -> tuple[Asked, bytes]:
+        """What leaves at a deadline: the recorded release, or this refusal."""
+        if refusal is not None:
+            raise refusal
+        release = self.ledger.find(asked.record)
+        if release is None:
+            raise NodeFailed
+        return asked, release
 
     def _verify(self, task: nodes_pb2.Task) -> Asked:
         """Who asks, and what: believe nothing that the coordinator says.
@@ -236,6 +290,7 @@ class Runner:
         return Plan(
             edition=self.editions.find(asked.agreement, asked.dataset, query.edition),
             noise=Noise.of(computation),
+            period_s=period_s(self.reply_deadline_s, asked.dataset, integers),
             charge=Charge(
                 computation=asked.record,
                 agreement=agreement_cap,

@@ -21,6 +21,7 @@ from fedstats.node.editions import Editions
 from fedstats.node.home import Home
 from fedstats.node.ledger import Ledger
 from fedstats.node.policy import Policy
+from fedstats.node.punctual import Punctual
 from fedstats.node.runner import Runner
 from fedstats.node.state import State
 from fedstats.wire.codec import encode_acceptance, signed_to
@@ -30,6 +31,11 @@ from fedstats.wire.software import SOFTWARE
 from fedstats.wire.v1 import agreements_pb2, nodes_pb2
 
 ENGINE = "duckdb"  # reads files and DuckDB; one source is in one engine
+
+
+def is_ready(report: nodes_pb2.ReportRequest) -> bool:
+    """Whether a report has its outcome; without one, the reply waits for its deadline."""
+    return report.WhichOneof("outcome") is not None
 
 
 class Node:
@@ -65,21 +71,9 @@ class Node:
         self.agreements = Agreements(self._state, home.trust)
         self.policy = Policy(self._state)
         self.editions = Editions(self._state, home.editions)
-        engine = engine_of(ENGINE) if engine is None else engine
-        self.bench = Workbench(engine, config.resources, home.read_edition_key())
-        self.runner = Runner(
-            department=self.department,
-            key=self.key,
-            agreements=self.agreements,
-            policy=self.policy,
-            editions=self.editions,
-            ledger=self.ledger,
-            bench=self.bench,
-            lifetime=config.lifetime_caps,
-            now=now,
-            checkpoint=checkpoint,
-        )
+        self.bench = Workbench(engine or engine_of(ENGINE), config.resources, home.read_edition_key())
         self._checkpoint = checkpoint
+        self.runner = self._new_runner()
         self._transport = transport
         self._turn, self._running = Lock(), set[str]()
         self._announced: tuple[Acceptance, ...] = ()
@@ -100,7 +94,7 @@ class Node:
         self._state.close()
 
     def poll_once(self, wait_s: int = 0) -> bool:
-        """Hear what is new, take at most one task, run it and report; False if there was none.
+        """Send what is due, hear what is new, take at most one task and run it; False: nothing to do.
 
         Raises
         ------
@@ -108,9 +102,10 @@ class Node:
             The coordinator did not answer. Whatever was recorded is sent when the task is offered again.
 
         """
+        sent = self.send_due()
         task = self.lease(wait_s)
         if task is None:
-            return False
+            return sent
         self.work(task)
         return True
 
@@ -139,11 +134,25 @@ class Node:
         return reply.task
 
     def work(self, task: nodes_pb2.Task) -> None:
-        """Run a leased task and report it; raises as `poll_once`."""
+        """Run a leased task, and report it unless its reply is due later; raises as `poll_once`."""
+        waits = False
         try:
-            self.report(task, self.runner.run(task))
+            report = self.runner.run(task)
+            waits = not is_ready(report)
+            if not waits:
+                self.report(task, report)
         finally:
+            if not waits:
+                self.done(task)
+
+    def send_due(self) -> bool:
+        """Send the replies whose deadline has come; False if there was none. Raises as `poll_once`."""
+        due = self.runner.due()
+        for task, _ in due:
             self.done(task)
+        for task, report in due:
+            self.report(task, report)
+        return bool(due)
 
     def report(self, task: nodes_pb2.Task, report: nodes_pb2.ReportRequest) -> None:
         """Send the answer to a task, once, if it is still allowed; raises as `poll_once`."""
@@ -195,6 +204,22 @@ class Node:
         if self._transport is None:
             raise NotJoined(f"The node in {self.home.path} is not connected.")
         return self._transport
+
+    def _new_runner(self) -> Runner:
+        return Runner(
+            department=self.department,
+            key=self.key,
+            agreements=self.agreements,
+            policy=self.policy,
+            editions=self.editions,
+            ledger=self.ledger,
+            bench=self.bench,
+            lifetime=self.config.lifetime_caps,
+            now=self.now,
+            punctual=Punctual(self.now),
+            reply_deadline_s=self.config.reply_deadline_s,
+            checkpoint=self._checkpoint,
+        )
 
     def _announce(self, acceptance: Acceptance) -> None:
         signed = Signed.make(Context.ACCEPTANCE, encode_acceptance(acceptance), self.key)

@@ -158,8 +158,17 @@ class Federation:
         return sum((entry.loss for entry in self.nodes[department].ledger.entries()), start=NO_LOSS)
 
     def _pass(self, seconds: float) -> None:
-        self.clock.pass_s(seconds)
+        """Let time pass, with a stop at each moment at which a reply is due."""
+        until_s = self.clock() + seconds
+        while (due_s := self._next_reply_s()) is not None and due_s <= until_s:
+            self.clock.pass_s(due_s - self.clock())
+            self.work()
+        self.clock.pass_s(until_s - self.clock())
         self.work()
+
+    def _next_reply_s(self) -> float | None:
+        waiting = (node.runner.punctual.next_s() for node in self.nodes.values())
+        return min((due_s for due_s in waiting if due_s is not None), default=None)
 
     def _faults(self) -> Faults:
         return self.faults
