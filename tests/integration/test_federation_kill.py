@@ -124,7 +124,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         founding.join_everybody(places, MEMBERS)
         agreement = founding.sign_agreement_by_all(places, MEMBERS, pathways_per_trust=400)
         for number, trust in enumerate(MEMBERS):
-            founding.open_node(places, trust, agreement)
+            founding.open_node(places, trust, agreement, reply_deadline_s=0)
             made.start_node(number)
         home = PersonHome.at(places.analyst)
         founding.trust_controllers(home.trust, agreement)

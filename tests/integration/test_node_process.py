@@ -166,7 +166,7 @@ def set_up(made: Place) -> None:
         + "".join(f"9{i:09d},{i % 100},12.25,{'FM'[i % 2]},2025-03-01,true,LS\n" for i in range(400))
     )
     made.home.config.write_text(
-        '[lifetime.nhs_number]\nepsilon = "20"\ndelta = "0.00001"\n'
+        'reply_deadline_s = 0\n[lifetime.nhs_number]\nepsilon = "20"\ndelta = "0.00001"\n'
         '[[datasets]]\ndataset = "rtt"\nperson = "nhs_number"\nopt_out_list = "../optout.txt"\n'
         'source = { kind = "csv", path = "../rtt.csv" }\n'
     )

@@ -87,7 +87,10 @@ def fed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
             )
         )
 
-    configs = {t.department: node_document(t, folder / "data" / t.department) for t in TRUSTS}
+    configs = {
+        t.department: {**node_document(t, folder / "data" / t.department), "reply_deadline_s": 0}
+        for t in TRUSTS
+    }
     with Federation(folder, Setting(agreement, configs), clock=ManualClock(time.time())) as made:
         yield made
 

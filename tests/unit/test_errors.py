@@ -149,7 +149,7 @@ def test_a_refusal_reads_in_order() -> None:
 
 def test_nobody_is_named_for_an_unknown_code() -> None:
     """A code of a newer version names nobody rather than the wrong one."""
-    assert who_acts("FS-298") == ""
+    assert who_acts("FS-297") == ""
     assert who_acts("FS-206") == f"Who can change it: {Actor.DEPARTMENT_IT.value}."
 
 

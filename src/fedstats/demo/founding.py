@@ -256,7 +256,11 @@ def sign_agreement_by_all(places: Places, trusts: Sequence[Trust], *, pathways_p
     return sign_by_all(places, trusts, write)
 
 
-def open_node(places: Places, trust: Trust, agreement: Agreement) -> None:
-    """A trust of the demo opens its node: see `open_with`."""
+def open_node(
+    places: Places, trust: Trust, agreement: Agreement, *, reply_deadline_s: int | None = None
+) -> None:
+    """A trust of the demo opens its node: see `open_with`; its replies have the default deadline or this."""
     config = node_document(trust, places.data / trust.department)
+    if reply_deadline_s is not None:
+        config["reply_deadline_s"] = reply_deadline_s
     open_with(places, trust, agreement, config, edition=EDITION)

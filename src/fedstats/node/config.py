@@ -164,7 +164,6 @@ def config_of(document: Mapping[str, object], *, folder: Path) -> NodeConfig:
             threads=reader.integer("threads", 2),
             memory_mb=reader.integer("memory_mb", 1024),
             reply_deadline_s=reader.integer("reply_deadline_s", 2),
-    )
             log=LogTerms.read(reader.table("log", optional=True)),
             metrics=MetricsTerms.read(reader.table("metrics", optional=True)),
             lifetime={name: _lifetime(lifetime.table(name)) for name in namespaces},
