@@ -54,8 +54,9 @@ protos: $(VENV)/.dev ## src/fedstats/wire/v1 from protos/
 	$(BIN)/python scripts/generate.py protos
 
 .PHONY: kits
-kits: $(VENV)/.dev ## example configurations and requirements in node/ and coordinator/, and the CLI reference
+kits: $(VENV)/.dev ## node/ and coordinator/, the references in docs/, and kits for machines without an index in dist/kits
 	$(BIN)/python scripts/generate.py kits reference
+	$(BIN)/python scripts/wheelhouse.py
 
 .PHONY: lock
 lock: $(VENV)/.dev ## requirements*.lock from pyproject.toml; UPGRADE=1 takes the newest versions
