@@ -9,20 +9,28 @@ from typing import TYPE_CHECKING
 import click
 
 from fedstats.cli.answering import chosen_format, output_options, put_out
-from fedstats.cli.running import columns, home_option, session_at, write_text
+from fedstats.cli.running import columns, home_option, say_error, session_at, write_text
 
 if TYPE_CHECKING:  # imported when the command runs
     from fedstats.client.explanation import Explanation
+    from fedstats.client.session import Session
 
 
 @click.command
 @click.argument("sql")
 @click.option(
     "--epsilon",
-    required=True,
     metavar="E",
     help="How much the answer may reveal about one person, over all departments together: 1 is usual, "
     "0.1 reveals less and is noisier.",
+)
+@click.option(
+    "--target",
+    metavar="WIDTH",
+    help="In place of --epsilon: ask with the least epsilon whose 95 % noise intervals are at most ± WIDTH. "
+    "50 means every cell of every column; 2% is of the dataset's public size, for columns that count; "
+    '"5% of JOB" is of the middle value of the same column in an earlier answer. Of counts and sums every '
+    "cell keeps to it; of averages, shares and ratios a cell of middling size is expected to.",
 )
 @click.option("--purpose", default="", metavar="CODE", help="What you ask for, by its code in the agreement.")
 @click.option("--agreement", default="", metavar="ID", help="The agreement that you ask under.")
@@ -45,7 +53,8 @@ if TYPE_CHECKING:  # imported when the command runs
 def query(
     *,
     sql: str,
-    epsilon: str,
+    epsilon: str | None,
+    target: str | None,
     purpose: str,
     agreement: str,
     edition: str,
@@ -68,16 +77,32 @@ def query(
     chosen = chosen_format(form, output)  # before anything is spent
     text = sys.stdin.read() if sql == "-" else sql
     with session_at(home) as session:
-        under = {"epsilon": epsilon, "purpose": purpose, "agreement": agreement, "edition": edition}
+        under = {"purpose": purpose, "agreement": agreement, "edition": edition}
         if explain:
-            explanation = session.explain(text, **under, pure=pure)
+            explanation = session.explain(text, epsilon=epsilon, target=target, **under, pure=pure)
             _put_out_explanation(explanation, chosen, output)
             return
         from fedstats.cli.progress import shown
 
+        if target is not None and epsilon is None:
+            epsilon, target = _epsilon_for(session, text, target, under, pure=pure), None
+
         with shown(quiet=False) as tell:
-            answer = session.query(text, **under, pure=pure, progress=tell, wait_s=wait_s)
+            answer = session.query(
+                text, epsilon=epsilon, target=target, **under, pure=pure, progress=tell, wait_s=wait_s
+            )
     put_out(answer, chosen, output)
+
+
+def _epsilon_for(session: Session, sql: str, target: str, under: dict[str, str], *, pure: bool) -> str:
+    """The least epsilon for a target, told before it is spent."""
+    from fedstats.core.agreement_document import decimal_text
+
+    aimed = session.aim(sql, target=target, **under, pure=pure)
+    epsilon = decimal_text(aimed.epsilon)
+    for sentence in (*aimed.sentences, f"Asking with the least loss for that: --epsilon {epsilon}"):
+        say_error(sentence)
+    return epsilon
 
 
 def _put_out_explanation(explanation: Explanation, form: str, output: Path | None) -> None:

@@ -15,12 +15,32 @@ from fedstats.core.query import Query, RoundOrder, Scope, StatisticLabel
 from fedstats.core.rules import check_query, check_round
 from fedstats.core.schema import Dataset
 from fedstats.core.statistic import Ask, Mode, Round, Statistic
-from fedstats.errors import InternalError, LossInvalid, NameUnknown
+from fedstats.errors import InternalError, LossInvalid, NameUnknown, ValueInvalid
 from fedstats.wire.codec import encode_query
 from fedstats.wire.codec.strict import sha256
 
 PARAMETERS_CHARACTERS_MAX = 4_000
 DEADLINE_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Under:
+    """Under what a question is asked, as far as whoever asks said: empty is for the session to fill in."""
+
+    epsilon: float | str | None
+    target: float | str | None
+    purpose: str = ""
+    agreement: str = ""
+    edition: str = ""
+    pure: bool = False
+
+    def __post_init__(self) -> None:
+        """The loss is given, or follows from the accuracy that is."""
+        if (self.epsilon is None) == (self.target is None):
+            raise ValueInvalid(
+                "A question says how much it may reveal (epsilon) or how exact it should be (target).",
+                remedy="Give one of the two: --epsilon 1, or --target 50",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,15 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from fedstats.client.aiming import Aim, aim, parse_target
 from fedstats.client.answer import Answer
-from fedstats.client.asking import Draft, Terms, choose_purpose, draft, loss_of, parameters_text
+from fedstats.client.asking import Draft, Terms, Under, choose_purpose, draft, loss_of, parameters_text
 from fedstats.client.authority import Authority, authority_of
 from fedstats.client.catalogue import choose
 from fedstats.client.directory import DatasetEntry, Directory
@@ -29,7 +30,7 @@ from fedstats.client.home import Home
 from fedstats.client.jobs import Job, JobStore
 from fedstats.client.joining import open_channel
 from fedstats.client.rounds import Asked, Rounds
-from fedstats.core.accounting import parse_epsilon
+from fedstats.core.accounting import EPSILON_MIN, parse_epsilon
 from fedstats.core.query import NONCE_BYTES
 from fedstats.core.statistic import Statistic
 from fedstats.errors import FileProblem, JobUnknown
@@ -40,17 +41,6 @@ from fedstats.wire.codec import decode_query, decode_round, encode_round
 from fedstats.wire.method import Transport
 from fedstats.wire.methods import CATALOGUE, FETCH_AUTHORITY
 from fedstats.wire.v1 import agreements_pb2, analysts_pb2
-
-
-@dataclass(frozen=True, slots=True)
-class Under:
-    """Under what a question is asked, as far as whoever asks said: empty is for the session to fill in."""
-
-    epsilon: float | str
-    purpose: str = ""
-    agreement: str = ""
-    edition: str = ""
-    pure: bool = False
 
 
 class Session:
@@ -91,7 +81,8 @@ class Session:
         self,
         sql: str,
         *,
-        epsilon: float | str,
+        epsilon: float | str | None = None,
+        target: float | str | None = None,
         purpose: str = "",
         agreement: str = "",
         edition: str = "",
@@ -101,30 +92,35 @@ class Session:
     ) -> Answer:
         """Ask a question in SQL and wait for the answer, until its deadline or for `wait_s` seconds.
 
-        `epsilon` is the loss of one person over the whole federation; `pure` asks for pure epsilon (Laplace)
-        in place of the Gaussian mechanism. What is not given comes from `fedstats use`, or is the only or the
+        `epsilon` is the loss of one person over the whole federation; `target`, in its place, is the widest
+        half width of an interval that is exact enough: 50, "2%" of the public size, or "5% of JOB"; then the
+        least epsilon for it is asked. `pure` asks for pure epsilon (Laplace) in place of the Gaussian
+        mechanism. What is not given comes from `fedstats use`, or is the only or the
         newest there is. `progress` is told of every change.
 
         Raises
         ------
         LanguageError, Refused, AuthorityError
             The question cannot be asked like this, is not allowed, or nobody appointed this key.
+        TargetOutOfReach
+            Nothing that may be asked is as exact as `target`.
         StillWaiting
             The time was up first: the job goes on.
         NotAnswered
             Too few departments answered.
 
         """
-        under = Under(epsilon, purpose, agreement, edition, pure)
+        under = Under(epsilon, target, purpose, agreement, edition, pure)
         directory, statistic = self._parsed(sql, under)
-        drafted = self._draft(directory, statistic, sql, under)
+        drafted, _ = self._draft(directory, statistic, sql, under)
         return self._ask(directory, drafted, statistic, sql, progress, wait_s)
 
     def run(  # noqa: PLR0913 # one parameter per choice that the analyst has
         self,
         statistic: Statistic,
         *,
-        epsilon: float | str,
+        epsilon: float | str | None = None,
+        target: float | str | None = None,
         purpose: str = "",
         agreement: str = "",
         edition: str = "",
@@ -133,16 +129,17 @@ class Session:
         wait_s: float | None = None,
     ) -> Answer:
         """Ask a statistic, as `query` does; the register shows its fields. To resume it, give it again."""
-        under = Under(epsilon, purpose, agreement, edition, pure)
+        under = Under(epsilon, target, purpose, agreement, edition, pure)
         directory = self.directory()
-        drafted = self._draft(directory, statistic, repr(statistic), under)
+        drafted, _ = self._draft(directory, statistic, repr(statistic), under)
         return self._ask(directory, drafted, statistic, "", progress, wait_s)
 
     def explain(
         self,
         sql: str,
         *,
-        epsilon: float | str,
+        epsilon: float | str | None = None,
+        target: float | str | None = None,
         purpose: str = "",
         agreement: str = "",
         edition: str = "",
@@ -152,10 +149,27 @@ class Session:
 
         Raises as `query`, for everything that can be known beforehand.
         """
-        under = Under(epsilon, purpose, agreement, edition, pure)
+        under = Under(epsilon, target, purpose, agreement, edition, pure)
         directory, statistic = self._parsed(sql, under)
-        drafted = self._draft(directory, statistic, sql, under)
-        return explain(drafted, statistic, parse_epsilon(str(epsilon)))
+        drafted, aimed = self._draft(directory, statistic, sql, under)
+        epsilon_asked = aimed.epsilon if aimed else parse_epsilon(str(epsilon))
+        return explain(drafted, statistic, epsilon_asked, aimed)
+
+    def aim(
+        self,
+        sql: str,
+        *,
+        target: float | str,
+        purpose: str = "",
+        agreement: str = "",
+        edition: str = "",
+        pure: bool = False,
+    ) -> Aim:
+        """Find the least epsilon for an accuracy, as `query` does, and ask nothing."""
+        under = Under(None, target, purpose, agreement, edition, pure)
+        directory, statistic = self._parsed(sql, under)
+        terms = self._terms(directory, statistic, under)
+        return self._aim(terms, statistic, sql, under)
 
     def datasets(self) -> tuple[DatasetEntry, ...]:
         """Every dataset that can be asked about: those of agreements in force with trusted controllers."""
@@ -251,27 +265,40 @@ class Session:
         named = self._agreement_named(under)
         return directory, Table.from_sql(sql, lambda name: directory.find(name, agreement=named).dataset)
 
-    def _draft(self, directory: Directory, statistic: Statistic, text: str, under: Under) -> Draft:
+    def _draft(
+        self, directory: Directory, statistic: Statistic, text: str, under: Under
+    ) -> tuple[Draft, Aim | None]:
         """Everything that can go wrong before sending goes wrong here, and costs nothing."""
-        epsilon = parse_epsilon(str(under.epsilon))
+        terms = self._terms(directory, statistic, under)
+        if under.target is None:
+            return self._drafted(terms, statistic, text, parse_epsilon(str(under.epsilon)), under), None
+        aimed = self._aim(terms, statistic, text, under)
+        return self._drafted(terms, statistic, text, aimed.epsilon, under), aimed
+
+    def _aim(self, terms: Terms, statistic: Statistic, text: str, under: Under) -> Aim:
+        target = parse_target(str(under.target))
+        earlier = self.resume(target.job, wait_s=0).table if target.job else None
+        least = self._drafted(terms, statistic, text, EPSILON_MIN, under)
+        return aim(least, statistic, target, pure=under.pure, earlier=earlier)
+
+    def _terms(self, directory: Directory, statistic: Statistic, under: Under) -> Terms:
         named, config = self._agreement_named(under), self.home.config()
         entry = directory.find(statistic.dataset, agreement=named)
         agreement = entry.agreement
         used = config.purpose if agreement.id == config.agreement else ""
-        terms = Terms(
+        return Terms(
             agreement=agreement,
             purpose=choose_purpose(agreement, under.purpose or used),
             dataset=entry.dataset,
             choice=choose(agreement, entry.dataset, entry.holdings, under.edition or None),
         )
-        return draft(
-            statistic,
-            text,
-            terms,
-            loss_of(agreement, epsilon, pure=under.pure),
-            now_s=int(self._now()),
-            nonce=secrets.token_bytes(NONCE_BYTES),
-        )
+
+    def _drafted(
+        self, terms: Terms, statistic: Statistic, text: str, epsilon: Fraction, under: Under
+    ) -> Draft:
+        loss = loss_of(terms.agreement, epsilon, pure=under.pure)
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return draft(statistic, text, terms, loss, now_s=int(self._now()), nonce=nonce)
 
     def _ask(
         self,

@@ -11,7 +11,8 @@
     |   |-- JobUnknown        FS-107
     |   |-- ValueInvalid      FS-108
     |   |-- NotAnswered       FS-109
-    |   `-- StillWaiting      FS-110
+    |   |-- StillWaiting      FS-110
+    |   `-- TargetOutOfReach  FS-111
     |-- Refused               FS-2xx  a node said no; travels as a typed refusal
     |   |-- NotAuthorised     FS-201
     |   |-- AgreementNotInForce FS-202
@@ -136,6 +137,7 @@ from fedstats.errors.usage import (
     NotAnswered,
     NotJoined,
     StillWaiting,
+    TargetOutOfReach,
     UsageError,
     ValueInvalid,
 )
@@ -194,6 +196,7 @@ __all__ = [
     "SqlRefused",
     "SqlUnreadable",
     "StillWaiting",
+    "TargetOutOfReach",
     "TokenInvalid",
     "TooLarge",
     "UsageError",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from fedstats.errors.root import Actor, FedstatsError
+from fedstats.errors.root import Actor, FedstatsError, Spent
 
 
 class UsageError(FedstatsError):
@@ -97,3 +97,13 @@ class StillWaiting(UsageError):
     code = "FS-110"
     title = "The question is not answered yet."
     acts = (Actor.ANALYST, Actor.DEPARTMENT_IT)
+
+
+class TargetOutOfReach(UsageError):
+    """No loss that may be asked makes the intervals as narrow as --target wants them."""
+
+    code = "FS-111"
+    title = "No question that may be asked is as exact as this."
+    acts = (Actor.ANALYST, Actor.CONTROLLER)
+    remedy = "Ask for a wider target, for fewer columns, or for fewer things in one question."
+    spent_default = Spent.NOTHING

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fedstats.core.estimate import Absence, Cell, Interval, Value
 from fedstats.core.expression import NumberLiteral, Op
 from fedstats.core.selection import AggregateCall, AggregateKind, Formula, Output
-from fedstats.statistics._formula import Form, Totals, bounds_of, cell_of, form_of
+from fedstats.statistics._formula import Form, Linear, Totals, bounds_of, cell_of, form_of
 from fedstats.statistics._intervals import Bounds, widened
 from fedstats.statistics._measures import CallMeasures
 
@@ -32,6 +32,17 @@ class Column:
             return cls(output.name, form_of(output.formula, calls), bounds_of(output.formula, calls), None)
         shift, factor, call = single
         return cls(output.name, form_of(call, calls), bounds_of(call, calls), calls[call], shift, factor)
+
+    @property
+    def noise_is_known(self) -> bool:
+        """Whether its noise interval is equally wide in every cell, whatever the totals are."""
+        rounded = self.call is not None and self.call.rounded_to is not None and self.call.count is not None
+        return isinstance(self.form, Linear) and not rounded
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts rows or people."""
+        return self.call is not None and self.call.total is None
 
     def cell(self, totals: Totals, widths: Totals) -> Cell:
         """The number of one cell with both intervals, or why there is none."""

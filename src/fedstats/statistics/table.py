@@ -10,6 +10,7 @@ from fedstats.core import estimate
 from fedstats.core.aggregate.grouped_sums import GroupedSums
 from fedstats.core.estimate import Estimate
 from fedstats.core.expression import Expression
+from fedstats.core.foresight import Foreseen
 from fedstats.core.inference import condition_of
 from fedstats.core.privacy import UnitKind
 from fedstats.core.schema import Dataset
@@ -67,6 +68,12 @@ class Table:
         if not history:
             return self._round(ask, plan)
         return self._estimate(ask, plan, columns, history[0])
+
+    def foresee(self, ask: Ask) -> tuple[Foreseen, ...]:
+        """Which columns have one noise whatever the totals are: counts, sums, what is linear in them."""
+        plan = plan_measures(self._calls(), ask.dataset)
+        columns = [Column.of(output, plan.calls) for output in self.selection.outputs]
+        return tuple(Foreseen(c.name, exact=c.noise_is_known, counts=c.counts) for c in columns)
 
     def _calls(self) -> tuple[AggregateCall, ...]:
         return tuple(call for output in self.selection.outputs for call in aggregate_calls(output.formula))
