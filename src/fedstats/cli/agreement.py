@@ -12,6 +12,7 @@ import click
 
 from fedstats.cli.meeting import say_keys, strangers
 from fedstats.cli.passphrase import open_key, passphrase_option
+from fedstats.cli.paths import FilePath
 from fedstats.cli.publishing import output_option, put_out_signed
 from fedstats.cli.running import agreed, home_at, home_option, say, say_sections, session_at, write_text
 from fedstats.errors import AgreementInvalid, AlreadyExists, FileProblem
@@ -37,7 +38,7 @@ def agreement() -> None:
 @agreement.command
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     metavar="FILE",
     help="Write to FILE. Default: print.",
 )
@@ -53,7 +54,7 @@ def new(*, output: Path | None) -> None:
 
 
 @agreement.command(short_help="Say what is wrong in a file, or what it means.")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=FilePath(dir_okay=False))
 def check(*, file: Path) -> None:
     """Say what is wrong with an agreement in FILE, or what it means in plain English."""
     from fedstats.client.agreement_file import read_agreement
@@ -108,7 +109,7 @@ def sign(
 
 
 @agreement.command
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=FilePath(dir_okay=False))
 @home_option
 def publish(*, file: Path, home: Path | None) -> None:
     """Send a signed document that --output wrote on an offline machine."""
@@ -164,7 +165,7 @@ def show(*, name: str, home: Path | None) -> None:
 @click.option("--yes", is_flag=True, help="Accept without asking. For scripts.")
 @click.option(
     "--home",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FilePath(file_okay=False),
     metavar="FOLDER",
     help="The node's folder. Default: /var/lib/fedstats.",
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from fedstats.cli.paths import FilePath
 from fedstats.cli.running import say_error, terminal, write_text
 from fedstats.errors import ConfigInvalid, FileProblem
 
@@ -33,7 +34,7 @@ def output_options(command: Command) -> Command:
         ),
         click.option(
             "--output",
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=FilePath(dir_okay=False),
             metavar="FILE",
             help="Write to this file.",
         ),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from fedstats.cli.log_options import chosen, log_options
+from fedstats.cli.paths import FilePath
 from fedstats.cli.running import say, terminal
 from fedstats.errors import ConfigInvalid
 
@@ -38,7 +39,7 @@ def folder_option(command: Command) -> Command:
     """Add `--home FOLDER`: the coordinator's folder."""
     return click.option(
         "--home",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=FilePath(file_okay=False),
         default=HOME,
         show_default=True,
         metavar="FOLDER",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fedstats.cli.paths import FilePath
 from fedstats.cli.running import home_option, say, say_sections, session_at
 from fedstats.errors import ConfigInvalid
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:  # imported when the command runs
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     metavar="FILE",
     help="Where --dummy writes: CSV, or Parquet where the name ends in .parquet.",
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from fedstats.cli.paths import FilePath
 from fedstats.errors import AlreadyExists
 
 PATHWAYS_DEFAULT = 20_000
@@ -24,7 +25,7 @@ PATHWAYS_DEFAULT = 20_000
 )
 @click.option(
     "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FilePath(file_okay=False),
     metavar="FOLDER",
     help="Where to put everything: an empty folder, which stays. Default: one that is deleted at the end.",
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fedstats.cli.node_local import folder_option
+from fedstats.cli.paths import FilePath
 from fedstats.cli.running import say
 from fedstats.errors import FedstatsError
 
@@ -27,21 +28,21 @@ LIFETIME_DELTA = "0.00001"
 @click.option("--token", default="", metavar="TOKEN", help="The token that the coordinator's host gave you.")
 @click.option(
     "--controller-home",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FilePath(file_okay=False),
     metavar="FOLDER",
     help="The controller's folder, if the controller's key is on this computer or shall be made here.",
 )
 @click.option("--agreement", default="", metavar="ID", help="The agreement to accept.")
 @click.option(
     "--source",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="PATH",
     help="Where the data is: CSV or Parquet files, or a DuckDB file.",
 )
 @click.option("--person", default="", metavar="COLUMN", help="The source's column that identifies people.")
 @click.option(
     "--opt-outs",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="FILE",
     help="The people who opted out: one identifier and a comma a line.",
 )

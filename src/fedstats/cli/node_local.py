@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from fedstats.cli.paths import FilePath
+
 if TYPE_CHECKING:  # imported when a command runs
     from fedstats.node.datasets import Held
     from fedstats.node.home import Home
@@ -21,7 +23,7 @@ def folder_option(command: Command) -> Command:
     """Add `--home FOLDER`: the node's folder."""
     return click.option(
         "--home",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=FilePath(file_okay=False),
         default=Path("/var/lib/fedstats"),
         show_default=True,
         metavar="FOLDER",
@@ -34,7 +36,7 @@ def config_option(command: Command) -> Command:
     return click.option(
         "--config",
         "config_file",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=FilePath(dir_okay=False),
         metavar="FILE",
         help="The configuration. Default: node.toml in the node's folder, else /etc/fedstats/node.toml.",
     )(command)

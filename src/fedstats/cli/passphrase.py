@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from fedstats.cli.paths import FilePath
 from fedstats.errors import FileProblem
 
 if TYPE_CHECKING:  # imported when a command runs
@@ -21,7 +22,7 @@ def passphrase_option(command: Command) -> Command:
     """Add `--passphrase-file FILE`."""
     return click.option(
         "--passphrase-file",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=FilePath(dir_okay=False),
         metavar="FILE",
         help="Read the passphrase of the controller's key from the first line of this file. Default: ask.",
     )(command)

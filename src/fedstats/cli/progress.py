@@ -11,10 +11,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from fedstats.cli.ending import INTERRUPTED
 from fedstats.cli.running import say_error, terminal
 from fedstats.client.following import DepartmentProgress, Progress, Tell
 
-INTERRUPTED = 130  # what shells report for Ctrl-C
 SILENT_S = 120  # a node that has not asked for work for so long is probably away
 
 

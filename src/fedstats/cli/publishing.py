@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fedstats.cli.paths import FilePath
 from fedstats.cli.running import say, session_at
 
 if TYPE_CHECKING:  # imported when a command runs
@@ -14,7 +15,7 @@ if TYPE_CHECKING:  # imported when a command runs
 
 output_option = click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     metavar="FILE",
     help="Write the signed document to FILE and send nothing: for a key on an offline machine. Send it from "
     "another one with: fedstats agreement publish FILE",

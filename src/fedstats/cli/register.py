@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from fedstats.cli.paths import FilePath
 from fedstats.cli.running import home_at, say, say_error, say_table, write_text
 from fedstats.errors import MessageInvalid, NotFound, ValueInvalid
 
@@ -31,7 +32,7 @@ def source_option(command: Command) -> Command:
     """Add `--home FOLDER`: from where to read."""
     return click.option(
         "--home",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=FilePath(file_okay=False),
         metavar="FOLDER",
         help="A coordinator's folder, read directly; or yours, read over its connection (the default).",
     )(command)
@@ -74,10 +75,8 @@ def show(*, number: int, home: Path | None) -> None:
 
 
 @register.command(short_help="Write the whole register as one page, or as JSON.")
-@click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="One plain page."
-)
-@click.option("--json", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="A JSON list.")
+@click.option("--html", type=FilePath(dir_okay=False), metavar="FILE", help="One plain page.")
+@click.option("--json", type=FilePath(dir_okay=False), metavar="FILE", help="A JSON list.")
 @source_option
 def export(*, html: Path | None, json: Path | None, home: Path | None) -> None:
     """Write the whole register as one plain HTML page without scripts, or as JSON, or both."""

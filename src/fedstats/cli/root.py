@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from fedstats.cli.ending import INTERRUPTED, shortened, translated
 from fedstats.cli.lazy import LazyGroup
 from fedstats.client.printable import printable
 from fedstats.errors import (
@@ -45,15 +46,15 @@ class Root(LazyGroup):
         """Run the command that was named; an error of fedstats goes to stderr and ends with its exit code."""
         try:
             return super().invoke(ctx)
+        except click.UsageError as problem:  # click quotes what was typed, at any length
+            raise click.UsageError(shortened(problem.format_message()), problem.ctx) from None
+        except KeyboardInterrupt:
+            click.echo(err=True)
+            ctx.exit(INTERRUPTED)
         except FedstatsError as problem:
             _end(ctx, problem)
-        except ImportError as problem:
-            from fedstats.client.extras import missing
-
-            extra = missing(problem)
-            if extra is None:
-                raise
-            _end(ctx, extra)
+        except Exception as problem:  # noqa: BLE001 # whatever it was, people get a sentence
+            _end(ctx, translated(problem))
         return None
 
 
@@ -63,5 +64,6 @@ def exit_code(problem: FedstatsError) -> int:
 
 
 def _end(ctx: click.Context, problem: FedstatsError) -> None:
+    problem.sentence = shortened(problem.sentence)
     click.echo(printable(str(problem)), err=True)
     ctx.exit(exit_code(problem))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from fedstats.cli.paths import FilePath
 from fedstats.client.printable import printable
 from fedstats.errors import FileProblem
 
@@ -33,7 +34,7 @@ def home_option(command: Command) -> Command:
     """Add `--home FOLDER`: the analyst's or controller's folder."""
     return click.option(
         "--home",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=FilePath(file_okay=False),
         metavar="FOLDER",
         help="Where your keys and jobs are. Default: $FEDSTATS_HOME, else ~/.config/fedstats.",
     )(command)

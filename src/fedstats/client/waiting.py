@@ -38,12 +38,12 @@ def still_waiting(progress: Progress, agreement: Agreement) -> StillWaiting:
 
 
 def _remedy(job: str, awaited: Sequence[str], answered: int, agreement: Agreement) -> str:
-    later = f"The question goes on without you. See later: fedstats resume {job}"
+    later = f"The question goes on without you; see later: fedstats resume {job}"
     whom = "it" if len(awaited) == 1 else "them"
     if not agreement.partial:
-        return f"{later} (agreement {agreement.id} allows no answer without {whom})"
+        return f"Agreement {agreement.id} allows no answer without {whom}. {later}"
     if answered < agreement.nodes_min:
-        return f"{later} (agreement {agreement.id} needs {agreement.nodes_min} departments)"
+        return f"Agreement {agreement.id} needs {agreement.nodes_min} departments. {later}"
     return f"{later}, or go on without {whom}: fedstats proceed {job}"
 
 
