@@ -54,17 +54,35 @@ def federation(
     return Federation(folder, setting, clock=ManualClock(NOW_S))
 
 
+def opt_out_file(folder: Path, department: str) -> Path:
+    """Where a department has its opt-out list."""
+    return folder / f"{department}-optout.txt"
+
+
+def write_opt_outs(folder: Path, department: str, people: Sequence[str], *, made_s: float = NOW_S) -> None:
+    """Put a list of people there, as of a time."""
+    path = opt_out_file(folder, department)
+    path.write_text("".join(f"{person},\n" for person in people))
+    os.utime(path, (made_s, made_s))
+
+
 def _department(folder: Path, name: str, rows: Rows, reply_deadline_s: int) -> Mapping[str, object]:
     path = folder / f"{name}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([HEADER, *rows])
     os.utime(path, (NOW_S, NOW_S))
+    write_opt_outs(folder, name, [])
     return {
         "lifetime": {"nhs_number": {"epsilon": "20", "delta": "0.00001"}},
         "threads": 1,
         "reply_deadline_s": reply_deadline_s,
         "datasets": [
-            {"dataset": "rtt", "person": "nhs", "source": {"kind": "csv", "path": str(path)}},
+            {
+                "dataset": "rtt",
+                "person": "nhs",
+                "opt_out_list": str(opt_out_file(folder, name)),
+                "source": {"kind": "csv", "path": str(path)},
+            },
         ],
     }

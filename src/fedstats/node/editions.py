@@ -1,7 +1,8 @@
 """Editions: named snapshots of a dataset, made from the department's source and never changed.
 
 An edition belongs to one agreement, whose schedule names it (`2025-09`). A repair or a newer opt-out list
-makes a revision (`2025-09.2`); from then on the older one answers nothing new, and its file is gone.
+makes a revision (`2025-09.2`); from then on the older one answers nothing new, and its file is gone. Between
+the change of the list and the revision, nothing is answered: `opt_outs`.
 """
 
 from __future__ import annotations
@@ -20,21 +21,20 @@ from fedstats.engines.mapping import DatasetMapping
 from fedstats.errors import AgreementNotInForce, EditionExists, EditionMissing, FileProblem, OptOutListProblem
 from fedstats.node.computing import Workbench
 from fedstats.node.home import make_private
+from fedstats.node.opt_outs import DAY_S, OptOutLists, list_hash
 from fedstats.node.state import State
 from fedstats.wire.v1 import nodes_pb2
 
-DAY_S = 86_400
-
-Row = tuple[str, str, str, int, bytes, bool, int]
-"""An edition in the index: agreement, dataset, base, revision, definition, without opt-outs, made at."""
+Row = tuple[str, str, str, int, bytes, bytes, int]
+"""An edition in the index: agreement, dataset, base, revision, definition, left out, made at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edition:
     """One edition that this node holds; `made_s` in seconds since 1970.
 
-    `definition` is the fingerprint of the definition that it was made for; `without_opt_outs` says that
-    people who opted out were left out.
+    `definition` is the fingerprint of the definition that it was made for; `left_out` is the hash of the
+    opt-out list whose people were left out, empty if none was.
     """
 
     agreement: str
@@ -42,7 +42,7 @@ class Edition:
     base: str
     revision: int
     definition: bytes
-    without_opt_outs: bool
+    left_out: bytes
     made_s: int
     path: Path
 
@@ -59,7 +59,7 @@ class Edition:
         """Why it cannot answer under this version of its agreement; empty if it can."""
         if self.definition != definition_hash(dataset):
             return f"Edition {self.name} was made for another definition of {dataset.name}."
-        if agreement.opt_out.applies and not self.without_opt_outs:
+        if agreement.opt_out.applies and not self.left_out:
             return f"Edition {self.name} of {dataset.name} still holds people who opted out."
         return ""
 
@@ -72,16 +72,17 @@ def edition_name(base: str, revision: int) -> str:
 class Editions:
     """The editions of one node: an index in its records, and one file each."""
 
-    def __init__(self, state: State, folder: Path) -> None:
-        """Use this node's records and the folder of the files."""
+    def __init__(self, state: State, folder: Path, opt_outs: OptOutLists | None = None) -> None:
+        """Use this node's records, the folder of the files, and the opt-out lists that questions heed."""
         self._state = state
         self._folder = folder
+        self._opt_outs = opt_outs
 
     def all(self) -> tuple[Edition, ...]:
         """The newest revision of every edition, by name."""
         with self._state.look() as sqlite:
             rows = sqlite.execute(
-                "SELECT agreement, dataset, base, MAX(revision), definition, without_opt_outs, made_s"
+                "SELECT agreement, dataset, base, MAX(revision), definition, left_out, made_s"
                 " FROM edition WHERE NOT deleted"
                 " GROUP BY agreement, dataset, base ORDER BY agreement, dataset, base"
             ).fetchall()
@@ -93,7 +94,8 @@ class Editions:
         Raises
         ------
         EditionMissing
-            It is not here, was replaced by a revision, or was made for other terms of the agreement.
+            It is not here, was replaced by a revision, was made for other terms of the agreement, or leaves
+            out whom an opt-out list named that is not the present one.
 
         """
         base = base_edition(name)
@@ -104,7 +106,7 @@ class Editions:
                 raise EditionMissing(
                     f"Of {dataset.name} {base} this department answers from {edition.name} only."
                 )
-            if obstacle := edition.obstacle(agreement, dataset):
+            if obstacle := self._obstacle(edition, agreement, dataset):
                 raise EditionMissing(obstacle)
             return edition
         raise EditionMissing(f"This department does not hold edition {name} of {dataset.name}.")
@@ -124,7 +126,7 @@ class Editions:
             for edition in editions
             if edition.is_of(agreement, dataset)
             and edition.base in dataset.editions
-            and not edition.obstacle(agreement, dataset)
+            and not self._obstacle(edition, agreement, dataset)
         )
 
     def refresh(
@@ -158,6 +160,7 @@ class Editions:
             named = ", ".join(dataset.editions)
             raise EditionMissing(f"The schedule of {dataset.name} in {agreement.id} names {named}.")
         opt_outs = opt_outs_to_apply(agreement, mapping, now_s=now_s)
+        left_out = b"" if opt_outs is None else list_hash(opt_outs)  # before it is read: a change counts
         with self._state.look() as sqlite:
             _check_accepted(sqlite, agreement.id)
         revision = self._revisions(agreement.id, dataset.name, base) + 1
@@ -170,7 +173,7 @@ class Editions:
         order = EditionOrder(edition_name(base, revision), bench.key, now_s, path, opt_outs)
         report = bench.engine.make_edition(mapping, dataset, order, bench.resources)
         definition = definition_hash(dataset)
-        row = (agreement.id, dataset.name, base, revision, definition, opt_outs is not None, now_s)
+        row = (agreement.id, dataset.name, base, revision, definition, left_out, now_s)
         self._enter(row)
         if revision > 1:  # people who opted out meanwhile are in the older file
             self._path(agreement.id, dataset.name, base, revision - 1).unlink(missing_ok=True)
@@ -200,6 +203,12 @@ class Editions:
         except OSError as problem:
             raise FileProblem(f"{problem.filename} cannot be deleted: {problem.strerror}.") from None
 
+    def _obstacle(self, edition: Edition, agreement: Agreement, dataset: Dataset) -> str:
+        """Why an edition cannot answer now; empty if it can."""
+        if (obstacle := edition.obstacle(agreement, dataset)) or self._opt_outs is None:
+            return obstacle
+        return self._opt_outs.obstacle(agreement, dataset.name, edition.left_out)
+
     def _is_here(self, agreement: str, dataset: str, base: str) -> bool:
         return any((e.agreement, e.dataset, e.base) == (agreement, dataset, base) for e in self.all())
 
@@ -223,9 +232,9 @@ class Editions:
             raise
 
     def _edition(self, row: Row) -> Edition:
-        agreement, dataset, base, revision, definition, without_opt_outs, made_s = row
+        agreement, dataset, base, revision, definition, left_out, made_s = row
         path = self._path(agreement, dataset, base, revision)
-        return Edition(agreement, dataset, base, revision, definition, bool(without_opt_outs), made_s, path)
+        return Edition(agreement, dataset, base, revision, definition, left_out, made_s, path)
 
     def _path(self, agreement: str, dataset: str, base: str, revision: int) -> Path:
         return self._folder / agreement / dataset / f"{edition_name(base, revision)}.duckdb"

@@ -20,6 +20,7 @@ from fedstats.node.config import NodeConfig
 from fedstats.node.editions import Editions
 from fedstats.node.home import Home
 from fedstats.node.ledger import Ledger
+from fedstats.node.opt_outs import OptOutLists
 from fedstats.node.policy import Policy
 from fedstats.node.punctual import Punctual
 from fedstats.node.runner import Runner
@@ -70,7 +71,7 @@ class Node:
         self.department: str = self._state.department
         self.agreements = Agreements(self._state, home.trust)
         self.policy = Policy(self._state)
-        self.editions = Editions(self._state, home.editions)
+        self.editions = Editions(self._state, home.editions, OptOutLists(config.datasets, now))
         self.bench = Workbench(engine or engine_of(ENGINE), config.resources, home.read_edition_key())
         self._checkpoint = checkpoint
         self.runner = self._new_runner()

@@ -21,7 +21,7 @@ CREATE TABLE revocation (
   payload BLOB NOT NULL, key BLOB NOT NULL, signature BLOB NOT NULL, PRIMARY KEY (payload, key));
 CREATE TABLE edition (
   agreement TEXT NOT NULL, dataset TEXT NOT NULL, base TEXT NOT NULL, revision INTEGER NOT NULL,
-  definition BLOB NOT NULL, without_opt_outs INTEGER NOT NULL, made_s INTEGER NOT NULL,
+  definition BLOB NOT NULL, left_out BLOB NOT NULL, made_s INTEGER NOT NULL,
   deleted INTEGER NOT NULL,
   PRIMARY KEY (agreement, dataset, base, revision));
 CREATE TABLE pause (reason TEXT NOT NULL, since_s INTEGER NOT NULL);

@@ -1,0 +1,102 @@
+"""People who opt out leave every answer from then on: before a revision is made, and after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from samples import DEPARTMENTS, NOW_S
+from waiting import federation, opt_out_file, write_opt_outs
+
+from fedstats.client.answer import Answer
+from fedstats.client.session import Session
+from fedstats.core.agreement import OptOutTerms
+from fedstats.errors import EditionMissing
+from fedstats.testing.federation import Federation
+
+COUNT = "SELECT COUNT(*) AS n FROM rtt"
+APPLIED = OptOutTerms(applies=True, list_age_days_max=30)
+DAY_S = 86_400
+
+
+def absences(answer: Answer) -> dict[str, tuple[str, str]]:
+    """Who did not answer, with the code and the sentence."""
+    return {p.department: (p.refusal.code, p.refusal.sentence) for p in answer.participants if p.refusal}
+
+
+def revise(fed: Federation, department: str) -> None:
+    """Somebody types `fedstats node refresh --revise`."""
+    node = fed.nodes[department]
+    (mapping,) = node.config.datasets
+    node.editions.refresh(fed.agreement, mapping, "2025-09", node.bench, revise=True, now_s=int(fed.clock()))
+    node.poll_once()
+
+
+def ask(session: Session, sql: str = COUNT, edition: str = "") -> Answer:
+    """Ask at a loss that fits the budget often."""
+    return session.query(sql, epsilon="0.5", edition=edition, wait_s=60)
+
+
+def test_a_changed_list_ends_the_older_edition(tmp_path: Path) -> None:
+    """From the change on the edition answers nothing, not even from the record; its revision answers."""
+    with federation(tmp_path, opt_out=APPLIED) as fed, fed.session() as session:
+        first = ask(session)
+        assert absences(first) == {}
+        write_opt_outs(tmp_path, "south", ["south-1", "all-10"], made_s=NOW_S + 60)
+        for sql in (COUNT, "SELECT AVG(age) AS a FROM rtt"):
+            node = fed.nodes["south"]
+            entries = len(node.ledger.entries())
+            answer = ask(session, sql)
+            assert set(absences(answer)) == {"south"}, "it does not announce the edition any more"
+            assert len(node.ledger.entries()) == entries
+        revise(fed, "south")
+        with pytest.raises(EditionMissing, match="held by 1 departments"):
+            ask(session, edition="2025-09.2")
+        for name in ("north", "west"):
+            write_opt_outs(tmp_path, name, ["all-10"], made_s=NOW_S + 60)
+            revise(fed, name)
+        second = ask(session)
+        assert (second.question.edition, absences(second)) == ("2025-09.2", {})
+        with pytest.raises(EditionMissing):
+            ask(session, edition="2025-09")
+
+
+def test_a_question_on_its_way_is_refused_with_the_reason(tmp_path: Path) -> None:
+    """Asked before the list changed, reaching the node after: FS-208, uncharged, with what happens next."""
+    with federation(tmp_path, opt_out=APPLIED) as fed, fed.session() as session:
+        fed.work()
+        passing = fed.nodes["south"]
+        write_opt_outs(tmp_path, "south", ["south-1"], made_s=NOW_S + 60)
+        answer = ask(session)
+        code, sentence = absences(answer)["south"]
+        assert code == "FS-208"
+        assert "opt-out list for rtt changed" in sentence
+        assert passing.ledger.entries() == ()
+        revise(fed, "south")
+        again = session.resume(answer.job, wait_s=60)
+        code, sentence = absences(again)["south"]
+        assert (code, "2025-09.2" in sentence) == ("FS-208", True)
+
+
+def test_the_same_list_fetched_again_changes_nothing(tmp_path: Path) -> None:
+    """A list that is fetched every day and says the same needs no revision, which would cost budget."""
+    with federation(tmp_path, opt_out=APPLIED) as fed, fed.session() as session:
+        first = ask(session)
+        for name in DEPARTMENTS:
+            write_opt_outs(tmp_path, name, [], made_s=NOW_S + DAY_S)
+        assert ask(session).table == first.table
+
+
+def test_a_list_older_than_agreed_stops_the_node(tmp_path: Path) -> None:
+    """After 30 days without a newer list nothing is answered; one that says the same starts it again."""
+    with federation(tmp_path, opt_out=APPLIED) as fed, fed.session() as session:
+        fed.clock.pass_s(31 * DAY_S)
+        fed.work()
+        with pytest.raises(EditionMissing, match="No department holds"):
+            ask(session)
+        for name in DEPARTMENTS:
+            write_opt_outs(tmp_path, name, [], made_s=fed.clock() - 60)
+        fed.work()
+        assert absences(ask(session)) == {}
+        opt_out_file(tmp_path, "south").unlink()
+        assert "cannot be read" in absences(ask(session, "SELECT AVG(age) AS a FROM rtt"))["south"][1]
