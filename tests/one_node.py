@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +16,7 @@ from fedstats.core.aggregate.exact import Exact
 from fedstats.core.agreement import Agreement
 from fedstats.core.agreement_document import canonical_json, document_of
 from fedstats.core.appointment import AppointedRole, Appointment
-from fedstats.core.evaluation import Row
+from fedstats.core.evaluation import Row, TextRow
 from fedstats.core.expression import Expression
 from fedstats.core.privacy import Contribution
 from fedstats.core.query import Query, RoundOrder
@@ -42,7 +42,7 @@ from fedstats.wire.codec.strict import sha256
 from fedstats.wire.v1 import agreements_pb2, nodes_pb2, signed_pb2
 
 YEAR_S = 31_536_000
-People = Sequence[Sequence[Row]]
+People = Sequence[Sequence[TextRow]]
 
 
 def person(**columns: int | None) -> list[Row]:
@@ -80,7 +80,7 @@ class ReferenceEngine:
         rows = len(self.people)
         return EditionReport(rows, 0, 0, 0, 0, 0, rows, ())
 
-    def compute(
+    def find_values(
         self,
         edition: Path,
         aggregate: Aggregate,
@@ -90,12 +90,36 @@ class ReferenceEngine:
         contribution: Contribution,
         key: bytes,
         resources: Resources,
+    ) -> Iterator[Exact]:
+        """The reference, one value at a time."""
+        del contribution, key, resources
+        assert edition.exists()
+        column = aggregate.open_key(dataset)
+        assert column is not None
+        texts = {row[column.name] for rows in self.people for row in rows}
+        for text in texts:
+            if isinstance(text, str):
+                selection = aggregate.selection(dataset)
+                exact = selection.reference(self.people, dataset, where, [text])
+                yield Exact((exact.vectors[0][:1],), (text,))
+
+    def compute(  # as the engine's contract
+        self,
+        edition: Path,
+        aggregate: Aggregate,
+        *,
+        dataset: Dataset,
+        where: Expression | None,
+        contribution: Contribution,
+        key: bytes,
+        resources: Resources,
+        values: Sequence[str] = (),
     ) -> Exact:
         """The reference."""
         del contribution, key, resources
         assert edition.exists()
         self.before_compute()
-        return aggregate.reference(self.people, dataset, where)
+        return aggregate.reference(self.people, dataset, where, values)
 
     def explain(
         self, aggregate: Aggregate, *, dataset: Dataset, where: Expression | None, contribution: Contribution

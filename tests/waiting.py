@@ -39,12 +39,15 @@ def federation(
     folder: Path,
     rows: Callable[[str], Rows] = some_rows,
     *,
+    header: Sequence[str] = HEADER,
     checkpoints: Mapping[str, Callable[[str], None]] | None = None,
     reply_deadline_s: int = 0,
     **changes: object,
 ) -> Federation:
     """The federation of the sample agreement (`changes` replace its fields) with each department's rows."""
-    configs = {name: _department(folder, name, rows(name), reply_deadline_s) for name in DEPARTMENTS}
+    configs = {
+        name: _department(folder, name, [header, *rows(name)], reply_deadline_s) for name in DEPARTMENTS
+    }
 
     def agreement(keys: Mapping[str, bytes]) -> Agreement:
         made = sample_agreement(**{"opt_out": OptOutTerms(applies=False, reason="simulation"), **changes})
@@ -70,7 +73,7 @@ def _department(folder: Path, name: str, rows: Rows, reply_deadline_s: int) -> M
     path = folder / f"{name}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([HEADER, *rows])
+        csv.writer(file).writerows(rows)
     os.utime(path, (NOW_S, NOW_S))
     write_opt_outs(folder, name, [])
     return {

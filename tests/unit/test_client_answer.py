@@ -157,10 +157,12 @@ def test_json_is_typed(tmp_path: Path) -> None:
     assert rows[0] == {
         "key": ["F"],
         "cells": [{"value": 12_345, "noise_interval": [12_284, 12_406], "interval": None}],
+        "named_by": None,
     }
     assert rows[2] == {
         "key": [None],
         "cells": [{"absent": "too_few", "sentence": "The noise is as large as the count."}],
+        "named_by": None,
     }
     assert document["cost"]["rho"] == "1/64"
     assert document["cost"]["delta"] == "0.0000005"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,7 @@ def try_(
     """
     from fedstats.client.figures import figures_of
     from fedstats.core.estimate import Estimate
+    from fedstats.core.rules import loss_of_round
     from fedstats.node.trial import newest_edition, try_round
 
     with node_of(home, config_file) as node:
@@ -78,6 +80,7 @@ def try_(
         ask = _ask(node, held, epsilon, pure=pure)
         chosen = newest_edition(node, held, edition)
         asked = _first_round(statistic, ask)
+        ask = replace(ask, loss=loss_of_round(held.standing.agreement, ask.loss, asked))
         result = try_round(node, held, chosen, asked, statistic.where, ask.loss)
         answer = statistic.step(ask, [result])
     if not isinstance(answer, Estimate):

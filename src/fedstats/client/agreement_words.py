@@ -9,7 +9,7 @@ from decimal import Decimal
 from fedstats.client.guarantee import belief_words, chance_words, used_percent
 from fedstats.core.agreement import Agreement
 from fedstats.core.agreement_document import decimal_text
-from fedstats.core.domain import Categories, Dates, Domain, Numbers, date_of
+from fedstats.core.domain import Categories, Dates, Domain, Numbers, Texts, date_of
 from fedstats.core.privacy import Loss, Mechanism, UnitKind
 from fedstats.core.rules import query_cap_of
 from fedstats.core.schema import ColumnDefinition, Dataset
@@ -62,7 +62,9 @@ def warnings(agreement: Agreement, today: date) -> tuple[str, ...]:
 def column_line(column: ColumnDefinition) -> str:
     """A column, its values, and what it may be used for."""
     uses = [word for word, may in (("key", column.as_key), ("measure", column.as_measure)) if may]
-    use = "" if len(uses) == 2 else f"; only as {uses[0]} or filter" if uses else "; only as filter"  # noqa: PLR2004 # both
+    use = f"; only as {uses[0]} or filter" if uses else "; only as filter"
+    if (column.as_key and column.as_measure) or isinstance(column.domain, Texts):
+        use = ""
     missing = ", may be missing" if column.domain.nullable else ""
     described = f" - {column.description}" if column.description else ""
     return f"{column.name}: {values_words(column.domain)}{missing}{use}{described}"
@@ -78,6 +80,11 @@ def values_words(domain: Domain) -> str:
         return ", ".join(domain.labels[:LABELS_SHOWN]) + (f", and {more} more" if more > 0 else "")
     if isinstance(domain, Dates):
         return f"{date_of(domain.lo)} to {date_of(domain.hi)}"
+    if isinstance(domain, Texts):
+        return (
+            f"text of up to {domain.characters_max} characters, without a public list: for grouping only; a "
+            f"department names values that many people have, at most {domain.values_max:,}"
+        )
     return "true or false"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 
@@ -12,7 +12,7 @@ from fedstats.core.agreement import Agreement
 from fedstats.core.names import did_you_mean
 from fedstats.core.privacy import RHO_STEP, Mechanism, MechanismLoss
 from fedstats.core.query import Query, RoundOrder, Scope, StatisticLabel
-from fedstats.core.rules import check_query, check_round
+from fedstats.core.rules import check_query, check_round, loss_of_round
 from fedstats.core.schema import Dataset
 from fedstats.core.statistic import Ask, Mode, Round, Statistic
 from fedstats.errors import InternalError, LossInvalid, NameUnknown, ValueInvalid
@@ -84,6 +84,8 @@ def draft(
     if not isinstance(first, Round):
         raise InternalError(f"The statistic {statistic.name} asks nothing.")
     first = first.normalised()
+    loss = loss_of_round(agreement, loss, first)
+    ask = replace(ask, loss=loss)
     query = Query(
         agreement=agreement.id,
         agreement_version=agreement.version,

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fedstats.client.extras import load
-from fedstats.core.domain import Categories, Domain, Numbers, Truth, date_of
+from fedstats.core.domain import Categories, Domain, Numbers, Texts, Truth, date_of
 from fedstats.core.privacy import UnitKind
 from fedstats.core.schema import DEPARTMENT_KEY, Dataset
 from fedstats.errors import FileProblem, ValueInvalid
 
 ROWS_MAX = 10_000_000
 MISSING_ONE_IN = 10
+DUMMY_TEXTS = 20
 
 Value = str | int | float | bool | None
 
@@ -89,4 +90,6 @@ def _value(domain: Domain, draw: secrets.SystemRandom) -> Value:
         return draw.choice(domain.labels)
     if isinstance(domain, Truth):
         return draw.randrange(2) == 1
+    if isinstance(domain, Texts):
+        return f"made-up-{draw.randrange(DUMMY_TEXTS)}"[-domain.characters_max :]
     return date_of(draw.randint(domain.lo, domain.hi)).isoformat()

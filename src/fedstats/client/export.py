@@ -6,18 +6,22 @@ JSON, form 1 (keys are only ever added; readers ignore those they do not know):
      "question": {"text", "agreement", "agreement_version", "title", "purpose", "purpose_text",
                   "dataset", "edition"},
      "tables": [{"name": text, "keys": [text], "columns": [text],
-                 "rows": [{"key": [text or null], "cells": [cell]}]}],
+                 "rows": [{"key": [text or null], "cells": [cell], "named_by": number or null}]}],
      "participants": [{"department": text, "answered": true or false, "refusal": null or refusal}],
      "cost": {"rho": "n/d", "delta_add": "n/d", "epsilon": decimal text, "delta": decimal text,
-              "pure": true or false, "used_percent": number or null, "left_percent": number or null},
+              "pure": true or false, "used_percent": number or null, "left_percent": number or null,
+              "delta_percent": number or null},
      "guarantee": {"unit", "rows_max", "departments_max", "mechanism", "epsilon", "delta", "sentence"},
      "notes": [text]}
     cell:     {"value": number, "noise_interval": [lo, hi], "interval": [lo, hi] or null}
-              or {"absent": "too_few" | "refused" | "no_answer" | "suppressed", "sentence": text}
+              or {"absent": "too_few" | "refused" | "no_answer" | "suppressed" | "below_threshold",
+              "sentence": text}
     refusal:  {"code": "FS-2..", "sentence": text, "charged": true or false}
 
-In a table, a null key means that the value is missing in the data. CSV, Arrow and Parquet have the keys as
-text, and for each column x: x, x_lo, x_hi (the noise interval), and x_absent, which says why x is empty.
+In a table, a null key means that the value is missing in the data. `named_by` is how many departments named
+the value of a key without a public list: the row adds up those. CSV, Arrow and Parquet have the keys as text,
+and for each column x: x, x_lo, x_hi (the noise interval), and x_absent, which says why x is empty; where
+there is such a key, a last column named_by.
 """
 
 from __future__ import annotations
@@ -77,6 +81,7 @@ def to_arrow(table: Table) -> pa.Table:
         for _ in table.columns
         for kind in (pyarrow.float64(), pyarrow.float64(), pyarrow.float64(), pyarrow.string())
     ]
+    types += [pyarrow.int64()] if is_open(table) else []
     columns = flat(table)
     arrays = [pyarrow.array(values, kind) for values, kind in zip(columns.values(), types, strict=True)]
     return pyarrow.table(arrays, names=list(columns))
@@ -88,7 +93,7 @@ def to_pandas(table: Table) -> pd.DataFrame:
     Numbers are of the type Float64, whose missing values are <NA> and never NaN.
     """
     pandas, pyarrow = load("pandas"), load("pyarrow")
-    types = {pyarrow.float64(): pandas.Float64Dtype()}
+    types = {pyarrow.float64(): pandas.Float64Dtype(), pyarrow.int64(): pandas.Int64Dtype()}
     frame = to_arrow(table).to_pandas(types_mapper=types.get)
     for i, key in enumerate(table.keys):
         labels = list(dict.fromkeys(row.key[i] for row in table if row.key[i] is not None))
@@ -114,7 +119,14 @@ def flat(table: Table) -> dict[str, list[object]]:
         parts = [_parts(row.cells[i]) for row in table]
         for j, suffix in enumerate(("", "_lo", "_hi", "_absent")):
             columns[_free(name + suffix, columns)] = [part[j] for part in parts]
+    if is_open(table):
+        columns[_free("named_by", columns)] = [row.named_by for row in table]
     return columns
+
+
+def is_open(table: Table) -> bool:
+    """Whether its rows depend on which values departments named."""
+    return any(row.named_by is not None for row in table)
 
 
 def cost_document(cost: Cost) -> dict[str, object]:
@@ -127,6 +139,7 @@ def cost_document(cost: Cost) -> dict[str, object]:
         "pure": cost.pure,
         "used_percent": cost.used_percent,
         "left_percent": cost.left_percent,
+        "delta_percent": cost.delta_percent,
     }
 
 
@@ -161,7 +174,10 @@ def _table(table: Table) -> dict[str, object]:
         "name": table.name,
         "keys": list(table.keys),
         "columns": list(table.columns),
-        "rows": [{"key": list(row.key), "cells": [_cell(cell) for cell in row.cells]} for row in table],
+        "rows": [
+            {"key": list(row.key), "cells": [_cell(cell) for cell in row.cells], "named_by": row.named_by}
+            for row in table
+        ],
     }
 
 

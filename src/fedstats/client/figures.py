@@ -17,7 +17,9 @@ ABSENT = {
     AbsenceReason.REFUSED: "refused",
     AbsenceReason.NO_ANSWER: "no answer",
     AbsenceReason.SUPPRESSED: "suppressed",
+    AbsenceReason.BELOW_THRESHOLD: "not named",
 }
+NAMED_BY = "named by"
 MISSING_KEY = "(missing)"
 
 
@@ -32,8 +34,15 @@ class Figures:
 
 
 def figures_of(table: Table) -> Figures:
-    """The text of every cell; the cells of one column line up when they are set flush right."""
+    """The text of every cell; the cells of one column line up when they are set flush right.
+
+    Where a key is open, a last column says how many departments named the value of a row.
+    """
     columns = [_column([row.cells[i] for row in table]) for i in range(len(table.columns))]
+    names = table.columns
+    if any(row.named_by is not None for row in table):
+        columns.append(["" if row.named_by is None else str(row.named_by) for row in table])
+        names = (*names, NAMED_BY)
     labels = [tuple(MISSING_KEY if label is None else label for label in row.key) for row in table]
     numbers = list(zip(*columns, strict=True)) if columns else [()] * len(labels)
     sentences = (
@@ -44,7 +53,7 @@ def figures_of(table: Table) -> Figures:
     )
     return Figures(
         table.keys,
-        table.columns,
+        names,
         tuple(zip(labels, numbers, strict=True)),
         tuple(dict.fromkeys(sentences)),
     )

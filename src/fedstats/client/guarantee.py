@@ -31,6 +31,7 @@ def cost_of(
         pure=loss.mechanism is Mechanism.LAPLACE,
         used_percent=used_percent(agreement, charge),
         left_percent=None if left_ppm is None else 100 * left_ppm / PER_MILLION,
+        delta_percent=delta_percent(agreement, charge),
     )
 
 
@@ -39,13 +40,22 @@ def used_percent(agreement: Agreement, charge: Loss) -> float:
     return float(100 * charge.rho / budget_of(agreement).rho)
 
 
+def delta_percent(agreement: Agreement, charge: Loss) -> float | None:
+    """The part of the agreement's additive delta that a charge is, None where it takes none."""
+    return float(100 * charge.delta_add / budget_of(agreement).delta_add) if charge.delta_add else None
+
+
 def promised(agreement: Agreement, loss: MechanismLoss) -> tuple[Decimal, Fraction]:
-    """The (epsilon, delta) of a loss over the whole federation, epsilon rounded up to four digits."""
+    """The (epsilon, delta) of a loss over the whole federation, rounded up to four digits where long.
+
+    An additive delta comes on top of that of the conversion; pure epsilon has that delta only.
+    """
     context = Context(prec=SHOWN_DIGITS, rounding=ROUND_CEILING)
+    added = Fraction(context.divide(Decimal(loss.delta_add.numerator), Decimal(loss.delta_add.denominator)))
     if loss.mechanism is Mechanism.LAPLACE:
-        return context.divide(Decimal(loss.amount.numerator), Decimal(loss.amount.denominator)), Fraction(0)
+        return context.divide(Decimal(loss.amount.numerator), Decimal(loss.amount.denominator)), added
     delta = agreement.privacy.delta_conversion
-    return context.plus(epsilon_from_rho(loss.amount, delta)), delta
+    return context.plus(epsilon_from_rho(loss.amount, delta)), delta + added
 
 
 def guarantee_of(

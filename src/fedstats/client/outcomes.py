@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-
-import numpy as np
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from fedstats.client.authority import Authority
+from fedstats.client.combining import combined
 from fedstats.client.guarantee import PER_MILLION
-from fedstats.core.aggregate.exact import Integers
+from fedstats.core.aggregate.grouped_sums import open_keys
 from fedstats.core.agreement import Agreement
+from fedstats.core.domain import Texts
 from fedstats.core.estimate import Refusal
-from fedstats.core.plan import noise_scales
 from fedstats.core.query import Computation, Query, RoundOrder
 from fedstats.core.schema import Dataset
-from fedstats.core.statistic import RoundResult, Vectors
+from fedstats.core.statistic import Noisy, RoundResult
 from fedstats.errors import (
     FedstatsError,
     MessageInvalid,
@@ -23,7 +22,6 @@ from fedstats.errors import (
     NoReplyInTime,
     NotAnswered,
     Spent,
-    TooLarge,
     who_acts,
 )
 from fedstats.identity.keys import Context
@@ -32,14 +30,13 @@ from fedstats.wire.v1 import analysts_pb2
 
 NOT_IN_TIME = "It did not answer in time."
 WENT_ON = "It had not answered when the analyst went on without it."
-TOTAL_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
     """The verified answers to one round: every participant is in exactly one of the two tables."""
 
-    released: Mapping[str, Vectors]
+    released: Mapping[str, Noisy]
     absent: Mapping[str, Refusal]
     silent: tuple[str, ...] = ()  # the participants that have not answered, sorted; absent too
     left_ppm: int | None = None  # the least that a department says is left of its budget, per million
@@ -61,7 +58,7 @@ def verify_outcomes(
     A release counts when the department's appointed node signed it for exactly this computation, and its
     vectors have the shape that the computation gives. A department without an outcome did not answer.
     """
-    released: dict[str, Vectors] = {}
+    released: dict[str, Noisy] = {}
     absent: dict[str, Refusal] = {}
     left, used = [], []
     for message in messages:
@@ -90,7 +87,7 @@ def verify_outcomes(
     )
 
 
-def add_up(outcomes: Outcomes, query: Query, order: RoundOrder) -> RoundResult:
+def add_up(outcomes: Outcomes, query: Query, order: RoundOrder, dataset: Dataset) -> RoundResult:
     """The result of a round: the total over the departments that answered, and its noise.
 
     Raises
@@ -99,15 +96,14 @@ def add_up(outcomes: Outcomes, query: Query, order: RoundOrder) -> RoundResult:
         The total does not fit 64 bits, which honest releases cannot bring about.
 
     """
-    releases = list(outcomes.released.values())
-    return RoundResult(
-        round=order.round,
-        total=_total(releases),
-        scales=noise_scales(order.round.aggregates, query.loss.share(order.round.share), query.contribution),
-        noises=len(releases),
-        by_department=dict(sorted(outcomes.released.items())),
-        absent=dict(sorted(outcomes.absent.items())),
+    result = combined(
+        outcomes.released,
+        order.round,
+        dataset=dataset,
+        loss=query.loss.share(order.round.share),
+        contribution=query.contribution,
     )
+    return replace(result, absent=dict(sorted(outcomes.absent.items())))
 
 
 def check_enough(outcomes: Outcomes, agreement: Agreement, job: str) -> None:
@@ -148,7 +144,7 @@ def _verified(
     agreement: Agreement,
     authority: Authority,
     now_s: int,
-) -> Vectors | Refusal:
+) -> Noisy | Refusal:
     if message.WhichOneof("what") == "release":
         return _release(message, query, order, agreement, authority, now_s)
     signed = signed_from(message.refusal)
@@ -166,7 +162,7 @@ def _release(
     agreement: Agreement,
     authority: Authority,
     now_s: int,
-) -> Vectors:
+) -> Noisy:
     signed = signed_from(message.release)
     authority.check_node(agreement, message.department, signed.key, now_s=now_s)
     note = decode_release(signed.verify(Context.RELEASE))
@@ -174,26 +170,31 @@ def _release(
         raise MessageInvalid("The release is another department's.")
     if note.computation != computation_hash(Computation.of(query, order)):
         raise MessageInvalid("The release answers another question.")
+    dataset = agreement.dataset(query.dataset)
+    _check_values(note.values, order, dataset)
     shape = [[len(vector) for vector in vectors] for vectors in note.vectors]
-    if shape != _shape(order, agreement.dataset(query.dataset)):
+    if shape != _shape(order, dataset, note.values):
         raise MessageInvalid("The release has another shape than the question.")
-    return note.vectors
+    return note.noisy
 
 
-def _shape(order: RoundOrder, dataset: Dataset) -> list[list[int]]:
+def _check_values(values: Sequence[str], order: RoundOrder, dataset: Dataset) -> None:
+    """Refuse values of no open key, too many of them, and such as its column cannot have."""
+    domains = [
+        dataset.column(key.name).domain
+        for aggregate in order.round.aggregates
+        for key in open_keys(aggregate.keys, dataset)
+    ]
+    fitting = [domain for domain in domains if isinstance(domain, Texts)]
+    if len(values) > sum(domain.values_max for domain in fitting):
+        raise MessageInvalid("The release names more values than the question may have.")
+    for value in values:
+        for domain in fitting:
+            domain.check(value)
+
+
+def _shape(order: RoundOrder, dataset: Dataset, values: Sequence[str]) -> list[list[int]]:
     """How long each vector is: one number per cell, for every measure of every aggregate."""
-    return [[aggregate.cells(dataset)] * len(aggregate.measures) for aggregate in order.round.aggregates]
-
-
-def _total(releases: list[Vectors]) -> Vectors:
-    """The sums over departments. int64 wraps silently, so the greatest possible total is looked at first."""
-    total = []
-    for aggregates in zip(*releases, strict=True):
-        measures: list[Integers] = []
-        for vectors in zip(*aggregates, strict=True):
-            reach = sum(max(abs(int(v.min())), abs(int(v.max()))) for v in vectors)
-            if reach > TOTAL_MAX:
-                raise TooLarge("The total of the departments' releases does not fit 64 bits.")
-            measures.append(np.sum(np.stack(vectors), axis=0, dtype=np.int64))
-        total.append(tuple(measures))
-    return tuple(total)
+    return [
+        [aggregate.cells(dataset, values)] * len(aggregate.measures) for aggregate in order.round.aggregates
+    ]

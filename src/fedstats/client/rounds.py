@@ -24,7 +24,7 @@ from fedstats.core.agreement import Agreement
 from fedstats.core.estimate import Estimate, Participant, Refusal
 from fedstats.core.query import Query, RoundOrder
 from fedstats.core.rules import check_round
-from fedstats.core.statistic import Round, RoundResult, Statistic
+from fedstats.core.statistic import Noisy, Round, RoundResult, Statistic
 from fedstats.errors import (
     CoordinatorUnreachable,
     EditionMissing,
@@ -134,7 +134,7 @@ class Rounds:
             _check_unchanged(same=here.order == order)
             outcomes = self._outcomes(asked, here, later[0].order if later else None)
             left_ppm = left_ppm if outcomes.left_ppm is None else outcomes.left_ppm
-            history.append(add_up(outcomes, asked.query, order))
+            history.append(add_up(outcomes, asked.query, order, dataset))
             step = asked.statistic.step(ask, history)
             if isinstance(step, Estimate):
                 self.jobs.finish(asked.job.query_hash, JobState.ANSWERED)
@@ -144,7 +144,7 @@ class Rounds:
                 number=order.number + 1,
                 round=step.normalised(),
                 participants=tuple(sorted(outcomes.released)),
-                totals_before=totals_hash([result.total for result in history]),
+                totals_before=totals_hash([Noisy(result.total, result.values) for result in history]),
             )
             check_round(asked.agreement, asked.query, order)
 

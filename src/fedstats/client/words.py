@@ -45,12 +45,14 @@ def notes_of(estimate: Estimate, question: Question) -> Iterator[tuple[str, str]
 
 def cost_sentence(cost: Cost, agreement: str) -> str:
     """The loss, and what it is of the budget."""
-    loss = f"epsilon {plain(cost.epsilon)}" + ("" if cost.pure else f" at delta {decimal_text(cost.delta)}")
+    loss = f"epsilon {plain(cost.epsilon)}" + (f" at delta {decimal_text(cost.delta)}" if cost.delta else "")
     sentence = f"{loss} for one person over all departments"
     if cost.used_percent is not None:
         sentence += f"; uses {percent(cost.used_percent, up=True)} of the budget of {agreement}"
     if cost.left_percent is not None:
         sentence += f", and {percent(cost.left_percent, up=False)} is left"
+    if cost.delta_percent is not None:
+        sentence += f"; naming values uses {percent(cost.delta_percent, up=True)} of its additive delta"
     return f"{sentence}."
 
 

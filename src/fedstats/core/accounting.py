@@ -101,7 +101,7 @@ def rho_from_epsilon(epsilon: Fraction, delta: Fraction) -> Fraction:
     """
     _check_epsilon(epsilon)
     _check_delta(delta)
-    with _exact_decimals():
+    with exact_decimals():
         e, log_inverse_delta = _decimal(epsilon), -_decimal(delta).ln()
 
         def excess(beta: Decimal) -> Decimal:
@@ -138,7 +138,7 @@ def epsilon_from_rho(rho: Fraction, delta: Fraction) -> Decimal:
     _check_delta(delta)
     if rho == 0:
         return Decimal(0)
-    with _exact_decimals():
+    with exact_decimals():
         r, log_inverse_delta = _decimal(rho), -_decimal(delta).ln()
 
         def excess(beta: Decimal) -> Decimal:
@@ -166,7 +166,7 @@ def delta_from_rho(rho: Fraction, epsilon: Fraction) -> Decimal:
     _check_epsilon(epsilon)
     if rho == 0:
         return Decimal(0)
-    with _exact_decimals():
+    with exact_decimals():
         r, e = _decimal(rho), _decimal(epsilon)
 
         def slope(beta: Decimal) -> Decimal:
@@ -248,7 +248,7 @@ def _check_rho(rho: Fraction) -> None:
 
 
 @contextmanager
-def _exact_decimals() -> Iterator[None]:
+def exact_decimals() -> Iterator[None]:
     """Compute in 60 digits, whatever decimal context the caller has: clients must agree to the last bit."""
     with localcontext(_context(_DIGITS, ROUND_HALF_EVEN)):
         yield

@@ -19,7 +19,7 @@ from fedstats.core.agreement import (
     PublicTerms,
     Purpose,
 )
-from fedstats.core.domain import Categories, Dates, Domain, Numbers, Truth, date_of, days_of
+from fedstats.core.domain import Categories, Dates, Domain, Numbers, Texts, Truth, date_of, days_of
 from fedstats.core.privacy import Mechanism, UnitKind
 from fedstats.core.reading import Reader
 from fedstats.core.schema import ColumnDefinition, Dataset, Unit
@@ -283,12 +283,13 @@ def _unit(reader: Reader) -> Unit:
 
 def _column(reader: Reader) -> ColumnDefinition:
     with reader, reader.building():
+        name, domain = reader.text("name"), _domain(reader)
         return ColumnDefinition(
-            name=reader.text("name"),
-            domain=_domain(reader),
+            name=name,
+            domain=domain,
             description=reader.text("description", ""),
             as_key=reader.truth("as_key", default=True),
-            as_measure=reader.truth("as_measure", default=True),
+            as_measure=reader.truth("as_measure", default=not isinstance(domain, Texts)),
         )
 
 
@@ -304,7 +305,9 @@ def _domain(reader: Reader) -> Domain:
         return Dates(days_of(reader.day("lo")), days_of(reader.day("hi")), nullable=nullable)
     if kind == "boolean":
         return Truth(nullable=nullable)
-    raise reader.problem("must be number, category, date or boolean", "type")
+    if kind == "text":
+        return Texts(reader.integer("characters_max"), reader.integer("values_max"), nullable=nullable)
+    raise reader.problem("must be number, category, date, boolean or text", "type")
 
 
 def _domain_document(domain: Domain) -> Document:
@@ -319,4 +322,6 @@ def _domain_document(domain: Domain) -> Document:
         return {"type": "category", "labels": list(domain.labels)}
     if isinstance(domain, Dates):
         return {"type": "date", "lo": date_of(domain.lo).isoformat(), "hi": date_of(domain.hi).isoformat()}
+    if isinstance(domain, Texts):
+        return {"type": "text", "characters_max": domain.characters_max, "values_max": domain.values_max}
     return {"type": "boolean"}

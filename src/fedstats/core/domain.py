@@ -2,7 +2,8 @@
 
 Between the source and the release every value is an integer *code*, so that sums are exact and every engine
 gives the same bits: a number's code is value / step, a date's its days since 1970-01-01, a category's its
-position among the labels, a truth value's 0 or 1.
+position among the labels, a truth value's 0 or 1. Only free text has no code: it stays text, and can only be
+a key.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import date, timedelta
 from enum import Enum
 from fractions import Fraction
 
-from fedstats.core.names import check_label, did_you_mean
+from fedstats.core.names import LABEL_CHARACTERS_MAX, check_label, did_you_mean
 from fedstats.errors import ExpressionInvalid, TooLarge, ValueInvalid
 
 CODE_MAX = 2**62
@@ -163,7 +164,58 @@ class Truth:
         return "true" if code else "false"
 
 
-Domain = Numbers | Categories | Dates | Truth
+TEXT_CHARACTERS_MAX = LABEL_CHARACTERS_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Texts that nobody listed beforehand: an open key, whose values are named only where many people are.
+
+    Such a value has no code: it is a printable text of up to `characters_max` characters. One release names
+    at most `values_max` of them.
+    """
+
+    characters_max: int
+    values_max: int
+    nullable: bool = False
+
+    def __post_init__(self) -> None:
+        """Short enough to print, few enough to send."""
+        if not 1 <= self.characters_max <= TEXT_CHARACTERS_MAX:
+            raise ValueInvalid(f"characters_max must lie between 1 and {TEXT_CHARACTERS_MAX}.")
+        if not 1 <= self.values_max <= CELLS_OF_ONE_KEY_MAX:
+            raise ValueInvalid(f"values_max must lie between 1 and {CELLS_OF_ONE_KEY_MAX}.")
+
+    def codes(self) -> Sequence[int]:
+        """None: there is no list.
+
+        Raises
+        ------
+        ExpressionInvalid
+            Always.
+
+        """
+        raise ExpressionInvalid("Free text has no public list of values.")
+
+    def label(self, code: int) -> str:
+        """None, as there are no codes; raises ExpressionInvalid."""
+        raise ExpressionInvalid(f"Free text has no code {code}.")
+
+    def check(self, value: str) -> str:
+        """`value` if it can be one: printable, not too long.
+
+        Raises
+        ------
+        ValueInvalid
+            It cannot.
+
+        """
+        if len(value) > self.characters_max:
+            raise ValueInvalid("A value of free text is longer than its column allows.")
+        return check_label(value, what="value of free text")
+
+
+Domain = Numbers | Categories | Dates | Truth | Texts
 
 
 def cells_of(domain: Domain) -> tuple[int | None, ...]:

@@ -44,6 +44,7 @@ class AbsenceReason(Enum):
     REFUSED = "the department refused"
     NO_ANSWER = "the department did not answer"
     SUPPRESSED = "suppressed by disclosure control"
+    BELOW_THRESHOLD = "too few people there to be named"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,15 @@ Cell = Value | Absence
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """The labels of one row's keys (None: the value is missing in the data) and its cells."""
+    """The labels of one row's keys (None: the value is missing in the data) and its cells.
+
+    `named_by` is how many departments named the value of an open key, so that the numbers are theirs; None
+    where no key is open, or the row is one department's.
+    """
 
     key: tuple[str | None, ...]
     cells: tuple[Cell, ...]
+    named_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,8 @@ class Cost:
     """What the query cost: its loss over the whole federation, and its place in the budget.
 
     `used_percent` is the part of the agreement's budget that this query takes, `left_percent` what is left
-    after it at the fullest department, None where no department said.
+    after it at the fullest department, None where no department said. `delta_percent` is the part of the
+    additive delta, which only a key without a public list takes.
     """
 
     loss: Loss
@@ -111,6 +118,7 @@ class Cost:
     pure: bool
     used_percent: float | None = None
     left_percent: float | None = None
+    delta_percent: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

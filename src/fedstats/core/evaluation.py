@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
-from fedstats.core.domain import Categories, Domain, Every, Numbers, Truth, truncate
+from fedstats.core.domain import Categories, Domain, Every, Numbers, Texts, Truth, truncate
 from fedstats.core.expression import (
     Call,
     CategoryLiteral,
@@ -22,20 +22,32 @@ from fedstats.errors import InternalError
 Row = Mapping[str, int | None]
 """One row: column name to code, None where the value is missing."""
 
+TextRow = Mapping[str, int | str | None]
+"""The same with free text, which has no code and stands for itself."""
 
-def evaluate(expression: Expression, dataset: Dataset, row: Row) -> int | None:
+
+def evaluate(expression: Expression, dataset: Dataset, row: TextRow) -> int | None:
     """The code of `expression` on `row` (codes of its own domain), None where SQL gives NULL."""
     value = _value(expression, dataset, row)
     return None if value is None else _to_code(value, domain_of(expression, dataset))
+
+
+def key_value(key: Expression, dataset: Dataset, row: TextRow) -> int | str | None:
+    """The code of a key on `row`, or the text of an open one."""
+    if isinstance(key, Column) and isinstance(domain_of(key, dataset), Texts):
+        return row[key.name]
+    return evaluate(key, dataset, row)
 
 
 Value = Fraction | str | int | bool
 """A number, a label, a date in days, a truth value."""
 
 
-def _value(expression: Expression, dataset: Dataset, row: Row) -> Value | None:
+def _value(expression: Expression, dataset: Dataset, row: TextRow) -> Value | None:
     if isinstance(expression, Column):
         code = row[expression.name]
+        if isinstance(code, str):
+            raise InternalError("Free text is never computed with.")
         return None if code is None else _from_code(code, domain_of(expression, dataset))
     if isinstance(expression, NumberLiteral):
         return expression.value
@@ -46,7 +58,7 @@ def _value(expression: Expression, dataset: Dataset, row: Row) -> Value | None:
     return _call(expression, dataset, row)
 
 
-def _call(call: Call, dataset: Dataset, row: Row) -> Value | None:
+def _call(call: Call, dataset: Dataset, row: TextRow) -> Value | None:
     values = [_value(arg, dataset, row) for arg in call.args]
     if call.op in _OF_MISSING:
         return _OF_MISSING[call.op](values)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from fedstats.core import inference_conditions as conditions
 from fedstats.core import inference_numbers as numbers
-from fedstats.core.domain import Categories, Dates, Domain, Every, Truth
+from fedstats.core.domain import Categories, Dates, Domain, Every, Texts, Truth
 from fedstats.core.expression import CategoryLiteral, Column, DateLiteral, Expression, NumberLiteral, Op
 from fedstats.core.inference_conditions import is_literal
 from fedstats.core.inference_numbers import aligned_step, band_labels, quotient_step
@@ -42,7 +42,20 @@ def domain_of(expression: Expression, dataset: Dataset) -> Domain:
     if isinstance(expression, DateLiteral):
         return Dates(expression.days, expression.days)
     domains = [domain_of(arg, dataset) for arg in expression.args]
+    if any(isinstance(domain, Texts) for domain in domains):
+        raise ExpressionInvalid(
+            f"{', '.join(_free_text(expression.args, dataset))} is free text, which can only be a key as it "
+            "stands: GROUP BY it."
+        )
     return _RULES[expression.op](expression.args, domains)
+
+
+def _free_text(args: numbers.Args, dataset: Dataset) -> list[str]:
+    return sorted(
+        arg.name
+        for arg in args
+        if isinstance(arg, Column) and isinstance(dataset.column(arg.name).domain, Texts)
+    )
 
 
 def condition_of(expression: Expression, dataset: Dataset) -> Truth:

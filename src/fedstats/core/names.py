@@ -14,13 +14,13 @@ _EDITION = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,30}(\.[1-9][0-9]{0,3})?")
 _AGREEMENT = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,47}")
 _PERSON_NAME = re.compile(r"[a-z][a-z0-9.-]{0,63}")
 LABEL_CHARACTERS_MAX = 80
-# Nothing that a terminal obeys (controls), that reorders or hides what stands beside it (bidirectional marks,
-# zero-width spaces, tags), or that is no character.
-_UNREADABLE = (
+UNREADABLE = (
     r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     r"\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f"
 )
-_LABEL = re.compile(rf"[^{_UNREADABLE}]{{1,80}}")
+"""The characters that no label has, for a set of a regular expression: what a terminal obeys (controls), what
+reorders or hides what stands beside it (bidirectional marks, zero-width spaces, tags), and what is none."""
+_LABEL = re.compile(rf"[^{UNREADABLE}]{{1,80}}")
 TEXT_CHARACTERS_MAX = 4_000
 
 

@@ -12,6 +12,9 @@ from fedstats.errors import LossInvalid, ValueInvalid
 RHO_STEP = Fraction(1, 2**40)
 """Losses that people ask for are multiples of this, so that every client signs the same bytes."""
 
+DELTA_STEP = Fraction(1, 2**60)
+"""Additive deltas that people ask for are multiples of this."""
+
 
 class UnitKind(Enum):
     """What one step between neighbouring databases adds or removes."""
@@ -64,45 +67,51 @@ NO_LOSS = Loss(Fraction(0))
 class MechanismLoss:
     """How much a query or a round may lose over the whole federation, in its mechanism's own currency.
 
-    `amount` is rho for the Gaussian mechanism (zCDP) and the pure epsilon for Laplace.
+    `amount` is rho for the Gaussian mechanism (zCDP) and the pure epsilon for Laplace. `delta_add` is the
+    chance that an open key may name a value that only one person has; 0 where no key is open.
 
     Raises
     ------
     LossInvalid
-        The amount is not positive.
+        The amount is not positive, or the additive delta is negative or as large as 1.
 
     """
 
     mechanism: Mechanism
     amount: Fraction
+    delta_add: Fraction = Fraction(0)
 
     def __post_init__(self) -> None:
         """A query that may lose nothing can learn nothing, and a negative amount would refill a budget."""
         if self.amount <= 0:
             raise LossInvalid("The privacy loss of a query must be greater than 0.")
+        if not 0 <= self.delta_add < 1:
+            raise LossInvalid("The additive delta of a query lies between 0 and 1.")
 
     def share(self, share: Fraction) -> Self:
         """The part `share` (0 < share <= 1) of this loss.
 
-        Both currencies add up over rounds: rho by zCDP composition, pure epsilon by basic composition.
+        Both currencies add up over rounds, rho by zCDP composition, pure epsilon by basic composition; so
+        does the additive delta.
         """
         if not 0 < share <= 1:
             raise LossInvalid("A share of a loss lies above 0 and not above 1.")
-        return type(self)(self.mechanism, self.amount * share)
+        return type(self)(self.mechanism, self.amount * share, self.delta_add * share)
 
     def at_node(self, departments_max: int) -> Self:
         """What one node may lose, when a person may be in `departments_max` departments: 1/c of it."""
-        return type(self)(self.mechanism, self.amount / departments_max)
+        return type(self)(self.mechanism, self.amount / departments_max, self.delta_add / departments_max)
 
     def charge(self, departments_max: int) -> Loss:
         """The federation-wide loss that every node charges.
 
         Gaussian: rho itself. Laplace: c departments each lose epsilon/c purely, which is
-        (epsilon/c)^2/2-zCDP each (Bun and Steinke 2016, Prop. 1.4), so c * (epsilon/c)^2 / 2 together.
+        (epsilon/c)^2/2-zCDP each (Bun and Steinke 2016, Prop. 1.4), so c * (epsilon/c)^2 / 2 together. With
+        an additive delta these are the same of approximate zCDP (section 8 there), and the deltas add up.
         """
         if self.mechanism is Mechanism.GAUSSIAN:
-            return Loss(self.amount)
-        return Loss(self.amount**2 / (2 * departments_max))
+            return Loss(self.amount, self.delta_add)
+        return Loss(self.amount**2 / (2 * departments_max), self.delta_add)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Self
 
 from fedstats.core.aggregate import Aggregate
 from fedstats.core.expression import Expression, columns_of, normalise, order_key
 from fedstats.core.names import check_agreement, check_department, check_edition, check_identifier, check_text
-from fedstats.core.privacy import RHO_STEP, Contribution, MechanismLoss
+from fedstats.core.privacy import DELTA_STEP, RHO_STEP, Contribution, MechanismLoss
 from fedstats.core.statistic import Mode, Round
 from fedstats.errors import OutsideScope, ValueInvalid
 
@@ -117,8 +118,9 @@ class Query:
             raise ValueInvalid("The version or the number of rounds is out of range.")
         if not 0 <= self.deadline_s < 2**40 or len(self.nonce) != NONCE_BYTES:
             raise ValueInvalid("The deadline or the nonce of the query is out of range.")
-        if self.loss.amount % RHO_STEP:  # other denominators would make the ledger's exact sums grow for ever
-            raise ValueInvalid("The loss of a query is a multiple of 2^-40.")
+        # Other denominators would make the ledger's exact sums grow for ever.
+        if self.loss.amount % RHO_STEP or self.loss.delta_add % DELTA_STEP:
+            raise ValueInvalid("The loss of a query is a multiple of 2^-40, its additive delta one of 2^-60.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,8 @@ class Computation:
 
     @classmethod
     def of(cls, query: Query, order: RoundOrder) -> Self:
-        """The computation of one round, in its normal form."""
+        """The computation of one round, in its normal form; only an open key costs additive delta."""
+        loss = query.loss.share(order.round.share)
         return cls(
             agreement=query.agreement,
             agreement_version=query.agreement_version,
@@ -206,7 +209,7 @@ class Computation:
             edition=query.edition,
             where=None if query.where is None else normalise(query.where),
             aggregates=order.round.normalised().aggregates,
-            loss=query.loss.share(order.round.share),
+            loss=loss if order.round.opens else replace(loss, delta_add=Fraction(0)),
             contribution=query.contribution,
             mode=query.mode,
         )

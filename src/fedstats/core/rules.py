@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
+from fractions import Fraction
 
 from fedstats.core.accounting import rho_from_epsilon
+from fedstats.core.aggregate.grouped_sums import open_keys
 from fedstats.core.agreement import Agreement
 from fedstats.core.expression import Expression, columns_of
 from fedstats.core.inference import condition_of
-from fedstats.core.privacy import Loss
+from fedstats.core.privacy import DELTA_STEP, Loss, MechanismLoss
 from fedstats.core.query import Proceeding, Query, RoundOrder
 from fedstats.core.schema import Dataset
+from fedstats.core.statistic import Mode, Round
 from fedstats.errors import (
     AgreementNotInForce,
     LanguageError,
@@ -20,6 +24,9 @@ from fedstats.errors import (
     RoundConflict,
     Spent,
 )
+
+_OPEN_QUESTIONS = 64
+"""How many questions with an open key use up an agreement's additive delta."""
 
 
 def budget_of(agreement: Agreement) -> Loss:
@@ -35,6 +42,16 @@ def query_cap_of(agreement: Agreement) -> Loss:
         rho_from_epsilon(terms.epsilon_per_query, terms.delta_conversion),
         terms.delta - terms.delta_conversion,
     )
+
+
+def open_delta_of(agreement: Agreement) -> Fraction:
+    """The additive delta of a question with an open key: a 64th of what the agreement has, on the grid."""
+    return budget_of(agreement).delta_add / _OPEN_QUESTIONS // DELTA_STEP * DELTA_STEP
+
+
+def loss_of_round(agreement: Agreement, loss: MechanismLoss, first: Round) -> MechanismLoss:
+    """The loss of a query that begins with this round: with additive delta where a key of it is open."""
+    return replace(loss, delta_add=open_delta_of(agreement)) if first.opens else loss
 
 
 def base_edition(edition: str) -> str:
@@ -163,6 +180,20 @@ def _check_scope(agreement: Agreement, dataset: Dataset, query: Query) -> None:
     if strange or not columns_of(query.where, *query.scope.keys) <= known:
         raise OutsideAgreement(f"The query uses columns that {dataset.name} does not have.")
     _check_uses(dataset, query.scope.keys, [])
+    _check_open(dataset, query)
+
+
+def _check_open(dataset: Dataset, query: Query) -> None:
+    """An open key costs additive delta, and needs releases of single departments to be thresholded."""
+    keys = ", ".join(key.name for key in open_keys(query.scope.keys, dataset))
+    if keys and query.mode is not Mode.LOCAL:
+        raise OutsideAgreement(f"{keys} has no public list of values, so it is answered in local mode only.")
+    if bool(keys) != bool(query.loss.delta_add):
+        raise OutsideAgreement(
+            f"The question groups by {keys}, which has no public list of values, and names no additive delta."
+            if keys
+            else "The question names an additive delta, and no key of it needs one."
+        )
 
 
 def _check_uses(dataset: Dataset, keys: Iterable[Expression], measures: Iterable[Expression | None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fedstats.core.domain import Domain
+from fedstats.core.domain import Domain, Texts
 from fedstats.core.names import (
     check_department,
     check_identifier,
@@ -50,7 +50,7 @@ class ColumnDefinition:
     as_measure: bool = True
 
     def __post_init__(self) -> None:
-        """A usable name, and not the one that every dataset has already."""
+        """A usable name, not the one that every dataset has already; free text is for grouping only."""
         check_identifier(self.name, what="column")
         if self.name == DEPARTMENT_KEY:
             raise ValueInvalid(
@@ -58,6 +58,8 @@ class ColumnDefinition:
             )
         if self.description:
             check_text(self.description, what="description")
+        if isinstance(self.domain, Texts) and (self.as_measure or not self.as_key):
+            raise ValueInvalid(f"{self.name} is free text, which can be a key and nothing else.")
 
 
 @dataclass(frozen=True, slots=True)

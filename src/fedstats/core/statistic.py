@@ -57,8 +57,15 @@ class Round:
         """Weights are shares of the round's loss: they add up to exactly 1."""
         if not 1 <= len(self.aggregates) <= AGGREGATES_MAX or not 0 < self.share <= 1:
             raise ValueInvalid("A round has between 1 and 8 aggregates and a share above 0 and not above 1.")
-        if sum(measure.weight for aggregate in self.aggregates for measure in aggregate.measures) != 1:
+        if sum(weight for aggregate in self.aggregates for weight in aggregate.weights) != 1:
             raise ValueInvalid("The weights of a round's measures must add up to 1.")
+        if sum(aggregate.threshold_weight is not None for aggregate in self.aggregates) > 1:
+            raise ValueInvalid("A round has at most one aggregate with a key of free text.")
+
+    @property
+    def opens(self) -> bool:
+        """Whether it has a key whose values nobody listed, which costs additive delta."""
+        return any(aggregate.threshold_weight is not None for aggregate in self.aggregates)
 
     def normalised(self) -> Round:
         """The one round that stands for all orders of writing it, with its share rounded down to the grid.
@@ -80,12 +87,25 @@ Vectors = tuple[tuple[Integers, ...], ...]
 """Noisy integers: per aggregate of the round, per measure, one int64 vector over the cells."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Noisy:
+    """What one department released for a round: integers, and the values of the open key that it named.
+
+    `values` are distinct and sorted; there are none where no key of the round is open.
+    """
+
+    vectors: Vectors
+    values: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class RoundResult:
     """What came back from one round.
 
     `total` is the sum over the departments that answered; `scales` holds each measure's noise scale at one
     node (in the units of the vector), `noises` how many independent noises of that scale the total carries.
+    Where a key is open, `values` are all that were named, the vectors go over these, and `named_by` says for
+    each which departments named it: of the others a total and their own numbers hold nothing at it.
     """
 
     round: Round
@@ -94,6 +114,8 @@ class RoundResult:
     noises: int
     by_department: Mapping[str, Vectors] | None = None
     absent: Mapping[str, Refusal] = field(default_factory=dict)
+    values: tuple[str, ...] = ()
+    named_by: tuple[frozenset[str], ...] = ()
 
 
 @runtime_checkable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -166,7 +166,7 @@ class Engine(Protocol):
 
         """
 
-    def compute(
+    def find_values(
         self,
         edition: Path,
         aggregate: Aggregate,
@@ -176,11 +176,38 @@ class Engine(Protocol):
         contribution: Contribution,
         key: bytes,
         resources: Resources,
+    ) -> Iterator[Exact]:
+        """Every value that the open key of an aggregate has in an edition, with its number of units.
+
+        Each value comes once, in batches (of one vector each) that fit the resources however many values
+        there are, in any order; missing values do not. A person counts once at each of at most `cells_max`
+        values. What comes is as secret as the rows: a threshold decides what of it is named.
+
+        Raises
+        ------
+        EditionMissing
+            As `compute`.
+
+        """
+
+    def compute(  # noqa: PLR0913 # one parameter per thing that a statement depends on
+        self,
+        edition: Path,
+        aggregate: Aggregate,
+        *,
+        dataset: Dataset,
+        where: Expression | None,
+        contribution: Contribution,
+        key: bytes,
+        resources: Resources,
+        values: Sequence[str] = (),
     ) -> Exact:
         """The exact integers of an aggregate over an edition: one vector per measure over all cells.
 
-        Shapes: `aggregate.cells(dataset)` integers each, row-major over `aggregate.key_cells(dataset)`, 0
-        where nothing is. With `cells_max` below `rows_max` a person keeps the cells of least keyed hash.
+        Shapes: `aggregate.cells(dataset, values)` integers each, row-major over
+        `aggregate.key_cells(dataset, values)`, 0 where nothing is. With `cells_max` below `rows_max` a person
+        keeps the cells of least keyed hash. Rows with other values of an open key than `values` do not count
+        at all; there may be none with some of these.
 
         Raises
         ------

@@ -6,12 +6,13 @@ policy turns the marks into values or drops the row.
 
 from __future__ import annotations
 
-from fedstats.core.domain import Domain
+from fedstats.core.domain import Domain, Texts
 from fedstats.core.schema import ColumnDefinition, Dataset
 from fedstats.engines._duckdb_reading import (
     PERSON,
     Marks,
     integer_type,
+    marks_of,
     person_code,
     person_text,
     read_column,
@@ -48,32 +49,35 @@ def kept_condition(mapping: DatasetMapping, dataset: Dataset) -> str:
 
 def value_sql(mapping: ColumnMapping, definition: ColumnDefinition) -> str:
     """The final code of a column of what was read, in the smallest type that holds its codes."""
-    name, marks = identifier(definition.name), Marks.of(definition.domain)
-    labels = labels_of(definition.domain)
-    clip = mapping.on_invalid is OnInvalid.CLIP
+    name, domain = identifier(definition.name), definition.domain
+    labels = labels_of(domain)
     unreadable = "NULL" if mapping.default is None or labels is None else str(labels.index(mapping.default))
-    below, above = (str(marks.lo), str(marks.hi)) if clip else ("NULL", "NULL")
-    return (
-        f"CAST(CASE {name} WHEN {marks.unreadable} THEN {unreadable} WHEN {marks.below} THEN {below} "
-        f"WHEN {marks.above} THEN {above} ELSE {name} END AS {code_type(definition.domain)})"
-    )
+    below = above = "NULL"
+    if mapping.on_invalid is OnInvalid.CLIP:
+        below, above = str(Marks.of(domain).lo), str(Marks.of(domain).hi)
+    finals = zip(marks_of(domain), (unreadable, below, above), strict=True)
+    branches = " ".join(f"WHEN {mark} THEN {final}" for mark, final in finals)
+    return f"CAST(CASE {name} {branches} ELSE {name} END AS {code_type(domain)})"
 
 
 def code_type(domain: Domain) -> str:
-    """The smallest integer type for the codes of a domain."""
+    """The smallest integer type for the codes of a domain; free text stays text."""
+    if isinstance(domain, Texts):
+        return "VARCHAR"
     return integer_type(Marks.of(domain).lo, Marks.of(domain).hi)
 
 
 def _kept(mapping: ColumnMapping, definition: ColumnDefinition) -> str:
     """The condition under which a column lets its row stay; empty if it always does."""
-    domain, name, marks = definition.domain, identifier(definition.name), Marks.of(definition.domain)
+    domain, name = definition.domain, identifier(definition.name)
+    unreadable, below, above = marks_of(domain)
     policy = mapping.policy(domain)
     dropping = []
     if mapping.default is None and (policy is OnInvalid.DROP_ROW or not domain.nullable):
-        dropping.append(marks.unreadable)
+        dropping.append(unreadable)
     if policy is OnInvalid.DROP_ROW:
-        dropping += [marks.below, marks.above]
-    unmarked = f"{name} NOT IN ({', '.join(map(str, dropping))})" if dropping else "true"
+        dropping += [below, above]
+    unmarked = f"{name} NOT IN ({', '.join(dropping)})" if dropping else "true"
     if domain.nullable:
         return f"({name} IS NULL OR {unmarked})" if dropping else ""
     return f"({name} IS NOT NULL AND {unmarked})"

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import duckdb
 
+from fedstats.core.domain import Texts
 from fedstats.core.schema import Dataset
 from fedstats.engines._contract import ColumnReport, EditionOrder, EditionReport, Resources
 from fedstats.engines._definition import definition_hash
 from fedstats.engines._duckdb_cleaning import code_type, kept_condition, reading_statement, value_sql
-from fedstats.engines._duckdb_reading import PERSON, Marks, person_code, person_text
+from fedstats.engines._duckdb_reading import PERSON, marks_of, person_code, person_text
 from fedstats.engines._duckdb_session import Attached, identifier, parts_of, problem_of, session, text
 from fedstats.engines._duckdb_source import LocalColumn, LocalTable, attachments, files_of, local_table
 from fedstats.engines._opt_outs import SEPARATOR, copy_opt_outs
@@ -247,8 +248,17 @@ class _Making:
         return ", ".join(identifier(column.name) for column in self.dataset.columns)
 
     def _content(self) -> str:
-        """A row as a canonical text: its person and its codes in the order of the definition."""
-        codes = [f"coalesce(CAST({identifier(c.name)} AS VARCHAR), '')" for c in self.dataset.columns]
+        """A row as a canonical text: its person and its codes in the order of the definition.
+
+        Free text may hold the sign between them, so it is hashed itself.
+        """
+        names = [(identifier(column.name), column.domain) for column in self.dataset.columns]
+        codes = [
+            f"coalesce(sha256({name}), '')"
+            if isinstance(domain, Texts)
+            else f"coalesce(CAST({name} AS VARCHAR), '')"
+            for name, domain in names
+        ]
         return ", ".join([PERSON, *codes])
 
     def _do(self, statement: str, *, key: bool = False) -> None:
@@ -265,11 +275,11 @@ def column_reports(
     """Count what was missing, unreadable and out of bounds in each column of `read`."""
     counted = []
     for column in dataset.columns:
-        name, marks = identifier(column.name), Marks.of(column.domain)
+        name, (unreadable, below, above) = identifier(column.name), marks_of(column.domain)
         counted += [
             f"count(*) - count({name})",
-            f"count_if({name} = {marks.unreadable})",
-            f"count_if({name} IN ({marks.below}, {marks.above}))",
+            f"count_if({name} = {unreadable})",
+            f"count_if({name} IN ({below}, {above}))",
         ]
     row = connection.execute(f"SELECT {', '.join(counted)} FROM {read}").fetchone() or ()
     return tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fedstats.core.aggregate import Aggregate
-from fedstats.core.domain import Categories, Dates, Domain, Numbers
+from fedstats.core.domain import Categories, Dates, Domain, Numbers, Texts
 from fedstats.core.expression import Expression, columns_of
 from fedstats.core.schema import Dataset
 from fedstats.sql.statement import (
@@ -14,6 +14,7 @@ from fedstats.sql.statement import (
     KEY_PARAMETER,
     LAST_PARAMETER,
     LAST_ROW_PARAMETER,
+    NAMED_TABLE,
     PERSON,
     ROWS_TABLE,
     parameters_of,
@@ -30,9 +31,15 @@ def explained(sql: str, aggregate: Aggregate, *, dataset: Dataset, where: Expres
         f"Runs read-only on an edition of {dataset.name}; only sums over cells leave the statement.",
         f"Table {ROWS_TABLE} holds one row per row of the source that was kept, columns as integers:",
         *(f"  {line}" for line in legend),
+        *_tables(sql),
         *_parameters(sql),
     ]
     return "\n".join([*(f"-- {line}" for line in lines), sql])
+
+
+def _tables(sql: str) -> Iterator[str]:
+    if NAMED_TABLE in sql:
+        yield f"Table {NAMED_TABLE} holds the values that passed the threshold: those alone are asked about."
 
 
 def _parameters(sql: str) -> Iterator[str]:
@@ -51,6 +58,8 @@ def _meaning(domain: Domain) -> str:
         return "number" if domain.step == 1 else f"number divided by {domain.step}"
     if isinstance(domain, Dates):
         return "days since 1970-01-01"
+    if isinstance(domain, Texts):
+        return "text"
     if isinstance(domain, Categories):
         shown = [f"{code} {label}" for code, label in enumerate(domain.labels[:_LABELS_MAX])]
         return ", ".join([*shown, "..."] if len(domain.labels) > _LABELS_MAX else shown)

@@ -7,11 +7,13 @@ the greatest code: unreadable, below the bounds, above the bounds.
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 
-from fedstats.core.domain import Categories, Dates, Domain, Every, Numbers, Truth
+from fedstats.core.domain import Categories, Dates, Domain, Every, Numbers, Texts, Truth
+from fedstats.core.names import UNREADABLE
 from fedstats.engines._duckdb_session import text, texts
 from fedstats.engines._duckdb_source import LocalColumn, LocalTable
 from fedstats.engines.mapping import ISO_DATE, ColumnMapping, DatasetMapping, PersonCheck, labels_of
@@ -27,6 +29,9 @@ _UNSEEN = "".join(
     if unicodedata.category(chr(code)) in {"Cf", "Zs", "Zl", "Zp", "Pd"} or chr(code) == "\u2212"
 )
 """What is written and read as nothing, as a space or as a hyphen: it makes no other person."""
+_ANY_SPACE = r"[\s\p{Z}]+"
+_UNREADABLE = "[" + re.sub(r"\\[xuU]([0-9a-f]+)", r"\\x{\1}", UNREADABLE.replace(r"\ud800-\udfff", "")) + "]"
+"""What no label may hold, in the notation of DuckDB's expressions, whose texts have no surrogates."""
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _FLOATS = ("DOUBLE", "FLOAT")
 _TEXT, _DATES = "VARCHAR", ("DATE", "TIMESTAMP")
@@ -65,7 +70,20 @@ class Marks:
             return cls(domain.lo_code, domain.hi_code)
         if isinstance(domain, Dates):
             return cls(domain.lo, domain.hi)
+        if isinstance(domain, Texts):
+            raise InternalError("Free text has no codes.")
         return cls(0, len(domain.labels) - 1 if isinstance(domain, Categories) else 1)
+
+
+def marks_of(domain: Domain) -> tuple[str, str, str]:
+    """The marks of a column in SQL: unreadable (a text that is too long), below, above.
+
+    Those of free text are control characters, which no value has.
+    """
+    if isinstance(domain, Texts):
+        return "chr(29)", "chr(30)", "chr(31)"
+    marks = Marks.of(domain)
+    return str(marks.unreadable), str(marks.below), str(marks.above)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +111,13 @@ def integer_type(lo: int, hi: int) -> str:
 
 def read_column(mapping: ColumnMapping, domain: Domain, table: LocalTable, i: int) -> Reading:
     """How the column at position `i` is read; it names `_text_<i>`, `_raw_<i>`, `_value_<i>`, `_code_<i>`."""
-    given, raw, value, code, marks = f"_text_{i}", f"_raw_{i}", f"_value_{i}", f"_code_{i}", Marks.of(domain)
+    given, raw, value, code = f"_text_{i}", f"_raw_{i}", f"_value_{i}", f"_code_{i}"
+    if isinstance(domain, Texts):
+        origin = (_text(mapping, table), _present(given, mapping.missing))
+        fitting = f"CASE WHEN length({value}) <= {domain.characters_max} THEN {value} END"
+        too_long = f"CASE WHEN {value} IS NOT NULL THEN {marks_of(domain)[0]} END"
+        return Reading(*origin, _readable(raw), fitting, f"coalesce({code}, {too_long})")
+    marks = Marks.of(domain)
     if isinstance(domain, Numbers):
         typed = _typed(mapping, table, (*_WHOLE, *_FLOATS, "DECIMAL"))
         places = _Places.of(domain)
@@ -170,6 +194,13 @@ def _text(mapping: ColumnMapping, table: LocalTable) -> str:
 
 def _present(sql: str, missing: tuple[str, ...]) -> str:
     return f"CASE WHEN {sql} NOT IN ({texts(('', *missing))}) THEN {sql} END"
+
+
+def _readable(raw: str) -> str:
+    """Free text as one printable line in Unicode's form C, however it was spaced; NULL if nothing is left."""
+    spaced = f"regexp_replace({raw}, {text(_ANY_SPACE)}, ' ', 'g')"
+    shown = f"regexp_replace({spaced}, {text(_UNREADABLE)}, '', 'g')"
+    return f"nullif(trim(nfc_normalize({shown})), '')"
 
 
 def _as_text(column: LocalColumn) -> str:

@@ -6,14 +6,17 @@ of `fedstats.core.privacy.Mechanism`, offers `MECHANISM`, and passes `tests/conf
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 from pkgutil import iter_modules
 
+from fedstats.core.aggregate.exact import Exact
+from fedstats.core.plan import ThresholdPlan
 from fedstats.core.privacy import Mechanism
 from fedstats.errors import ExtraMissing, InternalError
 from fedstats.mechanisms._contract import NoiseMechanism
 
-__all__ = ["NoiseMechanism", "mechanism_of", "mechanisms_here"]
+__all__ = ["NoiseMechanism", "mechanism_of", "mechanisms_here", "named_values"]
 
 
 def mechanism_of(name: Mechanism) -> NoiseMechanism:
@@ -38,6 +41,15 @@ def mechanism_of(name: Mechanism) -> NoiseMechanism:
             "OpenDP, which draws the noise, is not installed.", remedy='Type: pip install "fedstats[node]"'
         ) from error
     return mechanism
+
+
+def named_values(
+    batches: Iterable[Exact], plan: ThresholdPlan, mechanism: NoiseMechanism, *, values_max: int
+) -> tuple[str, ...]:
+    """The values of a key without a public list that may be named, sorted; see `_threshold`."""
+    thresholding = import_module(f"{__name__}._threshold")  # it loads OpenDP
+    named: tuple[str, ...] = thresholding.named_values(batches, plan, mechanism, values_max=values_max)
+    return named
 
 
 def mechanisms_here() -> tuple[Mechanism, ...]:

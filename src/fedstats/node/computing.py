@@ -6,28 +6,30 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from fedstats.core.aggregate import Aggregate
 from fedstats.core.aggregate.exact import Integers
-from fedstats.core.plan import noise_scales
+from fedstats.core.domain import Texts
+from fedstats.core.plan import ThresholdPlan, noise_scales, threshold_plan
 from fedstats.core.privacy import MechanismLoss
 from fedstats.core.query import Computation
 from fedstats.core.schema import Dataset
-from fedstats.core.statistic import Vectors
+from fedstats.core.statistic import Noisy
 from fedstats.engines import Engine, Resources
 from fedstats.errors import InternalError
-from fedstats.mechanisms import NoiseMechanism, mechanism_of
+from fedstats.mechanisms import NoiseMechanism, mechanism_of, named_values
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
     """The noise of a computation, derived from its loss and its sensitivities and from nothing else.
 
-    `at_node` is what this node may lose; `scales` has one scale for each measure of each aggregate.
+    `at_node` is what this node may lose; `scales` has one scale for each measure of each aggregate, and
+    `threshold` says how the values of an open key are chosen, None where no key is open.
     """
 
     mechanism: NoiseMechanism
     at_node: MechanismLoss
     scales: tuple[tuple[Fraction, ...], ...]
+    threshold: ThresholdPlan | None
 
     @classmethod
     def of(cls, computation: Computation) -> Noise:
@@ -42,10 +44,12 @@ class Noise:
 
         """
         loss, contribution = computation.loss, computation.contribution
+        plans = (threshold_plan(aggregate, loss, contribution) for aggregate in computation.aggregates)
         return cls(
             mechanism=mechanism_of(loss.mechanism),
             at_node=loss.at_node(contribution.departments_max),
             scales=noise_scales(computation.aggregates, loss, contribution),
+            threshold=next((plan for plan in plans if plan is not None), None),
         )
 
 
@@ -64,20 +68,52 @@ class Workbench:
                 aggregate, dataset=dataset, where=computation.where, contribution=computation.contribution
             )
 
-    def compute(self, edition: Path, computation: Computation, dataset: Dataset, noise: Noise) -> Vectors:
+    def compute(self, edition: Path, computation: Computation, dataset: Dataset, noise: Noise) -> Noisy:
         """Compute over an edition and add noise, measure by measure, each for its own sensitivity.
 
-        Shapes: per aggregate, per measure, `aggregate.cells(dataset)` integers.
+        Shapes: per aggregate, per measure, `aggregate.cells(dataset, values)` integers.
         """
-        return tuple(
-            self._noisy(edition, computation, dataset, noise, position)
+        values = self._named(edition, computation, dataset, noise)
+        vectors = tuple(
+            self._noisy(edition, computation, dataset, noise, position, values)
             for position in range(len(computation.aggregates))
         )
+        return Noisy(vectors, values)
 
-    def _noisy(
-        self, edition: Path, computation: Computation, dataset: Dataset, noise: Noise, position: int
+    def _named(
+        self, edition: Path, computation: Computation, dataset: Dataset, noise: Noise
+    ) -> tuple[str, ...]:
+        """The values of the open key that may be named: what follows looks at these alone."""
+        for aggregate in computation.aggregates:
+            key = aggregate.open_key(dataset)
+            if key is None or noise.threshold is None:
+                continue
+            domain = dataset.column(key.name).domain
+            if not isinstance(domain, Texts):
+                raise InternalError("An open key is a column of free text.")
+            found = self.engine.find_values(
+                edition,
+                aggregate,
+                dataset=dataset,
+                where=computation.where,
+                contribution=computation.contribution,
+                key=self.key,
+                resources=self.resources,
+            )
+            return named_values(found, noise.threshold, noise.mechanism, values_max=domain.values_max)
+        return ()
+
+    def _noisy(  # what is computed, on what, with which noise
+        self,
+        edition: Path,
+        computation: Computation,
+        dataset: Dataset,
+        noise: Noise,
+        position: int,
+        values: tuple[str, ...],
     ) -> tuple[Integers, ...]:
         aggregate = computation.aggregates[position]
+        of_key = values if aggregate.open_key(dataset) is not None else ()
         exact = self.engine.compute(
             edition,
             aggregate,
@@ -86,8 +122,10 @@ class Workbench:
             contribution=computation.contribution,
             key=self.key,
             resources=self.resources,
+            values=of_key,
         )
-        if [len(vector) for vector in exact.vectors] != _shape(aggregate, dataset):
+        shape = [aggregate.cells(dataset, of_key)] * len(aggregate.measures)
+        if [len(vector) for vector in exact.vectors] != shape:
             raise InternalError("The engine's result has not the shape of the question.")
         return tuple(
             noise.mechanism.add_noise(
@@ -100,7 +138,3 @@ class Workbench:
                 exact.vectors, aggregate.measures, noise.scales[position], strict=True
             )
         )
-
-
-def _shape(aggregate: Aggregate, dataset: Dataset) -> list[int]:
-    return [aggregate.cells(dataset)] * len(aggregate.measures)

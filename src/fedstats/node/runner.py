@@ -207,9 +207,9 @@ class Runner:
         """Compute, record, and give back what was recorded; the charge is durable by now."""
         try:
             self.checkpoint("reserve")
-            vectors = self.bench.compute(plan.edition.path, asked.computation, asked.dataset, plan.noise)
+            noisy = self.bench.compute(plan.edition.path, asked.computation, asked.dataset, plan.noise)
             self.checkpoint("compute")
-            note = ReleaseNote(self.department, asked.record, vectors)
+            note = ReleaseNote(self.department, asked.record, noisy.vectors, noisy.values)
             signed = Signed.make(Context.RELEASE, encode_release(note), self.key)
             made = to_bytes(signed_to(signed))
             release = self.ledger.record(asked.record, made, now_s=int(self.now()))

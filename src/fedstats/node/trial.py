@@ -63,11 +63,13 @@ def try_round(
         mode=Mode.LOCAL,
     )
     noise = Noise.of(computation)
-    vectors = node.bench.compute(edition.path, computation, dataset, noise)
+    noisy = node.bench.compute(edition.path, computation, dataset, noise)
     return RoundResult(
         round=asked,
-        total=vectors,
+        total=noisy.vectors,
         scales=noise.scales,
         noises=1,
-        by_department={node.department: vectors},
+        by_department={node.department: noisy.vectors},
+        values=noisy.values,
+        named_by=(frozenset({node.department}),) * len(noisy.values),
     )

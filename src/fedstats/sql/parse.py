@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
-from fedstats.core.domain import Numbers, Truth, cells_of
+from fedstats.core.aggregate.grouped_sums import open_keys
+from fedstats.core.domain import Numbers, Texts, Truth, cells_of
 from fedstats.core.expression import Expression, columns_of, normalise
 from fedstats.core.inference import domain_of
 from fedstats.core.names import LABEL_CHARACTERS_MAX
@@ -129,7 +130,14 @@ def _grouped(reader: RowReader, group: exp.Group | None, columns: Sequence[_Sele
         raise SqlRefused("GROUP BY ALL is not offered.", remedy="Name the keys.")
     check_parts(group, ("expressions",))
     nodes = [_meant(reader, node, columns) for node in group.expressions]
-    return {_key_tree(reader, node): node for node in nodes}
+    grouped = {_key_tree(reader, node): node for node in nodes}
+    opened = open_keys([tree for tree in grouped if tree is not None], reader.dataset)
+    if len(opened) > 1:
+        raise SqlRefused(
+            f"{' and '.join(key.name for key in opened)} are free text, and a question has one such key.",
+            remedy="Ask for each as a question of its own.",
+        )
+    return grouped
 
 
 def _meant(reader: RowReader, node: exp.Expr, columns: Sequence[_SelectColumn]) -> exp.Expr:
@@ -178,7 +186,9 @@ def _key_tree(reader: RowReader, node: exp.Expr) -> Expression | None:
                 remedy="Use it in WHERE or inside an aggregate.",
             )
     with placed(node):
-        cells_of(domain_of(expression, reader.dataset))
+        domain = domain_of(expression, reader.dataset)
+        if not isinstance(domain, Texts):
+            cells_of(domain)
     return normalise(expression)
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from sqlglot import exp
 
-from fedstats.core.domain import Truth
+from fedstats.core.domain import Texts, Truth
 from fedstats.core.expression import Call, Expression, NumberLiteral, Op, columns_of
 from fedstats.core.grid import centred_grid
 from fedstats.core.inference import domain_of, is_literal
@@ -206,10 +206,12 @@ def _check_measure(reader: RowReader, node: exp.Expr, expression: Expression) ->
     """Refuse columns that the agreement gives for grouping and filtering only, and what reads no column."""
     names = columns_of(expression)
     for name in sorted(names):
-        if not reader.dataset.column(name).as_measure:
+        column = reader.dataset.column(name)
+        if not column.as_measure:
+            also = "" if isinstance(column.domain, Texts) else " or in WHERE"
             raise SqlRefused(
                 f"{fragment_of(node)}: {name} may not be counted or added up in {reader.dataset.name}.",
-                remedy="Use it as a key or in WHERE.",
+                remedy=f"Use it as a key{also}.",
             )
     if not names:
         raise ExpressionInvalid(

@@ -15,7 +15,8 @@ from functools import reduce
 from sqlglot import exp
 
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
-from fedstats.core.expression import Expression
+from fedstats.core.domain import Texts
+from fedstats.core.expression import Column, Expression
 from fedstats.core.grid import Grid
 from fedstats.core.inference import domain_of
 from fedstats.core.privacy import Contribution, UnitKind
@@ -24,6 +25,8 @@ from fedstats.sql.render import Rendering, column_sql
 
 ROWS_TABLE, PEOPLE_TABLE = "rows", "people"
 PERSON, PSEUDONYM = "_person", "_pseudonym"
+NAMED_TABLE, NAMED_VALUE = "_named", "value"
+"""The values of the open key that passed the threshold."""
 KEY_PARAMETER = "key"
 FIRST_PARAMETER, LAST_PARAMETER = "first", "last"
 FIRST_ROW_PARAMETER, LAST_ROW_PARAMETER = "first_row", "last_row"
@@ -47,7 +50,12 @@ def parameters_of(statement: str) -> frozenset[str]:
 
 
 def grouped_statement(
-    aggregate: GroupedSums, *, dataset: Dataset, where: Expression | None, contribution: Contribution
+    aggregate: GroupedSums,
+    *,
+    dataset: Dataset,
+    where: Expression | None,
+    contribution: Contribution,
+    named: bool = False,
 ) -> exp.Select:
     """One row per cell that has rows: the codes of the keys, then the measures.
 
@@ -58,6 +66,8 @@ def grouped_statement(
 
     With `cells_max` below `rows_max`, a person with more cells keeps those with the least hash of `$key`,
     person and cell, for all measures alike.
+
+    With `named`, only rows count whose value of the open key is in the table `_named`, or is missing.
     """
     values = _values(aggregate, dataset)
     several = dataset.unit.kind is UnitKind.PERSON and dataset.rows_max > 1
@@ -65,8 +75,16 @@ def grouped_statement(
     counted = {m.expression for m in aggregate.measures if m.kind is MeasureKind.PEOPLE}
     persons = several and (bounded or bool(counted))
     rows = _rows(aggregate, values, dataset=dataset, where=where, persons=persons)
+    if named and (key := aggregate.open_key(dataset)) is not None:
+        rows = rows.where(_is_named(key.name))
     measures = [(measure, _value(measure, values)) for measure in aggregate.measures]
-    keys = [key_name(i) for i in range(len(aggregate.keys))]
+    # Free text goes last: what is hashed of a cell holds a sign between keys, and codes do not have it.
+    keys = [
+        key_name(i)
+        for i, _ in sorted(
+            enumerate(aggregate.key_domains(dataset)), key=lambda key: isinstance(key[1], Texts)
+        )
+    ]
     if bounded or (persons and len(counted) > 1):
         return _by_person(keys, measures, rows, contribution.cells_max if bounded else None)
     totals = [_total(measure, value, persons=persons) for measure, value in measures]
@@ -106,8 +124,7 @@ def _rows(
     """What is taken from each row that meets the condition: keys, values, and whose row it is."""
     rendering = Rendering(dataset)
     columns = [
-        exp.alias_(rendering.integer(key).sql, key_name(i), quoted=True)
-        for i, key in enumerate(aggregate.keys)
+        exp.alias_(_key(rendering, key), key_name(i), quoted=True) for i, key in enumerate(aggregate.keys)
     ]
     for i, (expression, grid) in enumerate(values):
         integer = rendering.grid_integer(expression, grid) if grid else rendering.integer(expression)
@@ -121,6 +138,19 @@ def _rows(
     table = rendering.source(numbered.subquery("_numbered"))
     rows = exp.select(*columns).from_(table)
     return rows if condition is None else rows.where(condition)
+
+
+def _key(rendering: Rendering, key: Expression) -> exp.Expr:
+    """The code of a key; an open key is its text."""
+    if isinstance(key, Column) and isinstance(rendering.domain(key), Texts):
+        return column_sql(key.name)
+    return rendering.integer(key).sql
+
+
+def _is_named(column: str) -> exp.Expr:
+    listed = exp.select(column_sql(NAMED_VALUE)).from_(exp.table_(NAMED_TABLE, quoted=True))
+    missing = exp.Is(this=column_sql(column), expression=exp.Null())
+    return exp.or_(missing, exp.In(this=column_sql(column), query=listed.subquery()))
 
 
 def _total(measure: Measure, value: exp.Column | None, *, persons: bool) -> exp.Expr:

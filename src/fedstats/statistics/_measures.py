@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from fedstats.core.aggregate.grouped_sums import Measure, MeasureKind
+from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind, open_keys
 from fedstats.core.domain import Numbers
 from fedstats.core.expression import Call, Expression, NumberLiteral, Op, columns_of, normalise, walk
 from fedstats.core.grid import Grid, centred_grid, zero_grid
@@ -57,10 +57,16 @@ class MeasurePlan:
     measures: tuple[Measure, ...]
     calls: dict[AggregateCall, CallMeasures]
 
-    def weighted(self) -> tuple[Measure, ...]:
-        """The measures with equal shares of the loss, which is minimax for a count and a centred sum."""
-        weight = Fraction(1, len(self.measures))
-        return tuple(Measure(m.kind, m.expression, m.grid, weight) for m in self.measures)
+    def aggregate(self, keys: tuple[Expression, ...], dataset: Dataset) -> GroupedSums:
+        """The measures by these keys, with equal shares of the loss: minimax for a count and a centred sum.
+
+        Where a key is open, the choice of its values has a share like the others. It is not used as a count,
+        whatever is asked: of values that were chosen for their noisy numbers, these numbers read too high.
+        """
+        opened = bool(open_keys(keys, dataset))
+        weight = Fraction(1, len(self.measures) + opened)
+        measures = tuple(Measure(m.kind, m.expression, m.grid, weight) for m in self.measures)
+        return GroupedSums(keys, measures, weight if opened else None)
 
     def positions_in(self, measures: Iterable[Measure]) -> tuple[int, ...]:
         """Where each measure of this plan stands in `measures`, whatever order and weights they have.

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 
 from fedstats.core.aggregate.exact import Integers
-from fedstats.core.aggregate.grouped_sums import GroupedSums
-from fedstats.core.domain import cells_of
+from fedstats.core.aggregate.grouped_sums import GroupedSums, open_keys
+from fedstats.core.domain import Texts, cells_of
 from fedstats.core.estimate import Absence, AbsenceReason, Cell, Refusal, TableRow
 from fedstats.core.expression import Expression, normalise
 from fedstats.core.inference import domain_of
 from fedstats.core.noise import noise_half_width
-from fedstats.core.schema import Dataset
 from fedstats.core.selection import KeyOutput, Selection
 from fedstats.core.statistic import Ask, RoundResult
 from fedstats.errors import InternalError, NodeFailed, Refused, error_classes
@@ -21,7 +21,7 @@ from fedstats.statistics._columns import Column
 from fedstats.statistics._measures import MeasurePlan
 
 
-def public_keys(selection: Selection) -> tuple[Expression, ...]:
+def keys_of(selection: Selection) -> tuple[Expression, ...]:
     """The keys that nodes group by, in normal form: all but the department, which each node is itself."""
     return tuple(normalise(key.expression) for key in selection.keys if key.expression is not None)
 
@@ -31,64 +31,97 @@ def table_rows(
 ) -> Iterator[TableRow]:
     """Every cell, the first key outermost; departments that gave nothing have theirs too, with the reason."""
     answers = _answers(selection, ask, plan, result)
-    labels = [_labels(key, ask) for key in selection.keys]
+    labels = [_labels(key, ask, result.values) for key in selection.keys]
     for place in product(*(range(len(those)) for those in labels)):
-        department, cell = None, 0
+        department, cell, value = None, 0, None
         for key, those, i in zip(selection.keys, labels, place, strict=True):
             if key.expression is None:
                 department = those[i]
-            else:
-                cell = cell * len(those) + i
-        answer = answers[department]
-        cells: tuple[Cell, ...]
-        if isinstance(answer, Absence):
-            cells = (answer,) * len(columns)
-        else:
-            totals = [float(vector[cell]) for vector in answer.totals]
-            cells = tuple(column.cell(totals, answer.widths) for column in columns)
-        yield TableRow(tuple(those[i] for those, i in zip(labels, place, strict=True)), cells)
+                continue
+            cell = cell * len(those) + i
+            if open_keys((key.expression,), ask.dataset):
+                value = i
+        cells, named_by = answers[department].row(cell, value, columns)
+        key_labels = tuple(those[i] for those, i in zip(labels, place, strict=True))
+        yield TableRow(key_labels, cells, named_by)
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """A department that gave nothing."""
+
+    absence: Absence
+
+    def row(self, _: int, __: int | None, columns: Sequence[Column]) -> _Row:
+        """The reason, in every column."""
+        return (self.absence,) * len(columns), None
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """Totals per measure and cell, in the order of SELECT, and the half width of each measure's noise."""
+    """Totals per measure and cell, in the order of SELECT, and whose numbers are in them.
+
+    `widths` gives the half width of each measure's noise where so many departments are in a total; `named`
+    says for each value of an open key how many are in its numbers. `total` is whether several could be.
+    """
 
     totals: Sequence[Sequence[int]]
-    widths: Sequence[float]
+    widths: Callable[[int], Sequence[float]]
+    noises: int
+    named: Sequence[int]
+    total: bool
+
+    def row(self, cell: int, value: int | None, columns: Sequence[Column]) -> _Row:
+        """The numbers of a cell, of the value at this position of the open key; missing values come last."""
+        noises = self.named[value] if value is not None and value < len(self.named) else self.noises
+        if not noises:
+            return (BELOW_THRESHOLD,) * len(columns), None
+        totals = [float(vector[cell]) for vector in self.totals]
+        cells = tuple(column.cell(totals, self.widths(noises)) for column in columns)
+        return cells, None if value is None or not self.total else noises
+
+
+_Row = tuple[tuple[Cell, ...], int | None]
+BELOW_THRESHOLD = Absence(
+    AbsenceReason.BELOW_THRESHOLD, "The department has too few people there, or none, to name the value."
+)
 
 
 def _answers(
     selection: Selection, ask: Ask, plan: MeasurePlan, result: RoundResult
-) -> dict[str | None, _Answer | Absence]:
+) -> dict[str | None, _Answer | _Nothing]:
     """The totals of everybody under None, or those of each department under its name."""
     aggregate = result.round.aggregates[0]
     if len(result.round.aggregates) != 1 or not isinstance(aggregate, GroupedSums):
         raise InternalError("These totals do not belong to this question.")
     positions = plan.positions_in(aggregate.measures)
+    mechanism, scales = ask.loss.mechanism, result.scales[0]
 
-    def answer(vectors: Sequence[Integers], noises: int) -> _Answer:
-        mechanism, scales = ask.loss.mechanism, result.scales[0]
-        return _Answer(
-            [_in_order_of_select(selection, aggregate, ask.dataset, vectors[i]) for i in positions],
-            [noise_half_width(mechanism, scales[i], noises) for i in positions],
-        )
+    @cache
+    def widths(noises: int) -> list[float]:
+        return [noise_half_width(mechanism, scales[i], noises) for i in positions]
+
+    def totals(vectors: Sequence[Integers]) -> list[list[int]]:
+        shape = [len(cells) for cells in aggregate.key_cells(ask.dataset, result.values)]
+        axes = [aggregate.keys.index(key) for key in keys_of(selection)]
+        return [vectors[i].reshape(shape).transpose(axes).ravel().tolist() for i in positions]
 
     if not selection.by_department:
-        return {None: answer(result.total[0], result.noises)}
+        named = [len(departments) for departments in result.named_by]
+        return {None: _Answer(totals(result.total[0]), widths, result.noises, named, total=True)}
     given = result.by_department or {}
     return {
-        name: answer(given[name][0], 1) if name in given else _absence(result.absent.get(name))
+        name: _Answer(
+            totals(given[name][0]),
+            widths,
+            1,
+            [int(name in departments) for departments in result.named_by],
+            total=False,
+        )
+        if name in given
+        else _Nothing(_absence(result.absent.get(name)))
         for name in ask.departments
     }
-
-
-def _in_order_of_select(
-    selection: Selection, aggregate: GroupedSums, dataset: Dataset, vector: Integers
-) -> list[int]:
-    shape = [len(cells) for cells in aggregate.key_cells(dataset)]
-    axes = [aggregate.keys.index(key) for key in public_keys(selection)]
-    reordered: list[int] = vector.reshape(shape).transpose(axes).ravel().tolist()
-    return reordered
 
 
 def _absence(refusal: Refusal | None) -> Absence:
@@ -99,8 +132,10 @@ def _absence(refusal: Refusal | None) -> Absence:
     return Absence(AbsenceReason.NO_ANSWER if failed else AbsenceReason.REFUSED, refusal.sentence)
 
 
-def _labels(key: KeyOutput, ask: Ask) -> Sequence[str | None]:
+def _labels(key: KeyOutput, ask: Ask, values: tuple[str, ...]) -> Sequence[str | None]:
     if key.expression is None:
         return ask.departments
     domain = domain_of(key.expression, ask.dataset)
+    if isinstance(domain, Texts):
+        return (*values, None) if domain.nullable else values
     return [None if code is None else domain.label(code) for code in cells_of(domain)]

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from fedstats.core import estimate
-from fedstats.core.aggregate.grouped_sums import GroupedSums
 from fedstats.core.estimate import Estimate
 from fedstats.core.expression import Expression
 from fedstats.core.foresight import Foreseen
 from fedstats.core.inference import condition_of
+from fedstats.core.plan import threshold_plan
 from fedstats.core.privacy import UnitKind
 from fedstats.core.schema import Dataset
 from fedstats.core.selection import AggregateCall, AggregateKind, Selection, aggregate_calls
@@ -20,7 +20,7 @@ from fedstats.errors import SqlRefused
 from fedstats.sql.parse import parse
 from fedstats.statistics._columns import Column
 from fedstats.statistics._measures import MeasurePlan, plan_measures
-from fedstats.statistics._rows import public_keys, table_rows
+from fedstats.statistics._rows import keys_of, table_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,14 @@ class Table:
             )
         if self.where is not None:
             condition_of(self.where, ask.dataset)
-        aggregate = GroupedSums(public_keys(self.selection), plan.weighted())
+        aggregate = plan.aggregate(keys_of(self.selection), ask.dataset)
         aggregate.check(ask.dataset)
+        key = aggregate.open_key(ask.dataset)
+        if key is not None and ask.mode is Mode.SECURE:
+            raise SqlRefused(
+                f"{key.name} has no public list of values, and each department must keep back its rare ones.",
+                remedy="Group by something else, or ask in local mode.",
+            )
         return Round((aggregate,)).normalised()
 
     def _estimate(
@@ -114,12 +120,32 @@ class Table:
                     f"COUNT(DISTINCT {ask.dataset.unit.column}) adds up the people of each department: "
                     "someone in several departments counts in each."
                 )
+        yield from _open_notes(ask, result, by_department=self.selection.by_department)
         for made in plan.calls.values():
             if made.rounded_to is not None:
                 yield (
                     f"Values between {made.lo:g} and {made.hi:g} are rounded to steps of "
                     f"{float(made.rounded_to):g} before they are added up."
                 )
+
+
+def _open_notes(ask: Ask, result: RoundResult, *, by_department: bool) -> Iterator[str]:
+    """That values are left out, and which: public facts, the same whatever was named."""
+    for aggregate in result.round.aggregates:
+        plan = threshold_plan(aggregate, ask.loss.share(result.round.share), ask.contribution)
+        key = aggregate.open_key(ask.dataset)
+        if plan is None or key is None:
+            continue
+        what = "records" if ask.dataset.unit.kind is UnitKind.ROW else "people"
+        yield (
+            f"Values of {key.name} that few {what} have are left out: a department names one only where its "
+            f"number of {what}, with noise, is {plan.least} or more. What is left out is in no row."
+        )
+        if not by_department:
+            yield (
+                "A row adds up the departments that named its value. Named by some of them only, it is lower "
+                f"than all {what} who have the value."
+            )
 
 
 STATISTIC: type[Statistic] = Table

@@ -16,11 +16,15 @@ Integers = npt.NDArray[np.int64]
 class Exact:
     """The exact result of one aggregate: one int64 vector per measure, all of one length.
 
+    `values` are the values of an open key to which the elements belong, where these are exact themselves:
+    what is found in the data before a threshold was applied to it.
+
     It has no codec, no equality and a repr without values, and it refuses to be pickled: only a mechanism
     turns it into something that may leave.
     """
 
     vectors: tuple[Integers, ...]
+    values: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Integers of one length, nothing else."""
@@ -28,6 +32,8 @@ class Exact:
             raise InternalError("An exact result holds vectors of 64-bit integers.")
         if len({len(vector) for vector in self.vectors}) > 1:
             raise InternalError("The vectors of an exact result differ in length.")
+        if self.values is not None and any(len(vector) != len(self.values) for vector in self.vectors):
+            raise InternalError("An exact result has one number for each value of its key.")
 
     def __repr__(self) -> str:
         """Say what it is, and no value and no size."""

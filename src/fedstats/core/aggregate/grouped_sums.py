@@ -13,14 +13,14 @@ from typing import ClassVar, Self
 import numpy as np
 
 from fedstats.core.aggregate.exact import Exact
-from fedstats.core.domain import CODE_MAX, Domain, Numbers, Truth, cells_of
-from fedstats.core.evaluation import Row, evaluate
-from fedstats.core.expression import Expression, columns_of, normalise, order_key
+from fedstats.core.domain import CODE_MAX, Domain, Numbers, Texts, Truth, cells_of
+from fedstats.core.evaluation import TextRow, evaluate, key_value
+from fedstats.core.expression import Column, Expression, columns_of, normalise, order_key
 from fedstats.core.grid import Grid
 from fedstats.core.inference import condition_of, domain_of
 from fedstats.core.privacy import Contribution, Sensitivity
 from fedstats.core.schema import Dataset
-from fedstats.errors import ExpressionInvalid, TooLarge, ValueInvalid
+from fedstats.errors import ExpressionInvalid, InternalError, TooLarge, ValueInvalid
 
 KEYS_MAX = 6
 CELLS_MAX = 2_000_000
@@ -77,14 +77,23 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class GroupedSums:
-    """Measures per cell of the product of the keys' domains, in row-major order, empty cells included."""
+    """Measures per cell of the product of the keys' domains, in row-major order, empty cells included.
+
+    One key may be open: a column of free text. Its cells are those of its values that pass a threshold of
+    their noisy number of units, in order, and one for missing values. `threshold_weight` is the share of the
+    round's loss that this number has; the measures are computed after it, over what it named. None where no
+    key is open.
+    """
 
     kind: ClassVar[str] = "grouped_sums"
     keys: tuple[Expression, ...]
     measures: tuple[Measure, ...]
+    threshold_weight: Fraction | None = None
 
     def __post_init__(self) -> None:
-        """Few enough keys, at least one measure, nothing twice."""
+        """Few enough keys, at least one measure, nothing twice, a weight that is a share."""
+        if self.threshold_weight is not None and not 0 < self.threshold_weight < 1:
+            raise ValueInvalid("The weight of a threshold lies between 0 and 1.")
         if len(self.keys) > KEYS_MAX or len(set(self.keys)) != len(self.keys):
             sentence = f"A question has at most {KEYS_MAX} keys, each once."
             raise TooLarge(sentence)
@@ -99,7 +108,13 @@ class GroupedSums:
             replace(m, expression=None if m.expression is None else normalise(m.expression))
             for m in self.measures
         )
-        return type(self)(keys, tuple(sorted(measures, key=Measure.order_key)))
+        return type(self)(keys, tuple(sorted(measures, key=Measure.order_key)), self.threshold_weight)
+
+    @property
+    def weights(self) -> tuple[Fraction, ...]:
+        """The shares of the round's loss that it uses."""
+        threshold = () if self.threshold_weight is None else (self.threshold_weight,)
+        return (*threshold, *(measure.weight for measure in self.measures))
 
     def columns(self) -> frozenset[str]:
         """Every column that it reads."""
@@ -109,12 +124,25 @@ class GroupedSums:
         """The public domain of each key."""
         return tuple(domain_of(key, dataset) for key in self.keys)
 
-    def key_cells(self, dataset: Dataset) -> tuple[tuple[int | None, ...], ...]:
-        """The cells of each key in order."""
-        return tuple(cells_of(domain) for domain in self.key_domains(dataset))
+    def open_key(self, dataset: Dataset) -> Column | None:
+        """The key whose values nobody listed, None where all are public."""
+        return next(iter(open_keys(self.keys, dataset)), None)
 
-    def cells(self, dataset: Dataset) -> int:
-        """How many cells there are.
+    def key_cells(
+        self, dataset: Dataset, values: Sequence[str] = ()
+    ) -> tuple[tuple[int | str | None, ...], ...]:
+        """The cells of each key in order, where the open one has these `values`."""
+        return tuple(
+            (*values, None)
+            if isinstance(domain, Texts) and domain.nullable
+            else tuple(values)
+            if isinstance(domain, Texts)
+            else cells_of(domain)
+            for domain in self.key_domains(dataset)
+        )
+
+    def cells(self, dataset: Dataset, values: Sequence[str] | None = None) -> int:
+        """How many cells there are where the open key has these values, or at most where none are given.
 
         Raises
         ------
@@ -122,7 +150,13 @@ class GroupedSums:
             More than 2,000,000.
 
         """
-        count = math.prod(len(cells) for cells in self.key_cells(dataset))
+        lengths = (
+            domain.nullable + (domain.values_max if values is None else len(values))
+            if isinstance(domain, Texts)
+            else len(cells_of(domain))
+            for domain in self.key_domains(dataset)
+        )
+        count = math.prod(lengths)
         if count > CELLS_MAX:
             sentence = f"The question has {count} cells; the most is {CELLS_MAX}."
             raise TooLarge(sentence, remedy="Use fewer or coarser keys.")
@@ -139,36 +173,69 @@ class GroupedSums:
             A sum could overflow 62 bits for the declared `people_max`.
 
         """
+        self._check_open(dataset)
         self.cells(dataset)
         for measure in self.measures:
             if measure.expression is None:
                 continue
             domain = domain_of(measure.expression, dataset)
+            if isinstance(domain, Texts):
+                raise ExpressionInvalid("Free text can only be a key.")
             if measure.grid is not None and not isinstance(domain, Numbers | Truth):
                 raise ExpressionInvalid("Only numbers and conditions can be added up.")
             reach = measure.grid.half_width if measure.grid else 1
             if dataset.people_max * dataset.rows_max * reach > CODE_MAX // 2:
                 raise TooLarge("The sum could need more than 62 bits for the declared people_max.")
 
+    def _check_open(self, dataset: Dataset) -> None:
+        count = len(open_keys(self.keys, dataset))
+        if count > 1:
+            raise ExpressionInvalid("A question has at most one key of free text.")
+        if (self.threshold_weight is not None) != bool(count):
+            raise ValueInvalid("A threshold goes with a key of free text, and such a key with a threshold.")
+
+    def selection(self, dataset: Dataset) -> Self:
+        """What is compared with the threshold: the number of units at each value of the open key.
+
+        Raises
+        ------
+        InternalError
+            No key is open.
+
+        """
+        key = self.open_key(dataset)
+        if key is None:
+            raise InternalError("A threshold is for a key without a public list.")
+        return type(self)((key,), (Measure(MeasureKind.PEOPLE),))
+
     def sensitivities(self, contribution: Contribution) -> tuple[Sensitivity, ...]:
         """One per measure."""
         return tuple(measure.sensitivity(contribution) for measure in self.measures)
 
-    def reference(self, people: Iterable[Sequence[Row]], dataset: Dataset, where: Expression | None) -> Exact:
+    def reference(
+        self,
+        people: Iterable[Sequence[TextRow]],
+        dataset: Dataset,
+        where: Expression | None,
+        values: Sequence[str] = (),
+    ) -> Exact:
         """The integer reference that every engine must equal bit for bit.
 
-        `people` holds the rows of each unit after the edition's bounding; L0 is not applied here.
+        `people` holds the rows of each unit after the edition's bounding; L0 is not applied here. Rows with
+        other values of the open key than `values` are left out.
         """
         if where is not None:
             condition_of(where, dataset)
-        position = {cell: i for i, cell in enumerate(product(*self.key_cells(dataset)))}
+        position = {cell: i for i, cell in enumerate(product(*self.key_cells(dataset, values)))}
         vectors = [np.zeros(len(position), dtype=np.int64) for _ in self.measures]
         for rows in people:
             seen: list[set[int]] = [set() for _ in self.measures]
             for row in rows:
                 if where is not None and evaluate(where, dataset, row) != 1:
                     continue
-                cell = position[tuple(evaluate(key, dataset, row) for key in self.keys)]
+                cell = position.get(tuple(key_value(key, dataset, row) for key in self.keys))
+                if cell is None:
+                    continue
                 for vector, measure, cells in zip(vectors, self.measures, seen, strict=True):
                     vector[cell] += _contribution_of_row(measure, dataset, row, first=cell not in cells)
                     if measure.expression is None or evaluate(measure.expression, dataset, row) is not None:
@@ -176,7 +243,14 @@ class GroupedSums:
         return Exact(tuple(vectors))
 
 
-def _contribution_of_row(measure: Measure, dataset: Dataset, row: Row, *, first: bool) -> int:
+def open_keys(keys: Iterable[Expression], dataset: Dataset) -> tuple[Column, ...]:
+    """Those of the keys that are columns of free text."""
+    return tuple(
+        key for key in keys if isinstance(key, Column) and isinstance(domain_of(key, dataset), Texts)
+    )
+
+
+def _contribution_of_row(measure: Measure, dataset: Dataset, row: TextRow, *, first: bool) -> int:
     code = 1 if measure.expression is None else evaluate(measure.expression, dataset, row)
     if code is None:
         return 0

@@ -90,6 +90,9 @@ def aggregate_to(aggregate: Aggregate) -> query_pb2.Aggregate:
         grouped_sums=query_pb2.GroupedSums(
             keys=[expression_to(key) for key in aggregate.keys],
             measures=[_measure_to(measure) for measure in aggregate.measures],
+            threshold_weight=None
+            if aggregate.threshold_weight is None
+            else rational_to(aggregate.threshold_weight),
         )
     )
 
@@ -102,6 +105,7 @@ def aggregate_from(message: query_pb2.Aggregate) -> Aggregate:
     return GroupedSums(
         keys=tuple(expression_from(key) for key in sums.keys),
         measures=tuple(_measure_from(measure) for measure in sums.measures),
+        threshold_weight=rational_from(sums.threshold_weight) if sums.HasField("threshold_weight") else None,
     )
 
 

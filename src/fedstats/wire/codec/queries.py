@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TypeVar
 
 from fedstats.core.privacy import Contribution, Mechanism, MechanismLoss
@@ -85,7 +86,7 @@ def decode_proceeding(payload: bytes) -> Proceeding:
 
 def computation_hash(computation: Computation) -> bytes:
     """SHA-256 of what is computed: the key of recorded answers."""
-    amount = computation.loss.amount
+    amount, delta = computation.loss.amount, computation.loss.delta_add
     message = query_pb2.Computation(
         agreement=computation.agreement,
         agreement_version=computation.agreement_version,
@@ -97,6 +98,7 @@ def computation_hash(computation: Computation) -> bytes:
         amount=f"{amount.numerator}/{amount.denominator}",
         contribution=_contribution_to(computation.contribution),
         mode=_MODES[computation.mode],
+        delta_add=f"{delta.numerator}/{delta.denominator}" if delta else "",
     )
     return sha256(to_bytes(message))
 
@@ -116,9 +118,7 @@ def _query_to(query: Query) -> query_pb2.Query:
             aggregates=query.scope.aggregates,
             measures=[expression_to(measure) for measure in query.scope.measures],
         ),
-        loss=query_pb2.Loss(
-            mechanism=_MECHANISMS[query.loss.mechanism], amount=rational_to(query.loss.amount)
-        ),
+        loss=_loss_to(query.loss),
         contribution=_contribution_to(query.contribution),
         mode=_MODES[query.mode],
         rounds_max=query.rounds_max,
@@ -144,9 +144,7 @@ def _query_from(message: query_pb2.Query) -> Query:
             tuple(message.scope.aggregates),
             tuple(expression_from(measure) for measure in message.scope.measures),
         ),
-        loss=MechanismLoss(
-            _known(_MECHANISMS_BACK, message.loss.mechanism), rational_from(message.loss.amount)
-        ),
+        loss=_loss_from(message.loss),
         contribution=Contribution(
             message.contribution.rows_max,
             message.contribution.cells_max,
@@ -200,6 +198,21 @@ def _proceeding_from(message: query_pb2.Proceeding) -> Proceeding:
         number=message.number,
         participants=tuple(message.participants),
         left_out=tuple(message.left_out),
+    )
+
+
+def _loss_to(loss: MechanismLoss) -> query_pb2.Loss:
+    return query_pb2.Loss(
+        mechanism=_MECHANISMS[loss.mechanism],
+        amount=rational_to(loss.amount),
+        delta_add=rational_to(loss.delta_add) if loss.delta_add else None,
+    )
+
+
+def _loss_from(message: query_pb2.Loss) -> MechanismLoss:
+    delta_add = rational_from(message.delta_add) if message.HasField("delta_add") else Fraction(0)
+    return MechanismLoss(
+        _known(_MECHANISMS_BACK, message.mechanism), rational_from(message.amount), delta_add
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from fedstats.core.names import check_department, check_text
+from fedstats.core.names import check_department, check_label, check_text
 from fedstats.core.query import HASH_BYTES
-from fedstats.core.statistic import Vectors
+from fedstats.core.statistic import Noisy, Vectors
 from fedstats.errors import MessageInvalid
 from fedstats.wire.codec.strict import decode_strictly, sha256, to_bytes
 from fedstats.wire.v1 import query_pb2
@@ -20,17 +21,30 @@ _CODE = re.compile(r"FS-[0-9]{3}")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReleaseNote:
-    """A node's noisy integers for one computation: per aggregate and measure, one int64 vector over cells."""
+    """A node's noisy integers for one computation: per aggregate and measure, one int64 vector over cells.
+
+    `values` are those of a key of free text that the node names, in order.
+    """
 
     department: str
     computation: bytes
     vectors: Vectors
+    values: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """A department, a hash, and 64-bit integers."""
+        """A department, a hash, and readable values in order."""
         check_department(self.department)
         if len(self.computation) != HASH_BYTES:
             raise MessageInvalid("A release names its computation by a hash of 32 bytes.")
+        for value in self.values:
+            check_label(value, what="value of free text")
+        if any(first >= second for first, second in pairwise(self.values)):
+            raise MessageInvalid("A release names values in order, each once.")
+
+    @property
+    def noisy(self) -> Noisy:
+        """Its numbers, and the values that they belong to."""
+        return Noisy(self.vectors, self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +100,22 @@ def decode_refusal(payload: bytes) -> RefusalNote:
     return decode_strictly(payload, query_pb2.Refusal, _refusal_from, _refusal_to)
 
 
-def totals_hash(totals: Sequence[Vectors]) -> bytes:
+def totals_hash(totals: Sequence[Noisy]) -> bytes:
     """SHA-256 over the totals of all earlier rounds, which binds a round to what was seen before it."""
-    return sha256(b"".join(sha256(to_bytes(query_pb2.Totals(aggregates=_aggregates_to(v)))) for v in totals))
+    return sha256(
+        b"".join(
+            sha256(to_bytes(query_pb2.Totals(aggregates=_aggregates_to(total.vectors), values=total.values)))
+            for total in totals
+        )
+    )
 
 
 def _release_to(note: ReleaseNote) -> query_pb2.Release:
     return query_pb2.Release(
-        department=note.department, computation=note.computation, aggregates=_aggregates_to(note.vectors)
+        department=note.department,
+        computation=note.computation,
+        aggregates=_aggregates_to(note.vectors),
+        values=note.values,
     )
 
 
@@ -101,7 +123,7 @@ def _release_from(message: query_pb2.Release) -> ReleaseNote:
     vectors = tuple(
         tuple(_vector_from(measure) for measure in aggregate.measures) for aggregate in message.aggregates
     )
-    return ReleaseNote(message.department, message.computation, vectors)
+    return ReleaseNote(message.department, message.computation, vectors, tuple(message.values))
 
 
 def _aggregates_to(vectors: Vectors) -> list[query_pb2.AggregateRelease]:

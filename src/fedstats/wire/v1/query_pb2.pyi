@@ -147,12 +147,14 @@ class Measure(_message.Message):
     def __init__(self, kind: _Optional[_Union[MeasureKind, str]] = ..., expression: _Optional[_Union[Expression, _Mapping]] = ..., grid: _Optional[_Union[Grid, _Mapping]] = ..., weight: _Optional[_Union[Rational, _Mapping]] = ...) -> None: ...
 
 class GroupedSums(_message.Message):
-    __slots__ = ("keys", "measures")
+    __slots__ = ("keys", "measures", "threshold_weight")
     KEYS_FIELD_NUMBER: _ClassVar[int]
     MEASURES_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     keys: _containers.RepeatedCompositeFieldContainer[Expression]
     measures: _containers.RepeatedCompositeFieldContainer[Measure]
-    def __init__(self, keys: _Optional[_Iterable[_Union[Expression, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[Measure, _Mapping]]] = ...) -> None: ...
+    threshold_weight: Rational
+    def __init__(self, keys: _Optional[_Iterable[_Union[Expression, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[Measure, _Mapping]]] = ..., threshold_weight: _Optional[_Union[Rational, _Mapping]] = ...) -> None: ...
 
 class Aggregate(_message.Message):
     __slots__ = ("grouped_sums",)
@@ -161,12 +163,14 @@ class Aggregate(_message.Message):
     def __init__(self, grouped_sums: _Optional[_Union[GroupedSums, _Mapping]] = ...) -> None: ...
 
 class Loss(_message.Message):
-    __slots__ = ("mechanism", "amount")
+    __slots__ = ("mechanism", "amount", "delta_add")
     MECHANISM_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    DELTA_ADD_FIELD_NUMBER: _ClassVar[int]
     mechanism: Mechanism
     amount: Rational
-    def __init__(self, mechanism: _Optional[_Union[Mechanism, str]] = ..., amount: _Optional[_Union[Rational, _Mapping]] = ...) -> None: ...
+    delta_add: Rational
+    def __init__(self, mechanism: _Optional[_Union[Mechanism, str]] = ..., amount: _Optional[_Union[Rational, _Mapping]] = ..., delta_add: _Optional[_Union[Rational, _Mapping]] = ...) -> None: ...
 
 class Contribution(_message.Message):
     __slots__ = ("rows_max", "cells_max", "departments_max")
@@ -261,7 +265,7 @@ class Proceeding(_message.Message):
     def __init__(self, query: _Optional[bytes] = ..., number: _Optional[int] = ..., participants: _Optional[_Iterable[str]] = ..., left_out: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Computation(_message.Message):
-    __slots__ = ("agreement", "agreement_version", "dataset", "edition", "where", "aggregates", "mechanism", "amount", "contribution", "mode")
+    __slots__ = ("agreement", "agreement_version", "dataset", "edition", "where", "aggregates", "mechanism", "amount", "contribution", "mode", "delta_add")
     AGREEMENT_FIELD_NUMBER: _ClassVar[int]
     AGREEMENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
@@ -272,6 +276,7 @@ class Computation(_message.Message):
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
     CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
+    DELTA_ADD_FIELD_NUMBER: _ClassVar[int]
     agreement: str
     agreement_version: int
     dataset: str
@@ -282,17 +287,20 @@ class Computation(_message.Message):
     amount: str
     contribution: Contribution
     mode: Mode
-    def __init__(self, agreement: _Optional[str] = ..., agreement_version: _Optional[int] = ..., dataset: _Optional[str] = ..., edition: _Optional[str] = ..., where: _Optional[_Union[Expression, _Mapping]] = ..., aggregates: _Optional[_Iterable[_Union[Aggregate, _Mapping]]] = ..., mechanism: _Optional[_Union[Mechanism, str]] = ..., amount: _Optional[str] = ..., contribution: _Optional[_Union[Contribution, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ...) -> None: ...
+    delta_add: str
+    def __init__(self, agreement: _Optional[str] = ..., agreement_version: _Optional[int] = ..., dataset: _Optional[str] = ..., edition: _Optional[str] = ..., where: _Optional[_Union[Expression, _Mapping]] = ..., aggregates: _Optional[_Iterable[_Union[Aggregate, _Mapping]]] = ..., mechanism: _Optional[_Union[Mechanism, str]] = ..., amount: _Optional[str] = ..., contribution: _Optional[_Union[Contribution, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., delta_add: _Optional[str] = ...) -> None: ...
 
 class Release(_message.Message):
-    __slots__ = ("department", "computation", "aggregates")
+    __slots__ = ("department", "computation", "aggregates", "values")
     DEPARTMENT_FIELD_NUMBER: _ClassVar[int]
     COMPUTATION_FIELD_NUMBER: _ClassVar[int]
     AGGREGATES_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
     department: str
     computation: bytes
     aggregates: _containers.RepeatedCompositeFieldContainer[AggregateRelease]
-    def __init__(self, department: _Optional[str] = ..., computation: _Optional[bytes] = ..., aggregates: _Optional[_Iterable[_Union[AggregateRelease, _Mapping]]] = ...) -> None: ...
+    values: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, department: _Optional[str] = ..., computation: _Optional[bytes] = ..., aggregates: _Optional[_Iterable[_Union[AggregateRelease, _Mapping]]] = ..., values: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AggregateRelease(_message.Message):
     __slots__ = ("measures",)
@@ -325,7 +333,9 @@ class Budget(_message.Message):
     def __init__(self, used_ppm: _Optional[int] = ..., left_ppm: _Optional[int] = ...) -> None: ...
 
 class Totals(_message.Message):
-    __slots__ = ("aggregates",)
+    __slots__ = ("aggregates", "values")
     AGGREGATES_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
     aggregates: _containers.RepeatedCompositeFieldContainer[AggregateRelease]
-    def __init__(self, aggregates: _Optional[_Iterable[_Union[AggregateRelease, _Mapping]]] = ...) -> None: ...
+    values: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, aggregates: _Optional[_Iterable[_Union[AggregateRelease, _Mapping]]] = ..., values: _Optional[_Iterable[str]] = ...) -> None: ...
