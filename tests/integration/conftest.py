@@ -32,7 +32,8 @@ def start(loop: asyncio.AbstractEventLoop) -> Iterator[Callable[..., Coordinator
 
     def begin(listen: str = "127.0.0.1:0", tls: ServerTls | None = None, **options: Any) -> Coordinator:
         service = Service()
-        work = serve(listen, tls or server_tls(), service.methods(), **options)
+        methods = options.pop("methods", None) or service.methods()
+        work = serve(listen, tls or server_tls(), methods, **options)
         server = asyncio.run_coroutine_threadsafe(work, loop).result(timeout=10)
         started.append(Coordinator(loop, service, server))
         return started[-1]

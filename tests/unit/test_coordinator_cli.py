@@ -149,10 +149,10 @@ def test_doctor_ends_with_1_when_something_is_wrong(folder: Path) -> None:
     """Each check has its line; the machine-readable form says the same."""
     told = typed("coordinator", "doctor", "--home", folder)
     assert told.exit_code == 1
-    assert "ok      store" in told.output
-    assert "problem running" in told.output
+    assert "ok       store: " in told.output
+    assert "problem  running: " in told.output
     checks = json.loads(typed("coordinator", "doctor", "--format", "json", "--home", folder).stdout)
-    assert [check["name"] for check in checks if check["problem"]] == ["running"]
+    assert [check["id"] for check in checks if check["health"] == "problem"] == ["running"]
 
 
 @pytest.mark.parametrize("command", ["nodes", "analysts", "config", "run"])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from fedstats.coordinator.config import Config, Limits, config_of, read_config, toml_of
-from fedstats.coordinator.doctor import examine
 from fedstats.coordinator.home import Home, init
 from fedstats.errors import AlreadyExists, ConfigInvalid, FileProblem
 
@@ -94,24 +93,3 @@ def test_an_interrupted_init_may_be_repeated(tmp_path: Path) -> None:
     authority = init(home, CONFIG, now=NOW)
     home.config_file.unlink()
     assert init(home, CONFIG, now=NOW).certificate_der == authority.certificate_der
-
-
-def test_the_doctor_names_what_is_wrong(tmp_path: Path) -> None:
-    """In order, only that it does not run is a problem; each damage is found by its own check."""
-
-    def problems(now: datetime = NOW) -> list[str]:
-        return [check.name for check in examine(home, now=now) if check.problem]
-
-    home = Home(tmp_path / "coordinator")
-    init(home, Config(address="localhost:1", listen="127.0.0.1:1"), now=NOW)
-    assert problems() == ["running"]
-    assert problems(NOW + timedelta(days=9 * 365 + 10)) == ["certificate authority", "running"]
-    home.folder.chmod(0o755)
-    assert problems() == ["folder", "running"]
-    home.folder.chmod(0o700)
-    content = bytearray(home.store_file.read_bytes())
-    content[4096 * 3 : 4096 * 4] = bytes(4096)
-    home.store_file.write_bytes(content)
-    assert "store" in problems()
-    home.config_file.write_text("address = 1")
-    assert {"configuration", "running"} <= set(problems())

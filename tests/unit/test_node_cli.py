@@ -7,11 +7,12 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from doctor_world import join
 from one_node import Analyst, make_home, open_node, published, refusal_of
 from samples import sample_agreement, seed_key
 
@@ -233,25 +234,41 @@ def test_pause_resume_and_withdraw_count_at_once(tmp_path: Path) -> None:
 
 
 def test_doctor_finds_what_is_wrong_and_says_how_to_mend_it(tmp_path: Path) -> None:
-    """A node with a missing source, an old opt-out list and no connection: each is named, with its cure."""
+    """A node with a missing source, an old opt-out list and no connection: for people, and for programs."""
     home = own_home(tmp_path)
     (tmp_path / "rtt.csv").unlink()
     os.utime(tmp_path / "optout.txt", (1, 1))
     result = fedstats("node", "doctor", "--home", home.path, "--format", "json")
     assert result.exit_code == 1
-    found = {check["check"]: check for check in json.loads(result.output)}
-    assert found["configuration"]["health"] == "ok"
-    assert found["keys and ledger"]["health"] == "ok"
+    checks = json.loads(result.output)
+    assert {tuple(check) for check in checks} == {("id", "subject", "health", "found", "fix")}
+    found = {check["id"]: check for check in checks}
+    assert found["configuration"]["health"] == found["ledger"]["health"] == "ok"
     for name, cure in (
         ("certificate", ""),
         ("coordinator", "fedstats node join TOKEN"),
-        ("source of rtt", ""),
-        ("opt-outs of rtt", "Fetch the present list"),
+        ("source", ""),
+        ("opt-outs", "Fetch the present list"),
     ):
         assert found[name]["health"] == "problem", name
         assert cure in found[name]["fix"]
-    plain = fedstats("node", "doctor", "--home", home.path).output
-    assert "problem  source of rtt: FS-601" in plain
+    assert found["source"]["subject"] == "rtt"
+    plain = fedstats("node", "doctor", "--offline", "--home", home.path).output
+    assert "problem  source rtt: FS-601" in plain
+    assert "\n         fix: Fetch the present list" in plain
+    assert "coordinator" not in plain
+    assert re.search(r"\d+ checks: \d problems, \d warnings?\.\n$", plain)
+
+
+def test_doctor_ends_with_0_on_warnings_alone(tmp_path: Path) -> None:
+    """Monitoring is alarmed by problems only: a paused node is a decision."""
+    home = own_home(tmp_path)
+    done("node", "pause", "--home", home.path)
+    (tmp_path / "home" / "certs").mkdir(exist_ok=True)
+    join(home, address="localhost:1", now=datetime.now(UTC))
+    printed = done("node", "doctor", "--offline", "--home", home.path)
+    assert "warning  pause: paused since" in printed
+    assert f"fix: fedstats node resume --home {home.path}" in printed
 
 
 def test_doctor_finds_a_damaged_ledger(tmp_path: Path) -> None:

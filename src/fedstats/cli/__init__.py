@@ -23,6 +23,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "controller": ("fedstats.cli.controller:controller", "Sign for a department: keys and appointments."),
     "node": ("fedstats.cli.node:node", "Run a department's node beside its data."),
     "coordinator": ("fedstats.cli.coordinator:coordinator", "Run a federation's coordinator."),
+    "doctor": (
+        "fedstats.cli.doctor:doctor",
+        "Check this computer and its way to the coordinator, and say how to mend it.",
+    ),
     "register": ("fedstats.cli.register:register", "Read the public register of questions."),
     "error": ("fedstats.cli.error:error", "Explain an error code, such as FS-214."),
 }

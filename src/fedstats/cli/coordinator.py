@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from fedstats.cli.checkup import checkup_options, show, tell
 from fedstats.cli.log_options import chosen, log_options
 from fedstats.cli.paths import FilePath
 from fedstats.cli.running import say, terminal
@@ -251,29 +252,17 @@ def config(*, example: bool, home: Path) -> None:
 
 
 @coordinator.command(short_help="Check everything that can be checked here.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@checkup_options
 @folder_option
-def doctor(*, form: str, home: Path) -> None:
+def doctor(*, form: str, offline: bool, home: Path) -> None:
     """Check everything that can be checked on this machine, and say how to mend what is wrong.
 
-    Ends with exit code 1 if something is wrong.
+    It may run beside the coordinator, and changes nothing. Exit code 0 if all is well or there are warnings
+    only, 1 if there is a problem.
     """
-    import json
-    from dataclasses import asdict
+    from fedstats.coordinator.doctor import Doctor
 
-    from fedstats.coordinator.doctor import examine
-
-    checks = examine(_home(home), now=datetime.now(UTC))
-    if form == "json":
-        say(json.dumps([asdict(check) for check in checks], indent=1))
-    else:
-        for check in checks:
-            say(f"{'problem' if check.problem else 'ok':8}{check.name}")
-            for line in (check.problem, check.remedy):
-                if line:
-                    say(f"        {line}")
-    if any(check.problem for check in checks):
-        raise SystemExit(1)
+    show(Doctor(_home(home), time.time, offline=offline, tell=tell).examine(), form)
 
 
 def _home(folder: Path) -> Home:

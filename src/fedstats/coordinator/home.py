@@ -13,6 +13,7 @@ from fedstats.errors import AlreadyExists, FileProblem
 from fedstats.identity.certificates import Authority
 from fedstats.identity.durable_file import PRIVATE_MODE, write_durably
 
+DEFAULT_HOME = Path("/var/lib/fedstats-coordinator")
 FOLDER_MODE = 0o700
 
 

@@ -282,6 +282,8 @@ def column_reports(
             f"count_if({name} IN ({below}, {above}))",
         ]
     row = connection.execute(f"SELECT {', '.join(counted)} FROM {read}").fetchone() or ()
+    counts = [count or 0 for count in row]  # of no rows, DuckDB counts NULL
     return tuple(
-        ColumnReport(column.name, *row[3 * i : 3 * i + 3]) for i, column in enumerate(dataset.columns)
+        ColumnReport(column.name, counts[3 * i], counts[3 * i + 1], counts[3 * i + 2])
+        for i, column in enumerate(dataset.columns)
     )

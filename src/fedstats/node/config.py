@@ -147,10 +147,11 @@ def read_config(path: Path) -> NodeConfig:
     if len(content) > CONFIG_BYTES_MAX:
         raise ConfigInvalid(f"{path} is too large for a configuration.")
     try:
-        document = tomllib.loads(content.decode())
+        return config_of(tomllib.loads(content.decode()), folder=path.parent)
     except ValueError as problem:
         raise ConfigInvalid(f"{path} is not TOML: {problem}.") from None
-    return config_of(document, folder=path.parent)
+    except ConfigInvalid as problem:
+        raise ConfigInvalid(f"{path}: {problem.sentence}", remedy=problem.advice) from None
 
 
 def config_of(document: Mapping[str, object], *, folder: Path) -> NodeConfig:

@@ -1,135 +1,159 @@
-"""What can be checked about a node before somebody misses its answers: check, problem, how to fix."""
+"""What can be checked about a node before somebody misses its answers: check, problem, how to fix.
+
+Everything is shown to the department's own IT only, and nothing of it holds values of the data. A running
+node is not disturbed; nothing is changed, spent or sent but one greeting to the coordinator.
+"""
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from enum import Enum
+from datetime import timedelta
 from pathlib import Path
 
 from fedstats.core.appointment import AppointedRole
+from fedstats.core.checks import Check, Health, examined, failed, ok, problem, warning
 from fedstats.engines import Engine
-from fedstats.engines.mapping import check_local_columns
 from fedstats.errors import FedstatsError
-from fedstats.identity.certificates import validity_of
+from fedstats.identity import computer
 from fedstats.identity.key_files import read_certificate, read_tls_key
 from fedstats.node.agreements import Standing
 from fedstats.node.caps import agreement_cap, percent
 from fedstats.node.config import NodeConfig, read_config
 from fedstats.node.connection import Connection
-from fedstats.node.datasets import Held, held_datasets
-from fedstats.node.editions import opt_outs_to_apply
+from fedstats.node.datasets import held_datasets
+from fedstats.node.doctor_data import DatasetDoctor
 from fedstats.node.hearing import readable
-from fedstats.node.home import Home
+from fedstats.node.home import DEFAULT_HOME, Home
 from fedstats.node.joining import introduction
+from fedstats.node.ledger import Ledger
 from fedstats.node.service import Node
 from fedstats.wire.authority import revoked_keys, verify_appointment
-from fedstats.wire.methods import FETCH_AUTHORITY
+from fedstats.wire.reach import Way, accepted, agreeing, proxy_of
+from fedstats.wire.software import SOFTWARE
 from fedstats.wire.v1 import agreements_pb2
 
 CERTIFICATE_WARNING = timedelta(days=14)
-DISK_FREE_MIN = 1_000_000_000
-
-
-class Health(Enum):
-    """How a check ended."""
-
-    OK = "ok"
-    WARNING = "warning"
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at, what was found, and what to do about it."""
-
-    name: str
-    health: Health
-    found: str
-    fix: str = ""
+AUTHORITY_WARNING = timedelta(days=180)
 
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
-    """Examines the node in `home`; nothing is changed, spent or sent but one greeting to the coordinator."""
+    """Examines the node in `home`; `tell` hears of what takes long before it begins."""
 
     home: Home
     config_path: Path
     now: Callable[[], float]
     engine: Engine | None = None
+    offline: bool = False
+    tell: Callable[[str], None] = lambda _: None
 
-    def examine(self) -> tuple[Check, ...]:
-        """Every check that is possible; none ends the others."""
-        return tuple(self._checks())
-
-    def _checks(self) -> Iterator[Check]:
-        yield self._disk()
+    def examine(self) -> Iterator[Check]:
+        """Every check that is possible, as it is made; none ends the others."""
+        yield from self._computer()
         config = yield from self._config()
-        yield from _caught("certificate", self._certificate)
-        reply = yield from self._coordinator()
+        yield from self._certificates()
+        reply = None if self.offline else (yield from self._coordinator())
+        local = [*examined("keys", self._keys), *examined("ledger", self._ledger)]
+        yield from local
+        if any(check.health is Health.PROBLEM for check in local):
+            return
         try:
             node = Node(self.home, config or NodeConfig(), now=self.now, engine=self.engine)
-        except FedstatsError as problem:
-            yield _problem("keys and ledger", problem)
+        except FedstatsError as error:
+            yield failed("state", error)
             return
         with node:
-            yield Check("keys and ledger", Health.OK, "keys are private, and the ledger adds up")
-            if reply is not None:
-                yield from _caught("appointment", lambda: self._appointment(node, reply))
-            yield from _pause(node)
-            standings = node.agreements.all()
-            yield from _agreements(node, standings)
-            for held in held_datasets(standings, node.department):
-                yield from self._dataset(node, held, configured=config is not None)
+            yield from self._decided(node, reply)
+            for held in held_datasets(node.agreements.all(), node.department):
+                yield from DatasetDoctor(node, held, config, self._command, self.tell).examine()
 
-    def _disk(self) -> Check:
-        folder = next(path for path in (self.home.path, *self.home.path.parents) if path.exists())
-        free = shutil.disk_usage(folder).free
-        words = f"{free / 1e9:.1f} GB are free under {folder}"
-        if free < DISK_FREE_MIN:
-            return Check("disk", Health.WARNING, words, "Make room: editions and the ledger need it.")
-        return Check("disk", Health.OK, words)
+    def _computer(self) -> Iterator[Check]:
+        home = self.home
+        yield from examined("account", lambda: computer.account(home.path))
+        kept = (home.path, home.node_key.parent, home.editions, home.node_key, home.tls_key, home.edition_key)
+        yield from examined("private", lambda: computer.private((*kept, home.ledger, home.state)))
+        yield from computer.disk("disk", home.path)
+        yield from computer.disk("temporary-disk", computer.temporary_folder())
 
     def _config(self) -> Generator[Check, None, NodeConfig | None]:
         try:
             config = read_config(self.config_path)
-        except FedstatsError as problem:
-            yield _problem("configuration", problem)
+        except FedstatsError as error:
+            yield failed("configuration", error)
             return None
-        yield Check("configuration", Health.OK, f"{self.config_path} is valid")
+        yield ok("configuration", f"{self.config_path} is valid")
+        yield from computer.memory(config.memory_mb * config.tasks_max, computer.memory_mb())
         return config
 
-    def _certificate(self) -> Check:
-        end = validity_of(read_certificate(self.home.certificate)).not_after
-        read_tls_key(self.home.tls_key)
-        left = end - datetime.fromtimestamp(self.now(), UTC)
-        words = f"valid until {end:%Y-%m-%d}"
-        renewing = "A running node renews it by itself; after its end, join again with a new token."
-        if left <= timedelta(0):
-            return Check("certificate", Health.PROBLEM, f"expired on {end:%Y-%m-%d}", renewing)
-        if left < CERTIFICATE_WARNING:
-            return Check("certificate", Health.WARNING, words, renewing)
-        return Check("certificate", Health.OK, words)
+    def _certificates(self) -> Iterator[Check]:
+        renewing = "A running node renews it. After its end: " + self._command("fedstats node join -")
+        anew = (
+            "Ask whoever runs the coordinator when the federation gets a new authority, and join again then."
+        )
+        now = computer.at(self.now())
+        yield from examined(
+            "certificate",
+            lambda: computer.certificate(
+                "certificate", self.home.certificate, now, warn_before=CERTIFICATE_WARNING, renewing=renewing
+            ),
+        )
+        yield from examined(
+            "authority",
+            lambda: computer.certificate(
+                "authority", self.home.authority, now, warn_before=AUTHORITY_WARNING, renewing=anew
+            ),
+        )
 
     def _coordinator(self) -> Generator[Check, None, agreements_pb2.AuthorityReply | None]:
         try:
             connection = Connection(self.home, now=self.now)
-        except FedstatsError as problem:
-            yield _problem("coordinator", problem)
+        except FedstatsError as error:
+            yield failed("coordinator", error)
             return None
         try:
-            reply = connection.call(FETCH_AUTHORITY, agreements_pb2.AuthorityRequest())
-        except FedstatsError as problem:
-            yield _problem("coordinator", problem)
-            return None
+            self.tell(f"looking for the coordinator at {connection.address}")
+            reply = yield from self._reached(connection)
         finally:
             connection.close()
-        yield Check("coordinator", Health.OK, f"{connection.address} answers")
         return reply
 
-    def _appointment(self, node: Node, reply: agreements_pb2.AuthorityReply) -> Check:
+    def _reached(
+        self, connection: Connection
+    ) -> Generator[Check, None, agreements_pb2.AuthorityReply | None]:
+        address, server_name = self.home.read_coordinator()
+        way = Way(address, read_certificate(self.home.authority), server_name, proxy_of(address, os.environ))
+        steps = tuple(way.opened())
+        yield from steps
+        if any(step.health is Health.PROBLEM for step in steps):
+            return None
+        reply, check = accepted(connection)
+        yield check
+        if reply is not None:
+            yield from agreeing(reply, now_s=self.now(), software=SOFTWARE)
+        return reply
+
+    def _keys(self) -> Iterator[Check]:
+        self.home.read_node_key()
+        self.home.read_edition_key()
+        if self.home.certificate.exists():
+            read_tls_key(self.home.tls_key)
+        yield ok("keys", "the keys can be read")
+
+    def _ledger(self) -> Iterator[Check]:
+        self.home.check_exists()
+        with Ledger(self.home.ledger):  # opening it computes every total anew
+            yield ok("ledger", "the ledger adds up")
+
+    def _decided(self, node: Node, reply: agreements_pb2.AuthorityReply | None) -> Iterator[Check]:
+        """What people decided: appointment, pause, agreements."""
+        if reply is not None:
+            yield from examined("appointment", lambda: self._appointment(node, reply))
+        yield from self._pause(node)
+        yield from self._agreements(node, node.agreements.all())
+
+    def _appointment(self, node: Node, reply: agreements_pb2.AuthorityReply) -> Iterator[Check]:
         key, now_s = node.key.public, int(self.now())
         revocations, appointments = readable(reply.revocations), readable(reply.appointments)
         for standing in node.agreements.all():
@@ -137,100 +161,57 @@ class Doctor:
             for signed in appointments:
                 try:
                     appointment = verify_appointment(
-                        signed,
-                        AppointedRole.NODE,
-                        standing.agreement,
-                        now_s=now_s,
-                        revoked=revoked,
+                        signed, AppointedRole.NODE, standing.agreement, now_s=now_s, revoked=revoked
                     )
                 except FedstatsError:
                     continue
                 if (appointment.department, appointment.key) == (node.department, key.raw):
-                    until = datetime.fromtimestamp(appointment.until_s, UTC)
-                    return Check(
-                        "appointment", Health.OK, f"the node's key is appointed until {until:%Y-%m-%d}"
-                    )
+                    until = f"{computer.at(appointment.until_s):%Y-%m-%d}"
+                    yield ok("appointment", f"the node's key is appointed until {until}")
+                    return
         fix = f"The controller types: {introduction(node.department, key)}"
-        return Check("appointment", Health.PROBLEM, "no controller has appointed this node's key", fix)
+        yield problem("appointment", "no controller has appointed this node's key", fix)
 
-    def _dataset(self, node: Node, held: Held, *, configured: bool) -> Iterator[Check]:
-        name, agreement = held.dataset.name, held.standing.agreement
-        namespace = held.dataset.unit.namespace
-        if configured:
-            yield from _caught(f"source of {name}", lambda: _source(node, held))
-            if namespace not in node.config.lifetime:
-                fix = f"Add to node.toml: [lifetime.{namespace}] with epsilon and delta."
-                yield Check(f"lifetime cap of {namespace}", Health.PROBLEM, "none is set", fix)
-            yield from _caught(f"opt-outs of {name}", lambda: _opt_outs(node, held, int(self.now())))
-        editions = [e for e in node.editions.all() if e.is_of(agreement, held.dataset)]
-        for edition in editions:
-            yield from _caught(
-                f"edition {edition.name} of {name}",
-                lambda edition=edition: _edition(node, held, edition.name),  # type: ignore[misc]  # bound now
-            )
-        if not editions:
-            newest = next(reversed(held.dataset.editions), "NAME")
-            fix = f"fedstats node refresh --dataset {name} --edition {newest}"
-            yield Check(f"editions of {name}", Health.PROBLEM, "none is here", fix)
+    def _pause(self, node: Node) -> Iterator[Check]:
+        pause = node.policy.paused()
+        if pause is None:
+            yield ok("pause", "the node is not paused")
+            return
+        words = f"paused since {computer.at(pause.since_s):%Y-%m-%d %H:%M} UTC ({pause.reason.value})"
+        yield warning("pause", words, self._command("fedstats node resume"))
 
-
-def _pause(node: Node) -> Iterator[Check]:
-    pause = node.policy.paused()
-    if pause is not None:
-        since = datetime.fromtimestamp(pause.since_s, UTC)
-        words = f"paused since {since:%Y-%m-%d %H:%M} UTC ({pause.reason.value})"
-        yield Check("pause", Health.WARNING, words, "fedstats node resume")
-
-
-def _agreements(node: Node, standings: tuple[Standing, ...]) -> Iterator[Check]:
-    in_force = {(agreement.id, agreement.version) for agreement in node.in_force()}
-    for standing in standings:
-        agreement = standing.agreement
-        name = f"agreement {agreement.id} version {agreement.version}"
-        if (agreement.id, agreement.version) in in_force:
+    def _agreements(self, node: Node, standings: tuple[Standing, ...]) -> Iterator[Check]:
+        in_force = {agreement.id: agreement for agreement in node.in_force()}
+        for agreement in in_force.values():
             (status,) = node.ledger.status([agreement_cap(agreement)])
             left = percent(1 - status.used_share)
-            yield Check(name, Health.OK, f"in force until {agreement.ends_on}; {left} of its budget is left")
-        else:
-            fix = f"fedstats agreement accept {agreement.id}" if standing.accepted_s is None else ""
-            yield Check(name, Health.WARNING, standing.words, fix)
-    if not in_force:
-        fix = "Accept one that was published: fedstats agreement accept ID"
-        yield Check("agreements", Health.PROBLEM, "none is in force here, so nothing is answered", fix)
+            words = f"version {agreement.version} is in force until {agreement.ends_on}"
+            words += f"; {left} of its budget is left"
+            yield ok("agreement", words, subject=agreement.id)
+        for standing in standings:
+            id_, version = standing.agreement.id, standing.agreement.version
+            if id_ in in_force and version <= in_force[id_].version:
+                continue  # in force, or replaced by what is
+            words = f"version {version}: {standing.words}"
+            waits = standing.accepted_s is None
+            fix = self._command(f"fedstats agreement accept {id_}") if waits else self._waiting(standing)
+            yield warning("agreement", words, fix, subject=id_)
+        if not in_force:
+            fix = "Accept one that was published: " + self._command("fedstats agreement accept ID")
+            yield problem("agreements", "none is in force here, so nothing is answered", fix)
 
+    def _waiting(self, standing: Standing) -> str:
+        """What somebody can do about an accepted agreement that is not in force."""
+        if standing.withdrawn_s is not None:
+            return "Nothing, unless it was a mistake: then a new version is needed."
+        if standing.untrusted:
+            return "Compare the keys and accept again: " + self._command(
+                f"fedstats agreement accept {standing.agreement.id}"
+            )
+        if standing.unsigned:
+            return f"Ask the controllers of {', '.join(standing.unsigned)} to sign it."
+        return f"It runs from {standing.agreement.starts_on} to {standing.agreement.ends_on}."
 
-def _source(node: Node, held: Held) -> Check:
-    mapping = node.config.mapping(held.dataset.name)
-    mapping.check(held.dataset)
-    present = node.bench.engine.source_columns(mapping.source, node.bench.resources)
-    check_local_columns(mapping, held.dataset, present)
-    words = f"{mapping.source.path} can be read, and its columns fit the definition"
-    return Check(f"source of {held.dataset.name}", Health.OK, words)
-
-
-def _opt_outs(node: Node, held: Held, now_s: int) -> Check:
-    path = opt_outs_to_apply(held.standing.agreement, node.config.mapping(held.dataset.name), now_s=now_s)
-    words = f"{path} is young enough" if path else "the agreement applies none"
-    return Check(f"opt-outs of {held.dataset.name}", Health.OK, words)
-
-
-def _edition(node: Node, held: Held, name: str) -> Check:
-    edition = node.editions.find(held.standing.agreement, held.dataset, name)
-    title = f"edition {name} of {held.dataset.name}"
-    if not edition.path.exists():
-        fix = f"fedstats node refresh --dataset {held.dataset.name} --edition {edition.base} --revise"
-        return Check(title, Health.PROBLEM, f"{edition.path} is missing", fix)
-    made = datetime.fromtimestamp(edition.made_s, UTC)
-    return Check(title, Health.OK, f"made on {made:%Y-%m-%d}, {edition.path.stat().st_size / 1e6:.1f} MB")
-
-
-def _caught(name: str, look: Callable[[], Check]) -> Iterator[Check]:
-    """The check, or the problem that came in its way."""
-    try:
-        yield look()
-    except FedstatsError as problem:
-        yield _problem(name, problem)
-
-
-def _problem(name: str, problem: FedstatsError) -> Check:
-    return Check(name, Health.PROBLEM, f"{problem.code} {problem.sentence}", problem.advice)
+    def _command(self, command: str) -> str:
+        """A command as it must be typed for this node."""
+        return command if self.home.path == DEFAULT_HOME else f"{command} --home {self.home.path}"

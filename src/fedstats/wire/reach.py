@@ -1,0 +1,239 @@
+"""The way to the coordinator, one step after the other, so that people see which one fails.
+
+Proxy, name, connection, TLS, acceptance, clock, version: each is a check of its own, and the first that fails
+ends them. Before the last three nothing is sent but what opens a TLS connection.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from fedstats.core.checks import Check, Health, failed, ok, problem, warning
+from fedstats.errors import CertificateProblem, FedstatsError
+from fedstats.identity.address import is_loopback, split_address
+from fedstats.identity.certificates import certificate_to_pem
+from fedstats.identity.peer import Role, peer_of
+from fedstats.wire.method import Transport
+from fedstats.wire.methods import FETCH_AUTHORITY
+from fedstats.wire.v1 import agreements_pb2
+
+STEP_S = 5.0
+CLOCK_S_MAX = 60
+HEAD_BYTES_MAX = 8_192
+CONNECTED, CREDENTIALS_WANTED = 200, 407
+_PROXY = re.compile(r"http://(?:([^@/\s]+)@)?([^@/\s]+?)/?")
+_ANSWER = re.compile(rb"HTTP/1\.[01] (\d{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy on the way, HOST:PORT, and `user:password` for it."""
+
+    address: str
+    credentials: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a computer reaches its coordinator; its certificate must carry `server_name`, or else the host."""
+
+    address: str
+    authority_der: bytes = field(repr=False)
+    server_name: str = ""
+    proxy: Proxy | None = None
+
+    def opened(self) -> Iterator[Check]:
+        """Proxy, name, connection and TLS, as far as they work."""
+        if self.proxy is not None:
+            check = self._tunnelled(self.proxy)
+            yield check
+        else:
+            check = self._named()
+            yield check
+            if check.health is Health.OK:
+                check = self._connected()
+                yield check
+        if check.health is Health.OK:
+            yield self._secured()
+
+    def _named(self) -> Check:
+        host, port = split_address(self.address)
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError:
+            fix = "Ask for a name server that knows it, and check the spelling in the token."
+            return problem("name", f"This computer finds no address for {host}.", fix)
+        return ok("name", f"{host} is {', '.join(sorted({str(entry[4][0]) for entry in found}))}")
+
+    def _connected(self) -> Check:
+        try:
+            socket.create_connection(split_address(self.address), timeout=STEP_S).close()
+        except OSError as error:
+            reason = (
+                "nothing listens there" if isinstance(error, ConnectionRefusedError) else "nothing answers"
+            )
+            fix = (
+                "Ask whoever runs the coordinator whether it runs, and your network's people for the way out."
+            )
+            return problem("connection", f"No connection to {self.address}: {reason}.", fix)
+        return ok("connection", f"{self.address} takes connections")
+
+    def _tunnelled(self, proxy: Proxy) -> Check:
+        try:
+            plain, answer = self._through(proxy)
+        except OSError:
+            fix = "Check the proxy's address, or whether one is needed at all."
+            return problem("proxy", f"The proxy {proxy.address} cannot be reached.", fix)
+        plain.close()
+        if answer == CONNECTED:
+            return ok("proxy", f"{proxy.address} connects to {self.address}")
+        if answer == CREDENTIALS_WANTED:
+            what = (
+                "does not accept the user and password"
+                if proxy.credentials
+                else "asks for a user and password"
+            )
+            fix = "Name a file of mode 600 with USER:PASSWORD as proxy_credentials_file."
+            return problem("proxy", f"The proxy {proxy.address} {what} (407).", fix)
+        fix = f"Ask whoever runs the proxy to allow CONNECT to {self.address} from this computer."
+        return problem(
+            "proxy", f"The proxy {proxy.address} refuses to connect to {self.address} ({answer}).", fix
+        )
+
+    def _through(self, proxy: Proxy) -> tuple[socket.socket, int]:
+        """A connection through the proxy, and its answer (0: none that is HTTP); raises OSError."""
+        plain = socket.create_connection(split_address(proxy.address), timeout=STEP_S)
+        asked = f"CONNECT {self.address} HTTP/1.1\r\nHost: {self.address}\r\n"
+        if proxy.credentials:
+            basic = base64.b64encode(proxy.credentials.encode()).decode("ascii")
+            asked += f"Proxy-Authorization: Basic {basic}\r\n"
+        try:
+            plain.sendall(f"{asked}\r\n".encode())
+            head = b""
+            while not head.endswith(b"\r\n\r\n") and len(head) < HEAD_BYTES_MAX:
+                byte = plain.recv(1)
+                if not byte:
+                    break
+                head += byte
+        except OSError:
+            plain.close()
+            raise
+        answer = _ANSWER.match(head)
+        return plain, int(answer[1]) if answer else 0
+
+    def _secured(self) -> Check:
+        host, _ = split_address(self.address)
+        context = ssl.create_default_context(cadata=certificate_to_pem(self.authority_der).decode("ascii"))
+        try:
+            self._shown(context)
+        except ssl.SSLCertVerificationError as error:
+            return self._not_believed(error)
+        except OSError as error:
+            fix = "Something on the way answers in the coordinator's place, or another program has its port."
+            return problem("tls", f"{self.address} does not speak TLS as a coordinator does ({error}).", fix)
+        return ok("tls", f"the certificate of {self.server_name or host} is this federation's")
+
+    def _shown(self, context: ssl.SSLContext) -> bytes:
+        """The certificate that the other side shows; raises OSError, ssl.SSLError."""
+        host, _ = split_address(self.address)
+        context.set_alpn_protocols(["h2"])
+        plain = self._through(self.proxy)[0] if self.proxy else None
+        plain = plain or socket.create_connection(split_address(self.address), timeout=STEP_S)
+        with closing(plain), context.wrap_socket(plain, server_hostname=self.server_name or host) as secured:
+            return secured.getpeercert(binary_form=True) or b""
+
+    def _not_believed(self, error: ssl.SSLCertVerificationError) -> Check:
+        """Why a certificate is not believed: a name, a clock, another federation, or somebody in between."""
+        host, _ = split_address(self.address)
+        name, reason = self.server_name or host, error.verify_message
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # it is read, and not believed
+        issuer, is_coordinator = _issuer(self._shown(context))
+        if "mismatch" in reason or "not valid for" in reason:
+            fix = f"Whoever runs the coordinator adds {name} to hosts in coordinator.toml, and restarts it."
+            return problem("tls", f"The coordinator's certificate is not for {name}.", fix)
+        if "not yet valid" in reason or "expired" in reason:
+            fix = (
+                "Set this computer's clock (timedatectl status); if it is right, ask the coordinator's host."
+            )
+            return problem("tls", f"The certificate of {name} does not count now: {reason}.", fix)
+        if is_coordinator:
+            fix = (
+                "Ask whoever runs the coordinator whether it was made anew: then join again with a new token."
+            )
+            return problem("tls", f"{self.address} is the coordinator of another federation ({issuer}).", fix)
+        fix = f"Ask whoever runs the proxy or firewall to exempt {host} from TLS inspection."
+        found = f"{self.address} shows a certificate issued by {issuer}: something on the way inspects TLS."
+        return problem("tls", found, fix)
+
+
+def proxy_of(address: str, environment: Mapping[str, str]) -> Proxy | None:
+    """The proxy that the connection will go through, as the environment says; None for a direct one."""
+    host, _ = split_address(address)
+    told = environment.get("https_proxy") or environment.get("HTTPS_PROXY") or ""
+    form = _PROXY.fullmatch(told)
+    if form is None or is_loopback(host):
+        return None
+    return Proxy(form[2], form[1] or "")
+
+
+def accepted(transport: Transport) -> tuple[agreements_pb2.AuthorityReply | None, Check]:
+    """Whether the coordinator takes our certificate; what it relays, for later checks."""
+    try:
+        reply = transport.call(FETCH_AUTHORITY, agreements_pb2.AuthorityRequest())
+    except FedstatsError as error:
+        return None, failed("accepted", error)
+    return reply, ok("accepted", "the coordinator accepts our certificate")
+
+
+def agreeing(reply: agreements_pb2.AuthorityReply, *, now_s: float, software: str) -> Iterator[Check]:
+    """Clock and version beside the coordinator's; `now_s` is when the reply came."""
+    ahead_s = round(now_s - reply.now_s)
+    if abs(ahead_s) > CLOCK_S_MAX:
+        way = "ahead of" if ahead_s > 0 else "behind"
+        fix = "Set this computer's clock, and let it be kept: timedatectl set-ntp true"
+        yield problem("clock", f"This computer's clock is {abs(ahead_s):,} s {way} the coordinator's.", fix)
+    else:
+        yield ok(
+            "clock",
+            "as the coordinator's, to about a second"
+            if ahead_s in {-1, 0, 1}
+            else f"{abs(ahead_s)} s from the coordinator's",
+        )
+    if _release(reply.software) != _release(software):
+        fix = "Install the same version on both sides; the older side is updated first."
+        yield warning(
+            "version",
+            f"here is {software}, and the coordinator runs {reply.software[:40] or 'another'}.",
+            fix,
+        )
+    else:
+        yield ok("version", f"{software}, as the coordinator")
+
+
+def _release(software: str) -> list[str]:
+    """What must agree of a version: all but its last number."""
+    return software.split(".")[:2]
+
+
+def _issuer(certificate_der: bytes) -> tuple[str, bool]:
+    """The name of a certificate's issuer as quoted text, and whether it says that it is a coordinator's."""
+    issuer = x509.load_der_x509_certificate(certificate_der).issuer
+    names = [
+        *issuer.get_attributes_for_oid(NameOID.COMMON_NAME),
+        *issuer.get_attributes_for_oid(NameOID.ORGANIZATION_NAME),
+    ]
+    try:
+        is_coordinator = peer_of(certificate_der).role is Role.COORDINATOR
+    except CertificateProblem:
+        is_coordinator = False
+    return ascii(str(names[0].value)[:64]) if names else "nobody it names", is_coordinator
