@@ -10,7 +10,6 @@ from coordinator_world import DOCUMENT, ready_world, submission
 
 from fedstats.coordinator.store import Store
 from fedstats.coordinator.store_file import StoreFile
-from fedstats.coordinator.store_schema import VERSION
 from fedstats.errors import AlreadyExists, CoordinatorUnreachable, FileProblem
 
 
@@ -125,9 +124,9 @@ def test_only_a_store_is_opened_as_one(tmp_path: Path, path: Path) -> None:
     with pytest.raises(FileProblem, match="cannot be opened"):
         Store.open(garbage)
     newer = sqlite3.connect(path)
-    newer.execute(f"PRAGMA user_version = {VERSION + 1}")
+    newer.execute("PRAGMA user_version = 99")
     newer.close()
-    with pytest.raises(FileProblem, match=f"version {VERSION + 1}"):
+    with pytest.raises(FileProblem, match="version 99"):
         Store.open(path)
 
 

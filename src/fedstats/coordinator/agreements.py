@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from fedstats.coordinator.desk import Desk, authority
 from fedstats.coordinator.store_documents import Concerned, StoredAgreement
+from fedstats.coordinator.witnessing import Witnessing
 from fedstats.core.agreement import Agreement, Controller
 from fedstats.core.agreement_document import agreement_from_json
 from fedstats.errors import AgreementInvalid, MessageInvalid, NotPermitted
@@ -30,6 +31,7 @@ class Agreements:
     """What controllers, nodes, analysts and readers of the register call."""
 
     desk: Desk
+    witnessing: Witnessing
 
     def publish(self, request: agreements_pb2.PublishRequest, peer: Peer) -> agreements_pb2.PublishReply:
         """Keep a document that is signed already; the same again changes nothing.
@@ -95,6 +97,7 @@ class Agreements:
             revocations=documents.statements("revocation"),
             now_s=int(self.desk.now()),
             software=SOFTWARE,
+            witnesses=self.witnessing.records(peer.name) if is_node else (),
         )
 
     def register(self, request: agreements_pb2.RegisterRequest, peer: Peer) -> agreements_pb2.RegisterReply:

@@ -27,7 +27,7 @@ from fedstats.identity.certificates import (
 )
 from fedstats.identity.key_files import read_certificate, read_tls_key, write_certificate, write_key
 from fedstats.identity.keys import PUBLIC_KEY_BYTES
-from fedstats.identity.peer import Peer, Role
+from fedstats.identity.peer import Peer, Role, peer_of
 from fedstats.identity.tls_key import TlsKey
 from fedstats.identity.token import Token, make_token
 from fedstats.wire.codec.strict import sha256
@@ -87,6 +87,7 @@ class Admission:
     authority: Authority
     members: Members
     now: Callable[[], float]
+    witnesses: Callable[[str], Sequence[signed_pb2.WitnessRecord]] = lambda _department: ()
 
     def invite(self, peer: Peer, *, address: str, lifetime: timedelta, again: bool = False) -> Token:
         """Make a one-use token and remember whom it is for.
@@ -102,8 +103,13 @@ class Admission:
         return token
 
     def join_node(self, request: signed_pb2.JoinRequest, peer: Peer) -> signed_pb2.JoinReply:
-        """A node's first certificate, for its token."""
-        return self._join(request, peer, {Role.NODE})
+        """A node's first certificate, for its token; and what is known of its department's ledgers.
+
+        So a node that is built anew does not begin as if nothing had ever been spent.
+        """
+        reply = self._join(request, peer, {Role.NODE})
+        reply.witnesses.extend(self.witnesses(peer_of(reply.certificate).name))
+        return reply
 
     def join_person(self, request: signed_pb2.JoinRequest, peer: Peer) -> signed_pb2.JoinReply:
         """An analyst's or a controller's first certificate, for the token."""

@@ -9,6 +9,7 @@ from fedstats.coordinator.rounds import Effect, Event, Outcome, Parked, Reported
 from fedstats.coordinator.store_members import Holding
 from fedstats.coordinator.store_questions import StoredRound
 from fedstats.coordinator.store_tasks import Change, StoredTask
+from fedstats.coordinator.witnessing import Witnessing
 from fedstats.core.names import check_agreement, check_edition, check_identifier, check_label, check_text
 from fedstats.errors import InternalError, MessageInvalid, NotFound
 from fedstats.identity.keys import Context
@@ -17,7 +18,7 @@ from fedstats.journal.events import TASK_LEASED, TASK_MOVED
 from fedstats.journal.security import OUTCOME_CONFLICTED
 from fedstats.wire.codec import decode_refusal, decode_release, signed_from
 from fedstats.wire.codec.strict import rejecting, sha256
-from fedstats.wire.v1 import analysts_pb2, nodes_pb2, query_pb2
+from fedstats.wire.v1 import analysts_pb2, nodes_pb2, query_pb2, signed_pb2
 
 HOLDINGS_MAX = 1_000
 DECISIONS_MAX = 1_000
@@ -39,6 +40,7 @@ class Nodes:
     """What nodes call."""
 
     desk: Desk
+    witnessing: Witnessing
     seen_s: dict[str, float] = field(default_factory=dict)  # when each node last asked for work
     _presences: dict[str, Presence] = field(default_factory=dict)
 
@@ -48,23 +50,25 @@ class Nodes:
             wait_s=lambda request: request.wait_s,
             arrive=self.arrive,
             look=self.look,
-            idle=lambda _request, peer: self._reply(None, peer),
+            idle=lambda request, peer: self._reply(request, None, peer),
             topics=lambda _request, peer: (offers(peer.name),),
             ends=lambda peer: (authority(peer.name),),
         )
 
     def arrive(self, request: nodes_pb2.LeaseRequest, peer: Peer) -> None:
-        """The node is here, holds these editions, and its people decided about these tasks.
+        """The node is here, with these editions and its ledger as far as this; people decided about tasks.
 
         Raises
         ------
         MessageInvalid
-            A name in the request is none, or there are too many.
+            A name in the request is none, or there are too many; or the witness is not valid.
 
         """
         now_s = self.desk.now()
         if len(request.decisions) > DECISIONS_MAX:
             raise MessageInvalid(f"More than {DECISIONS_MAX} decisions came at once.")
+        if request.HasField("witness"):
+            self.witnessing.hear(request.witness, peer.name)
         self._announce(request, peer.name, now_s)
         for decision in request.decisions:
             change = self.desk.store.tasks.decide(peer.name, decision.task, now_s)
@@ -72,8 +76,12 @@ class Nodes:
                 self._ring(change)
 
     def look(self, request: nodes_pb2.LeaseRequest, peer: Peer) -> nodes_pb2.LeaseReply | None:
-        """The department's next task, leased now; None if there is none."""
-        del request
+        """The department's next task, leased now; None if there is none.
+
+        A node whose ledger is behind what is known of it gets no task, and hears at once why.
+        """
+        if self._not_in(request, peer):
+            return self._reply(request, None, peer)
         now_s, tasks = self.desk.now(), self.desk.store.tasks
         if not tasks.has_offer(peer.name, now_s):
             return None
@@ -82,7 +90,7 @@ class Nodes:
             return None
         TASK_LEASED(task=leased.id, attempt=leased.task.leases)
         self.desk.ring(progress(leased.query, leased.number))
-        return self._reply(leased, peer)
+        return self._reply(request, leased, peer)
 
     def report(self, request: nodes_pb2.ReportRequest, peer: Peer) -> nodes_pb2.ReportReply:
         """Take a node's answer. The same one may come again, and late: the first stays.
@@ -98,6 +106,8 @@ class Nodes:
         task = self.desk.store.tasks.task(request.task)
         if task is None or task.department != peer.name:
             raise NotFound(f"{peer.name} has no task of this name here.")
+        if request.HasField("witness"):  # durable before the answer is: nothing leaves without its witness
+            self.witnessing.hear(request.witness, peer.name)
         if task.task.state is State.LEFT_OUT:
             raise NotFound(
                 f"The analyst went on without {peer.name}: what it answers to this task is not counted.",
@@ -139,9 +149,19 @@ class Nodes:
             self.desk.store.members.announce(department, holdings, software, now_s, paused=paused)
             self._presences[department] = Presence(announced, now_s)
 
-    def _reply(self, leased: StoredTask | None, peer: Peer) -> nodes_pb2.LeaseReply:
-        revision = self.desk.store.documents.revision_for(peer.name)
-        reply = nodes_pb2.LeaseReply(authority_revision=revision)
+    def _not_in(self, request: nodes_pb2.LeaseRequest, peer: Peer) -> list[signed_pb2.WitnessRecord]:
+        """What is known of the department's ledgers, and the node's own witness does not contain."""
+        own = self.witnessing.hear(request.witness, peer.name) if request.HasField("witness") else None
+        return self.witnessing.records(peer.name, own)
+
+    def _reply(
+        self, request: nodes_pb2.LeaseRequest, leased: StoredTask | None, peer: Peer
+    ) -> nodes_pb2.LeaseReply:
+        reply = nodes_pb2.LeaseReply(
+            authority_revision=self.desk.store.documents.revision_for(peer.name),
+            witnesses=self._not_in(request, peer),
+            now_s=int(self.desk.now()),
+        )
         if leased is not None:
             query = self.desk.store.questions.query(leased.query)
             order = self._round(leased)

@@ -16,6 +16,7 @@ from fedstats.coordinator.nodes import Nodes
 from fedstats.coordinator.proceedings import Proceedings
 from fedstats.coordinator.rounds import Effect
 from fedstats.coordinator.store import Store
+from fedstats.coordinator.witnessing import Witnessing
 from fedstats.errors import MessageInvalid, NotPermitted
 from fedstats.identity.certificates import Authority
 from fedstats.identity.peer import Peer
@@ -56,10 +57,11 @@ class Coordinator:
     ) -> Self:
         """A coordinator over a store. `ring` hears the topic of every change, after it is durable."""
         desk = Desk(store, now, token, limits or Limits(), ring)
-        admission = Admission(authority, store.members, now)
-        nodes = Nodes(desk)
+        admission = Admission(authority, store.members, now, Witnessing(desk).records)
+        witnessing = Witnessing(desk)
+        nodes = Nodes(desk, witnessing)
         analysts = Analysts(desk, nodes.seen_s)
-        agreements = Agreements(desk)
+        agreements = Agreements(desk, witnessing)
         return cls(
             desk=desk,
             admission=admission,

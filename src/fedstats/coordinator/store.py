@@ -13,6 +13,7 @@ from fedstats.coordinator.store_members import Members
 from fedstats.coordinator.store_questions import Questions
 from fedstats.coordinator.store_register import Register
 from fedstats.coordinator.store_tasks import Tasks
+from fedstats.coordinator.store_witnesses import Witnesses
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Store:
     questions: Questions
     tasks: Tasks
     register: Register
+    witnesses: Witnesses
 
     @classmethod
     def of(cls, file: StoreFile) -> Self:
@@ -38,6 +40,7 @@ class Store:
             questions=Questions(file),
             tasks=Tasks(file),
             register=Register(file),
+            witnesses=Witnesses(file),
         )
 
     @classmethod

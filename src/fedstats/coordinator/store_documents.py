@@ -39,6 +39,8 @@ STATEMENTS_EACH_MAX = 1_000  # of each kind: nobody's appointments crowd out a r
 STATEMENT_BYTES_EACH_MAX = 400_000
 STATEMENT_BYTES_MAX = 8_000_000
 
+APPOINTMENTS_SHOWN_MAX = 8  # of one key, beside what it signed
+
 Concerned = frozenset[str]
 """The departments that a change concerns; empty if nothing changed."""
 
@@ -195,6 +197,17 @@ class Documents:
     def statements(self, kind: str) -> list[signed_pb2.Signed]:
         """All appointments, or all revocations (`kind`), in the order in which they came."""
         rows = self._file.rows("SELECT signed FROM statements WHERE kind = ? ORDER BY rowid", kind)
+        return [signed_pb2.Signed.FromString(row["signed"]) for row in rows]
+
+    def appointments_of(self, department: str, key: bytes) -> list[signed_pb2.Signed]:
+        """The appointments of one key by a department, the newest first, a few of them."""
+        rows = self._file.rows(
+            "SELECT signed FROM statements WHERE kind = 'appointment' AND department = ? AND about = ?"
+            " ORDER BY rowid DESC LIMIT ?",
+            department,
+            key,
+            APPOINTMENTS_SHOWN_MAX,
+        )
         return [signed_pb2.Signed.FromString(row["signed"]) for row in rows]
 
     def agreements(self) -> list[StoredAgreement]:

@@ -108,6 +108,16 @@ CREATE TABLE news (                     -- the revision of the last change that 
     revision INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE witnesses (                -- how far each ledger of a department had come
+    department TEXT NOT NULL,
+    ledger BLOB NOT NULL,               -- its random id
+    links INTEGER NOT NULL,
+    head BLOB NOT NULL,
+    signed BLOB NOT NULL,               -- by the node
+    at_s INTEGER NOT NULL,
+    PRIMARY KEY (department, ledger)
+) STRICT, WITHOUT ROWID;
+
 -- Questions.
 CREATE TABLE queries (
     hash BLOB PRIMARY KEY,              -- SHA-256 of the payload

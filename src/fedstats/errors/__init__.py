@@ -55,7 +55,8 @@
     |   `-- OptOutListProblem FS-604
     |-- LedgerError           FS-7xx  the ledger of the budget
     |   |-- LedgerCorrupt     FS-701
-    |   `-- LedgerBusy        FS-702
+    |   |-- LedgerBusy        FS-702
+    |   `-- LedgerRestored    FS-703
     `-- InternalError         FS-901  a bug in fedstats
 
 One class is a stable code, a title (what happened, in general), who can change it (`acts`) and a remedy
@@ -96,6 +97,7 @@ from fedstats.errors.ledger import (
     LedgerBusy,
     LedgerCorrupt,
     LedgerError,
+    LedgerRestored,
 )
 from fedstats.errors.lookup import error_classes, error_from_code, who_acts
 from fedstats.errors.network import (
@@ -169,6 +171,7 @@ __all__ = [
     "LedgerBusy",
     "LedgerCorrupt",
     "LedgerError",
+    "LedgerRestored",
     "LifetimeExceeded",
     "LossInvalid",
     "MappingInvalid",

@@ -20,6 +20,10 @@ class LedgerCorrupt(LedgerError):
 
     code = "FS-701"
     title = "The ledger is damaged; the node answers nothing until it is repaired."
+    remedy = (
+        "Put back a copy of the ledger from a backup: the node hears what the copy has forgotten. "
+        "Where there is no copy: fedstats node ledger recover --new"
+    )
     acts = (Actor.DEPARTMENT_IT,)
 
 
@@ -28,4 +32,16 @@ class LedgerBusy(LedgerError):
 
     code = "FS-702"
     title = "The ledger cannot be written."
+    acts = (Actor.DEPARTMENT_IT,)
+
+
+class LedgerRestored(LedgerError):
+    """The ledger is older than its witness: somebody put back a copy, or a second copy of the node runs."""
+
+    code = "FS-703"
+    title = "The ledger is not the newest of this department; the node answers nothing."
+    remedy = (
+        "Make sure that no other copy of this node runs, and carry forward what the witness says was spent: "
+        "fedstats node ledger recover"
+    )
     acts = (Actor.DEPARTMENT_IT,)

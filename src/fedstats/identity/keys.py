@@ -44,6 +44,7 @@ class Context(Enum):
     REVOCATION = "revocation"
     ACCEPTANCE = "acceptance"
     HEAD = "head"
+    WITNESS = "witness"
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,18 @@ DOCUMENT_LEFT_OUT = Event(
     "A document that the coordinator relayed is malformed and was left out.",
     {"problem": Kind.PROBLEM},
 )
+CLOCK_APART = Event(
+    "clock_apart",
+    Level.WARNING,
+    "This machine's clock and the coordinator's are more than 5 minutes apart; set the wrong one by NTP.",
+    {"ahead_s": Kind.SECONDS},
+)
+CLOCK_AGREES = Event("clock_agrees", Level.INFO, "The two clocks agree again.")
+WITNESS_FILE_MISSING = Event(
+    "witness_file_missing",
+    Level.WARNING,
+    "The file of the ledger's witness does not exist yet; it is written with the next answer.",
+)
 CERTIFICATE_RENEWED = Event("certificate_renewed", Level.INFO, "The node has a new certificate.")
 CERTIFICATE_NOT_RENEWED = Event(
     "certificate_not_renewed",

@@ -124,6 +124,20 @@ KEY_FILE_REFUSED = Event(
     {"code": Kind.CODE},
     "SEC-302",
 )
+LEDGER_CARRIED = Event(
+    "ledger_carried",
+    Level.WARNING,
+    "The spending of another ledger of the department was carried forward into this one.",
+    {"links": Kind.COUNT},
+    "SEC-303",
+)
+NODE_KEY_CHANGED = Event(
+    "node_key_changed",
+    Level.INFO,
+    "The node's new key was appointed, and signs from now on.",
+    {},
+    "SEC-304",
+)
 # --------------------------------------------------------------------------------- what people decided here
 AGREEMENT_ACCEPTED = Event(
     "agreement_accepted",

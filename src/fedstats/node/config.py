@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Self
 
 from fedstats.core.accounting import rho_from_epsilon
 from fedstats.core.names import check_identifier
@@ -50,6 +51,27 @@ class LifetimeTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessTerms:
+    """Who besides the coordinator remembers how far the ledger has come."""
+
+    file: Path | None = field(
+        default=None,
+        metadata={
+            "about": "A file on another disk, written before each answer leaves. With it, a ledger that was "
+            "restored from a backup is recognised even if the coordinator keeps silent.",
+            "example": '"/mnt/other-disk/fedstats.witness"',
+        },
+    )
+
+    @classmethod
+    def read(cls, reader: Reader, folder: Path) -> Self:
+        """Read the table [witness]; a relative path starts at `folder`."""
+        with reader:
+            file = reader.text("file", "")
+        return cls(folder / file if file else None)
+
+
+@dataclass(frozen=True, slots=True)
 class NodeConfig:
     """All of node.toml."""
 
@@ -80,6 +102,10 @@ class NodeConfig:
             "about": "One table for each namespace of persons that the agreements name. Without it the node "
             "answers nothing about them."
         },
+    )
+    witness: WitnessTerms = field(
+        default_factory=WitnessTerms,
+        metadata={"about": "A second witness of the ledger, besides the coordinator: recommended."},
     )
     datasets: tuple[DatasetMapping, ...] = field(
         default=(), metadata={"about": "Where the data is, and what its columns and codes mean."}
@@ -168,6 +194,7 @@ def config_of(document: Mapping[str, object], *, folder: Path) -> NodeConfig:
             log=LogTerms.read(reader.table("log", optional=True)),
             metrics=MetricsTerms.read(reader.table("metrics", optional=True)),
             lifetime={name: _lifetime(lifetime.table(name)) for name in namespaces},
+            witness=WitnessTerms.read(reader.table("witness", optional=True), folder),
             datasets=tuple(
                 DatasetMapping.read(table, folder) for table in reader.tables("datasets", optional=True)
             ),

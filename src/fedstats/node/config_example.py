@@ -6,7 +6,7 @@ import textwrap
 from dataclasses import MISSING, fields
 
 from fedstats.journal.settings import LogTerms, MetricsTerms, example
-from fedstats.node.config import LifetimeTerms, NodeConfig
+from fedstats.node.config import LifetimeTerms, NodeConfig, WitnessTerms
 
 WIDTH = 100
 
@@ -65,6 +65,10 @@ def example_config() -> str:
             parts += [about, "[lifetime.nhs_number]", *_lifetime(), ""]
         elif setting.name in _TERMS:
             parts += [about, f"[{setting.name}]", *_terms(_TERMS[setting.name]), ""]
+        elif setting.name == "witness":
+            (file,) = fields(WitnessTerms)
+            shown = [comment(file.metadata["about"]), f"# file = {file.metadata['example']}"]
+            parts += [about, "[witness]", *shown, ""]
         elif setting.name == "datasets":
             parts += [about, _DATASETS]
         elif setting.default is not MISSING:

@@ -40,6 +40,11 @@ class Home:
         return self.path / "keys" / "node.pem"
 
     @property
+    def next_node_key(self) -> Path:
+        """The key that takes over as soon as the controller has appointed it; there mostly is none."""
+        return self.path / "keys" / "node.next.pem"
+
+    @property
     def tls_key(self) -> Path:
         """The key that opens connections."""
         return self.path / "keys" / "tls.pem"

@@ -7,6 +7,9 @@ Charge before you look, record before you send. The order is the guarantee:
     reserve  check both limits and charge both, in one durable transaction; once per computation
     record   the release, once; what `record` returns is what may be sent
 
+Every row is a link of one chain (`ledger_file`), so that a flipped bit, and a copy that went another way, are
+found. A copy that is merely older is not: that takes a witness elsewhere (`witness`).
+
 A crash after `reserve` wastes the charge at most: the same round asked again computes under the same charge.
 Checking and charging in one transaction is what makes the filter sound for questions that depend on earlier
 answers (Feldman and Zrnic 2021; Whitehouse, Ramdas, Rogers and Wu 2023). What was spent never falls.
@@ -14,6 +17,7 @@ answers (Feldman and Zrnic 2021; Whitehouse, Ramdas, Rogers and Wu 2023). What w
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,46 +29,30 @@ from typing import Self
 
 from fedstats.core.privacy import NO_LOSS, Loss, Mechanism
 from fedstats.core.query import RoundOrder
+from fedstats.core.witness import LEDGER_ID_BYTES, Mark, Witness
 from fedstats.errors import (
     BudgetExceeded,
     LedgerBusy,
     LedgerCorrupt,
     LifetimeExceeded,
     RoundConflict,
-    UsageError,
 )
 from fedstats.node.caps import Cap, CapKind, CapStatus
+from fedstats.node.carrying import Carriage, carriages, contained, missing, witness_of
 from fedstats.node.database import Database
-
-VERSION = 1
-
-_SCHEMA = """
-CREATE TABLE round (
-  query BLOB NOT NULL, number INTEGER NOT NULL, content BLOB NOT NULL, share TEXT NOT NULL,
-  participants TEXT NOT NULL,
-  PRIMARY KEY (query, number));
-CREATE TABLE entry (
-  number INTEGER PRIMARY KEY, at_s INTEGER NOT NULL, agreement TEXT NOT NULL, version INTEGER NOT NULL,
-  namespace TEXT NOT NULL, dataset TEXT NOT NULL, edition TEXT NOT NULL, purpose TEXT NOT NULL,
-  analyst TEXT NOT NULL, query BLOB NOT NULL, round INTEGER NOT NULL, computation BLOB NOT NULL UNIQUE,
-  rho TEXT NOT NULL, delta_add TEXT NOT NULL);
-CREATE TABLE release (
-  computation BLOB PRIMARY KEY REFERENCES entry (computation), bytes BLOB NOT NULL, at_s INTEGER NOT NULL);
-CREATE TABLE total (
-  kind TEXT NOT NULL, name TEXT NOT NULL, rho TEXT NOT NULL, delta_add TEXT NOT NULL,
-  PRIMARY KEY (kind, name));
-"""
-_UNCHANGING = "".join(
-    f"CREATE TRIGGER {table}_{verb} BEFORE {verb} ON {table} "
-    f"BEGIN SELECT RAISE(ABORT, 'what the ledger says never changes'); END;\n"
-    for table, verbs in {
-        "round": ("UPDATE", "DELETE"),
-        "entry": ("UPDATE", "DELETE"),
-        "release": ("UPDATE", "DELETE"),
-        "total": ("DELETE",),
-    }.items()
-    for verb in verbs
+from fedstats.node.ledger_file import (
+    SCHEMA,
+    VERSION,
+    append,
+    check_release,
+    check_tip,
+    loss_of,
+    losses_text,
+    tip,
+    totals,
+    verify,
 )
+
 _ENTRY_COLUMNS = (
     "number, at_s, agreement, version, namespace, dataset, edition, purpose, analyst, query, round, "
     "computation, rho, delta_add"
@@ -134,7 +122,9 @@ class Ledger:
 
         Never made anywhere else: a ledger that is lost is not replaced by one that says nothing was spent.
         """
-        return Database.create(path, _SCHEMA + _UNCHANGING, version=VERSION)
+        id_ = secrets.token_hex(LEDGER_ID_BYTES)
+        schema = f"{SCHEMA} INSERT INTO ledger VALUES (X'{id_}');"  # noqa: S608 # hexadecimal digits
+        return Database.create(path, schema, version=VERSION)
 
     def __enter__(self) -> Self:
         return self
@@ -159,7 +149,7 @@ class Ledger:
 
         """
         number, share = order.number, order.round.share
-        with self._database.change() as sqlite:
+        with self._change() as sqlite:
             seen = {
                 found: (known, Fraction(part), frozenset(asked.split()))
                 for found, known, part, asked in sqlite.execute(
@@ -178,14 +168,13 @@ class Ledger:
             if share + sum(part for _, part, _ in seen.values()) > 1:
                 raise RoundConflict("The rounds of this query would use more than the loss it announced.")
             asked = " ".join(order.participants)  # names hold no space
-            sqlite.execute(
-                "INSERT INTO round VALUES (?, ?, ?, ?, ?)", (query, number, content, str(share), asked)
-            )
+            row = {"query": query, "number": number, "content": content, "share": str(share)}
+            append(sqlite, "round", {**row, "participants": asked})
 
     def find(self, computation: bytes) -> bytes | None:
         """The recorded release of this computation, None if there is none."""
         with self._database.look() as sqlite:
-            return _release(sqlite, computation)
+            return _release(sqlite, computation, self._database.path)
 
     def reserve(self, charge: Charge, *, now_s: int) -> bool:
         """Check both limits and charge both; False if this computation was charged before, which is free.
@@ -198,7 +187,7 @@ class Ledger:
             The charge could not be made durable (the disk is full, say). Nothing may be computed.
 
         """
-        with self._database.change() as sqlite:
+        with self._change() as sqlite:
             known = "SELECT 1 FROM entry WHERE computation = ?"
             if sqlite.execute(known, (charge.computation,)).fetchone():
                 return False
@@ -206,7 +195,7 @@ class Ledger:
                 status = CapStatus(cap, _spent(sqlite, cap.kind, cap.name))
                 if not status.admits(charge.loss):
                     raise refusal(status.excess(charge.loss, mechanism=charge.mechanism, share=charge.share))
-                _set_total(sqlite, cap, status.spent + charge.loss)
+                _set_total(sqlite, cap.kind.value, cap.name, status.spent + charge.loss)
             _enter(sqlite, charge, now_s)
         return True
 
@@ -223,10 +212,10 @@ class Ledger:
             The computation was never charged.
 
         """
-        with self._database.change() as sqlite:
-            first = _release(sqlite, computation)
+        with self._change() as sqlite:
+            first = _release(sqlite, computation, self._database.path)
             if first is None:
-                sqlite.execute("INSERT INTO release VALUES (?, ?, ?)", (computation, release, now_s))
+                append(sqlite, "release", {"computation": computation, "bytes": release, "at_s": now_s})
             return release if first is None else first
 
     def status(self, caps: Iterable[Cap]) -> tuple[CapStatus, ...]:
@@ -237,95 +226,133 @@ class Ledger:
     def totals(self) -> Mapping[tuple[CapKind, str], Loss]:
         """What was spent under every limit that was ever charged, known here today or not."""
         with self._database.look() as sqlite:
-            rows = sqlite.execute("SELECT kind, name, rho, delta_add FROM total ORDER BY kind, name")
-            return {(CapKind(kind), name): _loss(rho, delta) for kind, name, rho, delta in rows}
+            return {(CapKind(kind), name): loss for (kind, name), loss in totals(sqlite).items()}
 
     def entries(self) -> tuple[Entry, ...]:
         """Every charge, in the order in which they were made."""
         with self._database.look() as sqlite:
             return tuple(_entries(sqlite))
 
+    def carriages(self) -> tuple[Carriage, ...]:
+        """The other ledgers that were carried forward into this one, in that order."""
+        with self._database.look() as sqlite:
+            return carriages(sqlite)
+
+    def witness(self, department: str, *, now_s: int) -> Witness:
+        """What others are to remember of this ledger as it is now."""
+        with self._database.look() as sqlite:
+            return witness_of(sqlite, department, now_s)
+
+    def tip(self) -> Mark:
+        """Where the chain ends now."""
+        with self._database.look() as sqlite:
+            return tip(sqlite)
+
+    def contains(self, witness: Witness) -> bool:
+        """Whether all that the witness says was spent is in the totals here.
+
+        It is when the chain goes through the witness's tip, or when that ledger was carried forward from
+        there or from later on.
+        """
+        with self._database.look() as sqlite:
+            return contained(sqlite, witness)
+
+    def carry(self, witness: Witness, signed: bytes, *, now_s: int) -> bool:
+        """Carry another ledger's spending forward, if it is not contained yet; False if it is.
+
+        Afterwards every total is at least what the witness says, and besides what was charged here since the
+        two ways parted. The ledger gets a new id, so that neither of the old ones ever passes for this one.
+
+        Raises
+        ------
+        LedgerBusy
+            It could not be made durable: nothing was changed, type it again.
+
+        """
+        with self._change() as sqlite:
+            if contained(sqlite, witness):
+                return False
+            epoch = witness_of(sqlite, witness.department, now_s).epoch
+            losses, spent = missing(sqlite, witness), totals(sqlite)
+            for (kind, name), loss in losses.items():
+                _set_total(sqlite, kind, name, spent.get((kind, name), NO_LOSS) + loss)
+            row = {
+                "at_s": now_s,
+                "epoch": max(epoch, witness.epoch) + 1,
+                "id": secrets.token_bytes(LEDGER_ID_BYTES),
+                "witness": signed,
+                "losses": losses_text(losses),
+            }
+            append(sqlite, "carried", row)
+        return True
+
     def verify(self) -> None:
-        """Compute all totals anew from the entries.
+        """Check the file, and compute the chain and all totals anew from the rows.
 
         Raises
         ------
         LedgerCorrupt
-            The file is damaged, or its totals are not those of its entries.
+            The file is damaged, or something in it is not what was written.
 
         """
-        with self._database.look() as sqlite, _reading(self._database.path):
-            (sound,) = sqlite.execute("PRAGMA quick_check").fetchone()
-            if sound != "ok" or sqlite.execute("PRAGMA foreign_key_check").fetchone():
-                raise LedgerCorrupt(f"{self._database.path} is damaged.")
-            computed: dict[tuple[str, str], Loss] = {}
-            for entry in _entries(sqlite):
-                for cap in (
-                    (CapKind.AGREEMENT.value, entry.agreement),
-                    (CapKind.LIFETIME.value, entry.namespace),
-                ):
-                    computed[cap] = computed.get(cap, NO_LOSS) + entry.loss
-            rows = sqlite.execute("SELECT kind, name, rho, delta_add FROM total").fetchall()
-            if {(kind, name): _loss(rho, delta) for kind, name, rho, delta in rows} != computed:
-                raise LedgerCorrupt(f"The totals in {self._database.path} are not those of its entries.")
+        with self._database.look() as sqlite:
+            verify(sqlite, self._database.path)
+
+    @contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        """One durable change of a ledger whose totals are those that it committed to last."""
+        with self._database.change() as sqlite:
+            check_tip(sqlite, self._database.path)
+            yield sqlite
 
 
-def _release(sqlite: sqlite3.Connection, computation: bytes) -> bytes | None:
-    row = sqlite.execute("SELECT bytes FROM release WHERE computation = ?", (computation,)).fetchone()
-    return None if row is None else bytes(row[0])
+def _release(sqlite: sqlite3.Connection, computation: bytes, path: Path) -> bytes | None:
+    row = sqlite.execute(
+        "SELECT link, computation, bytes, at_s FROM release WHERE computation = ?", (computation,)
+    ).fetchone()
+    if row is None:
+        return None
+    check_release(sqlite, path, row[0], row[1:])
+    return bytes(row[2])
 
 
 def _spent(sqlite: sqlite3.Connection, kind: CapKind, name: str) -> Loss:
     row = sqlite.execute(
         "SELECT rho, delta_add FROM total WHERE kind = ? AND name = ?", (kind.value, name)
     ).fetchone()
-    return NO_LOSS if row is None else _loss(*row)
+    return NO_LOSS if row is None else loss_of(*row)
 
 
-def _set_total(sqlite: sqlite3.Connection, cap: Cap, spent: Loss) -> None:
+def _set_total(sqlite: sqlite3.Connection, kind: str, name: str, spent: Loss) -> None:
     sqlite.execute(
         "INSERT INTO total VALUES (?, ?, ?, ?) "
         "ON CONFLICT (kind, name) DO UPDATE SET rho = excluded.rho, delta_add = excluded.delta_add",
-        (cap.kind.value, cap.name, str(spent.rho), str(spent.delta_add)),
+        (kind, name, str(spent.rho), str(spent.delta_add)),
     )
 
 
 def _enter(sqlite: sqlite3.Connection, charge: Charge, now_s: int) -> None:
-    values = (
-        None,  # the next number
-        now_s,
-        charge.agreement.name,
-        charge.agreement_version,
-        charge.lifetime.name,
-        charge.dataset,
-        charge.edition,
-        charge.purpose,
-        charge.analyst,
-        charge.query,
-        charge.round,
-        charge.computation,
-        str(charge.loss.rho),
-        str(charge.loss.delta_add),
-    )
-    marks = ", ".join("?" * len(values))
-    sqlite.execute(f"INSERT INTO entry ({_ENTRY_COLUMNS}) VALUES ({marks})", values)  # noqa: S608 # constants
+    (last,) = sqlite.execute("SELECT COALESCE(MAX(number), 0) FROM entry").fetchone()
+    row = {
+        "number": last + 1,
+        "at_s": now_s,
+        "agreement": charge.agreement.name,
+        "version": charge.agreement_version,
+        "namespace": charge.lifetime.name,
+        "dataset": charge.dataset,
+        "edition": charge.edition,
+        "purpose": charge.purpose,
+        "analyst": charge.analyst,
+        "query": charge.query,
+        "round": charge.round,
+        "computation": charge.computation,
+        "rho": str(charge.loss.rho),
+        "delta_add": str(charge.loss.delta_add),
+    }
+    append(sqlite, "entry", row)
 
 
 def _entries(sqlite: sqlite3.Connection) -> Iterator[Entry]:
     rows = sqlite.execute(f"SELECT {_ENTRY_COLUMNS}, {_RECORDED} FROM entry ORDER BY number")  # noqa: S608 # constants
     for *facts, rho, delta_add, recorded in rows:
-        yield Entry(_loss(rho, delta_add), bool(recorded), *facts)
-
-
-def _loss(rho: str, delta_add: str) -> Loss:
-    """Exact numbers are kept as text: `1/40`."""
-    return Loss(Fraction(rho), Fraction(delta_add))
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Text that is no number, in a file that SQLite finds sound, was put there by somebody."""
-    try:
-        yield
-    except (ValueError, ZeroDivisionError, UsageError):
-        raise LedgerCorrupt(f"{path} holds what fedstats never wrote.") from None
+        yield Entry(loss_of(rho, delta_add), bool(recorded), *facts)

@@ -1,7 +1,7 @@
 """What a node does with one task, from the signed question to the signed answer: the page for an auditor.
 
     verify   the analyst signed the query and this round; the agreement is in force here; its rules allow it
-    allow    the department has not paused, and the deadline has not passed
+    allow    the department has not paused, the deadline has not passed, and the ledger is the newest there is
     bind     this round has one content for ever, and the query's rounds share one loss
     plan     edition, sensitivity, noise and loss, from the signed question and public facts alone
     find     a recorded release answers again, free
@@ -53,6 +53,7 @@ from fedstats.node.editions import Edition, Editions
 from fedstats.node.ledger import Charge, Ledger
 from fedstats.node.policy import Policy
 from fedstats.node.punctual import Punctual, period_s
+from fedstats.node.witness import Witnesses
 from fedstats.wire.authority import verify_appointment
 from fedstats.wire.codec import (
     RefusalNote,
@@ -114,11 +115,12 @@ class Runner:
     """Runs tasks, in several threads if need be; `checkpoint` hears the name of each step that is done."""
 
     department: str
-    key: SigningKey
+    key: Callable[[], SigningKey]
     agreements: Agreements
     policy: Policy
     editions: Editions
     ledger: Ledger
+    witnesses: Witnesses
     bench: Workbench
     lifetime: Mapping[str, Cap]
     now: Callable[[], float]
@@ -149,7 +151,7 @@ class Runner:
             answered = answer()
             if answered is not None:
                 asked, release = answered
-                report.release.CopyFrom(signed_pb2.Signed.FromString(release))
+                report.release.CopyFrom(self._signed_now(release))
                 report.budget.CopyFrom(self._budget(asked))
         except Exception as problem:  # noqa: BLE001 # whatever it was, it becomes one typed refusal
             refusal = _refused(problem)
@@ -168,6 +170,7 @@ class Runner:
             return report
         try:
             self.policy.check(self._verify(task).query, now_s=int(self.now()))
+            self.witnesses.check()
         except Exception as problem:  # noqa: BLE001 # what cannot be verified is not sent
             _alarm(problem, task)
             refusal = self._refusal(task, _refused(problem), charged=True)
@@ -179,6 +182,7 @@ class Runner:
         asked = self._verify(task)
         self.checkpoint("verify")
         self.policy.check(asked.query, now_s=int(self.now()))
+        self.witnesses.check()
         self.checkpoint("allow")
         self.ledger.bind(asked.query_hash, asked.order, content=asked.order_hash)
         self.checkpoint("bind")
@@ -203,6 +207,13 @@ class Runner:
             self.punctual.finish(asked.record, refusal)
         return None
 
+    def _signed_now(self, release: bytes) -> signed_pb2.Signed:
+        """The recorded release under the node's key as it is today: the numbers stay, so it costs nothing."""
+        message, key = signed_pb2.Signed.FromString(release), self.key()
+        if message.key == key.public.raw:
+            return message
+        return signed_to(Signed.make(Context.RELEASE, message.payload, key))
+
     def _computed(self, asked: Asked, plan: Plan) -> bytes:
         """Compute, record, and give back what was recorded; the charge is durable by now."""
         try:
@@ -210,7 +221,7 @@ class Runner:
             noisy = self.bench.compute(plan.edition.path, asked.computation, asked.dataset, plan.noise)
             self.checkpoint("compute")
             note = ReleaseNote(self.department, asked.record, noisy.vectors, noisy.values)
-            signed = Signed.make(Context.RELEASE, encode_release(note), self.key)
+            signed = Signed.make(Context.RELEASE, encode_release(note), self.key())
             made = to_bytes(signed_to(signed))
             release = self.ledger.record(asked.record, made, now_s=int(self.now()))
             self.checkpoint("record")
@@ -319,7 +330,7 @@ class Runner:
             note = RefusalNote(
                 self.department, query_hash, number, refusal.code, refusal.title, charged=charged
             )
-        return signed_to(Signed.make(Context.REFUSAL, encode_refusal(note), self.key))
+        return signed_to(Signed.make(Context.REFUSAL, encode_refusal(note), self.key()))
 
     def _budget(self, asked: Asked) -> query_pb2.Budget:
         """How full the agreement's budget is at this node: public, and told with every answer."""

@@ -12,19 +12,24 @@ from fedstats.core.agreement import Agreement
 from fedstats.core.appointment import Acceptance
 from fedstats.engines import Engine, engine_of
 from fedstats.errors import CoordinatorUnreachable, FedstatsError, NoReplyInTime, NotJoined
-from fedstats.identity.keys import Context, Signed
+from fedstats.identity.keys import Context, Signed, SigningKey
 from fedstats.journal.events import ACCEPTANCE_NOT_TAKEN, TASK_ANSWERED, WORK_ASKED
+from fedstats.journal.security import NODE_KEY_CHANGED
 from fedstats.node.agreements import Agreements
+from fedstats.node.clock_check import ClockCheck
 from fedstats.node.computing import Workbench
 from fedstats.node.config import NodeConfig
 from fedstats.node.editions import Editions
+from fedstats.node.hearing import readable
 from fedstats.node.home import Home
 from fedstats.node.ledger import Ledger
+from fedstats.node.node_key import NodeKey
 from fedstats.node.opt_outs import OptOutLists
 from fedstats.node.policy import Policy
 from fedstats.node.punctual import Punctual
 from fedstats.node.runner import Runner
 from fedstats.node.state import State
+from fedstats.node.witness import Witnesses
 from fedstats.wire.codec import encode_acceptance, signed_to
 from fedstats.wire.method import Transport
 from fedstats.wire.methods import FETCH_AUTHORITY, LEASE, PUBLISH, REPORT
@@ -58,21 +63,23 @@ class Node:
         ------
         NotJoined
             There is no node in this folder.
-        LedgerCorrupt
-            The ledger is missing or damaged: then nothing is answered.
-        FedstatsError
-            A key or a file cannot be read, or the engine is not installed.
+        LedgerCorrupt, FedstatsError
+            The ledger or another file is missing or damaged, or the engine is not installed.
 
         """
         self.home, self.config, self.now = home, config, now
-        self.key = home.read_node_key()
+        self._key = NodeKey(home)
         self.ledger = Ledger(home.ledger)
         self._state = State(home.state)
         self.department: str = self._state.department
         self.agreements = Agreements(self._state, home.trust)
         self.policy = Policy(self._state)
         self.editions = Editions(self._state, home.editions, OptOutLists(config.datasets, now))
+        self.witnesses = Witnesses(
+            self.ledger, self._state, home.trust, key=self._key, now=now, file=config.witness.file
+        )
         self.bench = Workbench(engine or engine_of(ENGINE), config.resources, home.read_edition_key())
+        self.clock = ClockCheck(now)
         self._checkpoint = checkpoint
         self.runner = self._new_runner()
         self._transport = transport
@@ -113,17 +120,28 @@ class Node:
     def lease(self, wait_s: int) -> nodes_pb2.Task | None:
         """The next task, waiting for it at most `wait_s`; None if there is none that is not running already.
 
-        What the controllers published, revocations above all, is heard before a task is handed out.
+        What the controllers published, revocations above all, is heard before a task is handed out, and so is
+        how far the department's ledger had come.
+
+        Raises
+        ------
+        LedgerRestored
+            The ledger here is not the newest: the node takes no task.
+
         """
+        self.witnesses.check()
         self.exchange_authority()
         request = nodes_pb2.LeaseRequest(
             wait_s=wait_s,
             holdings=self.editions.holdings(self.in_force()),
             software=SOFTWARE,
             paused=pause.reason.value if (pause := self.policy.paused()) else "",
+            witness=self.witnesses.told(),
         )
         reply = self.transport.call(LEASE, request)
         WORK_ASKED(found=reply.HasField("task"))
+        self.clock.compare(reply.now_s)
+        self.witnesses.hear(reply.witnesses)
         if reply.authority_revision != self._revision:
             self._fetch_authority()
         if not reply.HasField("task"):
@@ -159,6 +177,9 @@ class Node:
         """Send the answer to a task, once, if it is still allowed; raises as `poll_once`."""
         self._checkpoint("answer")
         sent = self.runner.allowed_now(task, report)
+        if sent.WhichOneof("outcome") == "release":
+            self.witnesses.keep()  # before the release leaves
+        sent.witness.CopyFrom(self.witnesses.tell())
         self.transport.call(REPORT, sent)
         self._checkpoint("report")
         TASK_ANSWERED(task=sent.task, outcome=sent.WhichOneof("outcome"))
@@ -200,6 +221,11 @@ class Node:
         return self.agreements.current(datetime.fromtimestamp(self.now(), UTC).date())
 
     @property
+    def key(self) -> SigningKey:
+        """The key that signs what the node says, as it is now."""
+        return self._key()
+
+    @property
     def transport(self) -> Transport:
         """The connection to the coordinator; raises NotJoined where there is none."""
         if self._transport is None:
@@ -209,11 +235,12 @@ class Node:
     def _new_runner(self) -> Runner:
         return Runner(
             department=self.department,
-            key=self.key,
+            key=self._key,
             agreements=self.agreements,
             policy=self.policy,
             editions=self.editions,
             ledger=self.ledger,
+            witnesses=self.witnesses,
             bench=self.bench,
             lifetime=self.config.lifetime_caps,
             now=self.now,
@@ -236,3 +263,6 @@ class Node:
         reply = self.transport.call(FETCH_AUTHORITY, agreements_pb2.AuthorityRequest())
         self.agreements.learn(reply)
         self._revision, self._trusted = reply.revision, trusted
+        appointments = readable(reply.appointments)
+        if self._key.take_over(self.department, appointments, now_s=int(self.now())):
+            NODE_KEY_CHANGED()

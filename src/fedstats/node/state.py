@@ -1,4 +1,4 @@
-"""The node's own records beside the ledger: agreements, revocations, editions, and whether it is paused."""
+"""The node's own records beside the ledger: agreements, editions, witnesses, whether it is paused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from fedstats.core.names import check_department
 from fedstats.node.database import Database
 
-VERSION = 1
+VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE node (department TEXT NOT NULL);
@@ -24,6 +24,7 @@ CREATE TABLE edition (
   definition BLOB NOT NULL, left_out BLOB NOT NULL, made_s INTEGER NOT NULL,
   deleted INTEGER NOT NULL,
   PRIMARY KEY (agreement, dataset, base, revision));
+CREATE TABLE heard (ledger BLOB PRIMARY KEY, links INTEGER NOT NULL, signed BLOB NOT NULL);
 CREATE TABLE pause (reason TEXT NOT NULL, since_s INTEGER NOT NULL);
 """
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from fedstats.core.agreement import Agreement
 from fedstats.core.agreement_document import agreement_from_json
 from fedstats.core.appointment import AppointedRole, Appointment
+from fedstats.core.witness import Witness
 from fedstats.errors import (
     AgreementNotInForce,
     AppointmentInvalid,
@@ -19,6 +20,7 @@ from fedstats.errors import (
 )
 from fedstats.identity.keys import Context, PublicKey, Signed
 from fedstats.wire.codec.authority import decode_appointment, decode_revocation
+from fedstats.wire.codec.witnesses import decode_witness
 
 Trusted = Callable[[str, PublicKey], bool]
 """Whether this key was compared out of band and is trusted as the controller of this department."""
@@ -106,6 +108,35 @@ def verify_appointment(
     return appointment
 
 
+def verify_witness(
+    signed: Signed, department: str, *, own: PublicKey, appointments: Iterable[Signed], trusted: Trusted
+) -> Witness:
+    """The witness of a department's ledger: signed by its own node's key, or by one that it had before.
+
+    A former key counts when the department's controller ever appointed it, expired and revoked ones too: what
+    was spent under it stays spent.
+
+    Raises
+    ------
+    SignatureInvalid, MessageInvalid
+        The bytes or the signature are not valid, or it is another department's.
+    KeyUnknown
+        No controller who is trusted here appointed the key for this department.
+
+    """
+    witness = decode_witness(signed.verify(Context.WITNESS))
+    if witness.department != department:
+        raise MessageInvalid(f"This is a witness of another ledger than {department}'s.")
+    if signed.key == own or any(_appoints(a, department, signed.key, trusted) for a in appointments):
+        return witness
+    raise KeyUnknown(
+        f"An earlier node of {department} spent budget, and the key {signed.key.fingerprint} that says so"
+        " was not appointed by a controller who is trusted here. Until that is known nothing is answered.",
+        remedy="Compare the key of your own controller by telephone, then: "
+        f"fedstats controller trust {department} FINGERPRINT",
+    )
+
+
 def revoked_keys(revocations: Iterable[Signed], agreement: Agreement) -> frozenset[tuple[str, bytes]]:
     """The (department, key) pairs that the agreement's own controllers revoked; others count nothing."""
     found, keys = set(), {controller.key for controller in agreement.controllers}
@@ -120,6 +151,19 @@ def revoked_keys(revocations: Iterable[Signed], agreement: Agreement) -> frozens
         if controller is not None and controller.key == signed.key.raw:
             found.add((revocation.department, revocation.key))
     return frozenset(found)
+
+
+def _appoints(signed: Signed, department: str, key: PublicKey, trusted: Trusted) -> bool:
+    """Whether this is the word of the department's trusted controller that the key is, or was, its node's."""
+    try:
+        appointment = decode_appointment(signed.payload)
+        named = (appointment.department, appointment.role, appointment.key)
+        if named != (department, AppointedRole.NODE, key.raw) or not trusted(department, signed.key):
+            return False
+        signed.verify(Context.APPOINTMENT)
+    except (SignatureInvalid, MessageInvalid):
+        return False
+    return True
 
 
 def _holds(signed: Signed, context: Context) -> bool:

@@ -33,6 +33,7 @@ from fedstats.wire.codec.releases import (
     encode_release,
     totals_hash,
 )
+from fedstats.wire.codec.witnesses import decode_witness, encode_witness
 
 __all__ = [
     "RefusalNote",
@@ -46,6 +47,7 @@ __all__ = [
     "decode_release",
     "decode_revocation",
     "decode_round",
+    "decode_witness",
     "encode_acceptance",
     "encode_appointment",
     "encode_proceeding",
@@ -54,6 +56,7 @@ __all__ = [
     "encode_release",
     "encode_revocation",
     "encode_round",
+    "encode_witness",
     "signed_from",
     "signed_to",
     "totals_hash",

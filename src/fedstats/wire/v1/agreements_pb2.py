@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from fedstats.wire.v1 import signed_pb2 as fedstats_dot_wire_dot_v1_dot_signed__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!fedstats/wire/v1/agreements.proto\x12\x10\x66\x65\x64stats.wire.v1\x1a\x1d\x66\x65\x64stats/wire/v1/signed.proto\"\xdc\x01\n\x0ePublishRequest\x12-\n\tagreement\x18\x01 \x01(\x0b\x32\x18.fedstats.wire.v1.SignedH\x00\x12/\n\x0b\x61ppointment\x18\x02 \x01(\x0b\x32\x18.fedstats.wire.v1.SignedH\x00\x12.\n\nrevocation\x18\x03 \x01(\x0b\x32\x18.fedstats.wire.v1.SignedH\x00\x12.\n\nacceptance\x18\x04 \x01(\x0b\x32\x18.fedstats.wire.v1.SignedH\x00\x42\n\n\x08\x64ocument\" \n\x0cPublishReply\x12\x10\n\x08revision\x18\x01 \x01(\x04\":\n\x0bSignRequest\x12+\n\tagreement\x18\x01 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\"\x12\n\x10\x41uthorityRequest\"\x80\x01\n\x0f\x41greementRecord\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.fedstats.wire.v1.Signed\x12-\n\x0b\x61\x63\x63\x65ptances\x18\x03 \x03(\x0b\x32\x18.fedstats.wire.v1.Signed\"\xd9\x01\n\x0e\x41uthorityReply\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x35\n\nagreements\x18\x02 \x03(\x0b\x32!.fedstats.wire.v1.AgreementRecord\x12.\n\x0c\x61ppointments\x18\x03 \x03(\x0b\x32\x18.fedstats.wire.v1.Signed\x12-\n\x0brevocations\x18\x04 \x03(\x0b\x32\x18.fedstats.wire.v1.Signed\x12\r\n\x05now_s\x18\x06 \x01(\x03\x12\x10\n\x08software\x18\x07 \x01(\t\"5\n\x0fRegisterRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x04\x12\x13\n\x0b\x65ntries_max\x18\x02 \x01(\r\"M\n\rRegisterEntry\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0c\n\x04\x61t_s\x18\x02 \x01(\x03\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x10\n\x08\x64ocument\x18\x04 \x01(\x0c\"A\n\rRegisterReply\x12\x30\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1f.fedstats.wire.v1.RegisterEntry2\xbf\x02\n\nAgreements\x12K\n\x07Publish\x12 .fedstats.wire.v1.PublishRequest\x1a\x1e.fedstats.wire.v1.PublishReply\x12\x45\n\x04Sign\x12\x1d.fedstats.wire.v1.SignRequest\x1a\x1e.fedstats.wire.v1.PublishReply\x12M\n\x05\x46\x65tch\x12\".fedstats.wire.v1.AuthorityRequest\x1a .fedstats.wire.v1.AuthorityReply\x12N\n\x08Register\x12!.fedstats.wire.v1.RegisterRequest\x1a\x1f.fedstats.wire.v1.RegisterReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!fedstats/wire/v1/agreements.proto\x12\x10\x66\x65\x64stats.wire.v1\x1a\x1d\x66\x65\x64stats/wire/v1/signed.proto\"\xdc\x01\n\x0ePublishRequest\x12-\n\tagreement\x18\x01 \x01(\x0b\x32\x18.fedstats.wire.v1.SignedH\x00\x12/\n\x0b\x61ppointment\x18\x02 \x01(\x0b\x32\x18.fedstats.wire.v1.SignedH\x00\x12.\n\nrevocation\x18\x03 \x01(\x0b\x32\x18.fedstats.wire.v1.SignedH\x00\x12.\n\nacceptance\x18\x04 \x01(\x0b\x32\x18.fedstats.wire.v1.SignedH\x00\x42\n\n\x08\x64ocument\" \n\x0cPublishReply\x12\x10\n\x08revision\x18\x01 \x01(\x04\":\n\x0bSignRequest\x12+\n\tagreement\x18\x01 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\"\x12\n\x10\x41uthorityRequest\"\x80\x01\n\x0f\x41greementRecord\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.fedstats.wire.v1.Signed\x12-\n\x0b\x61\x63\x63\x65ptances\x18\x03 \x03(\x0b\x32\x18.fedstats.wire.v1.Signed\"\x8d\x02\n\x0e\x41uthorityReply\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x35\n\nagreements\x18\x02 \x03(\x0b\x32!.fedstats.wire.v1.AgreementRecord\x12.\n\x0c\x61ppointments\x18\x03 \x03(\x0b\x32\x18.fedstats.wire.v1.Signed\x12-\n\x0brevocations\x18\x04 \x03(\x0b\x32\x18.fedstats.wire.v1.Signed\x12\r\n\x05now_s\x18\x06 \x01(\x03\x12\x10\n\x08software\x18\x07 \x01(\t\x12\x32\n\twitnesses\x18\x05 \x03(\x0b\x32\x1f.fedstats.wire.v1.WitnessRecord\"5\n\x0fRegisterRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x04\x12\x13\n\x0b\x65ntries_max\x18\x02 \x01(\r\"M\n\rRegisterEntry\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0c\n\x04\x61t_s\x18\x02 \x01(\x03\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x10\n\x08\x64ocument\x18\x04 \x01(\x0c\"A\n\rRegisterReply\x12\x30\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1f.fedstats.wire.v1.RegisterEntry2\xbf\x02\n\nAgreements\x12K\n\x07Publish\x12 .fedstats.wire.v1.PublishRequest\x1a\x1e.fedstats.wire.v1.PublishReply\x12\x45\n\x04Sign\x12\x1d.fedstats.wire.v1.SignRequest\x1a\x1e.fedstats.wire.v1.PublishReply\x12M\n\x05\x46\x65tch\x12\".fedstats.wire.v1.AuthorityRequest\x1a .fedstats.wire.v1.AuthorityReply\x12N\n\x08Register\x12!.fedstats.wire.v1.RegisterRequest\x1a\x1f.fedstats.wire.v1.RegisterReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,13 +43,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AGREEMENTRECORD']._serialized_start=424
   _globals['_AGREEMENTRECORD']._serialized_end=552
   _globals['_AUTHORITYREPLY']._serialized_start=555
-  _globals['_AUTHORITYREPLY']._serialized_end=772
-  _globals['_REGISTERREQUEST']._serialized_start=774
-  _globals['_REGISTERREQUEST']._serialized_end=827
-  _globals['_REGISTERENTRY']._serialized_start=829
-  _globals['_REGISTERENTRY']._serialized_end=906
-  _globals['_REGISTERREPLY']._serialized_start=908
-  _globals['_REGISTERREPLY']._serialized_end=973
-  _globals['_AGREEMENTS']._serialized_start=976
-  _globals['_AGREEMENTS']._serialized_end=1295
+  _globals['_AUTHORITYREPLY']._serialized_end=824
+  _globals['_REGISTERREQUEST']._serialized_start=826
+  _globals['_REGISTERREQUEST']._serialized_end=879
+  _globals['_REGISTERENTRY']._serialized_start=881
+  _globals['_REGISTERENTRY']._serialized_end=958
+  _globals['_REGISTERREPLY']._serialized_start=960
+  _globals['_REGISTERREPLY']._serialized_end=1025
+  _globals['_AGREEMENTS']._serialized_start=1028
+  _globals['_AGREEMENTS']._serialized_end=1347
 # @@protoc_insertion_point(module_scope)

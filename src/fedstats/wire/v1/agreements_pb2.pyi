@@ -45,20 +45,22 @@ class AgreementRecord(_message.Message):
     def __init__(self, document: _Optional[bytes] = ..., signatures: _Optional[_Iterable[_Union[_signed_pb2.Signed, _Mapping]]] = ..., acceptances: _Optional[_Iterable[_Union[_signed_pb2.Signed, _Mapping]]] = ...) -> None: ...
 
 class AuthorityReply(_message.Message):
-    __slots__ = ("revision", "agreements", "appointments", "revocations", "now_s", "software")
+    __slots__ = ("revision", "agreements", "appointments", "revocations", "now_s", "software", "witnesses")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     AGREEMENTS_FIELD_NUMBER: _ClassVar[int]
     APPOINTMENTS_FIELD_NUMBER: _ClassVar[int]
     REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     NOW_S_FIELD_NUMBER: _ClassVar[int]
     SOFTWARE_FIELD_NUMBER: _ClassVar[int]
+    WITNESSES_FIELD_NUMBER: _ClassVar[int]
     revision: int
     agreements: _containers.RepeatedCompositeFieldContainer[AgreementRecord]
     appointments: _containers.RepeatedCompositeFieldContainer[_signed_pb2.Signed]
     revocations: _containers.RepeatedCompositeFieldContainer[_signed_pb2.Signed]
     now_s: int
     software: str
-    def __init__(self, revision: _Optional[int] = ..., agreements: _Optional[_Iterable[_Union[AgreementRecord, _Mapping]]] = ..., appointments: _Optional[_Iterable[_Union[_signed_pb2.Signed, _Mapping]]] = ..., revocations: _Optional[_Iterable[_Union[_signed_pb2.Signed, _Mapping]]] = ..., now_s: _Optional[int] = ..., software: _Optional[str] = ...) -> None: ...
+    witnesses: _containers.RepeatedCompositeFieldContainer[_signed_pb2.WitnessRecord]
+    def __init__(self, revision: _Optional[int] = ..., agreements: _Optional[_Iterable[_Union[AgreementRecord, _Mapping]]] = ..., appointments: _Optional[_Iterable[_Union[_signed_pb2.Signed, _Mapping]]] = ..., revocations: _Optional[_Iterable[_Union[_signed_pb2.Signed, _Mapping]]] = ..., now_s: _Optional[int] = ..., software: _Optional[str] = ..., witnesses: _Optional[_Iterable[_Union[_signed_pb2.WitnessRecord, _Mapping]]] = ...) -> None: ...
 
 class RegisterRequest(_message.Message):
     __slots__ = ("after", "entries_max")

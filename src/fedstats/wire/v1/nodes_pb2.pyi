@@ -42,26 +42,32 @@ class Decision(_message.Message):
     def __init__(self, task: _Optional[str] = ..., approved: bool = ...) -> None: ...
 
 class LeaseRequest(_message.Message):
-    __slots__ = ("wait_s", "holdings", "decisions", "software", "paused")
+    __slots__ = ("wait_s", "holdings", "decisions", "software", "paused", "witness")
     WAIT_S_FIELD_NUMBER: _ClassVar[int]
     HOLDINGS_FIELD_NUMBER: _ClassVar[int]
     DECISIONS_FIELD_NUMBER: _ClassVar[int]
     SOFTWARE_FIELD_NUMBER: _ClassVar[int]
     PAUSED_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_FIELD_NUMBER: _ClassVar[int]
     wait_s: int
     holdings: _containers.RepeatedCompositeFieldContainer[Holding]
     decisions: _containers.RepeatedCompositeFieldContainer[Decision]
     software: str
     paused: str
-    def __init__(self, wait_s: _Optional[int] = ..., holdings: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., software: _Optional[str] = ..., paused: _Optional[str] = ...) -> None: ...
+    witness: _signed_pb2.Signed
+    def __init__(self, wait_s: _Optional[int] = ..., holdings: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., software: _Optional[str] = ..., paused: _Optional[str] = ..., witness: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ...) -> None: ...
 
 class LeaseReply(_message.Message):
-    __slots__ = ("task", "authority_revision")
+    __slots__ = ("task", "authority_revision", "witnesses", "now_s")
     TASK_FIELD_NUMBER: _ClassVar[int]
     AUTHORITY_REVISION_FIELD_NUMBER: _ClassVar[int]
+    WITNESSES_FIELD_NUMBER: _ClassVar[int]
+    NOW_S_FIELD_NUMBER: _ClassVar[int]
     task: Task
     authority_revision: int
-    def __init__(self, task: _Optional[_Union[Task, _Mapping]] = ..., authority_revision: _Optional[int] = ...) -> None: ...
+    witnesses: _containers.RepeatedCompositeFieldContainer[_signed_pb2.WitnessRecord]
+    now_s: int
+    def __init__(self, task: _Optional[_Union[Task, _Mapping]] = ..., authority_revision: _Optional[int] = ..., witnesses: _Optional[_Iterable[_Union[_signed_pb2.WitnessRecord, _Mapping]]] = ..., now_s: _Optional[int] = ...) -> None: ...
 
 class Task(_message.Message):
     __slots__ = ("id", "query", "round", "appointment", "attempt", "phase", "lease_token", "expires_s", "body")
@@ -92,7 +98,7 @@ class Waiting(_message.Message):
     def __init__(self, sentence: _Optional[str] = ...) -> None: ...
 
 class ReportRequest(_message.Message):
-    __slots__ = ("task", "lease_token", "release", "secagg", "refusal", "waiting", "budget")
+    __slots__ = ("task", "lease_token", "release", "secagg", "refusal", "waiting", "budget", "witness")
     TASK_FIELD_NUMBER: _ClassVar[int]
     LEASE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     RELEASE_FIELD_NUMBER: _ClassVar[int]
@@ -100,6 +106,7 @@ class ReportRequest(_message.Message):
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
     WAITING_FIELD_NUMBER: _ClassVar[int]
     BUDGET_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_FIELD_NUMBER: _ClassVar[int]
     task: str
     lease_token: str
     release: _signed_pb2.Signed
@@ -107,7 +114,8 @@ class ReportRequest(_message.Message):
     refusal: _signed_pb2.Signed
     waiting: Waiting
     budget: _query_pb2.Budget
-    def __init__(self, task: _Optional[str] = ..., lease_token: _Optional[str] = ..., release: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., secagg: _Optional[bytes] = ..., refusal: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ..., budget: _Optional[_Union[_query_pb2.Budget, _Mapping]] = ...) -> None: ...
+    witness: _signed_pb2.Signed
+    def __init__(self, task: _Optional[str] = ..., lease_token: _Optional[str] = ..., release: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., secagg: _Optional[bytes] = ..., refusal: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ..., budget: _Optional[_Union[_query_pb2.Budget, _Mapping]] = ..., witness: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ...) -> None: ...
 
 class ReportReply(_message.Message):
     __slots__ = ()

@@ -1,7 +1,8 @@
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -64,6 +65,62 @@ class Acceptance(_message.Message):
     at_s: int
     def __init__(self, department: _Optional[str] = ..., agreement: _Optional[bytes] = ..., withdrawn: bool = ..., at_s: _Optional[int] = ...) -> None: ...
 
+class Witness(_message.Message):
+    __slots__ = ("department", "ledger", "epoch", "tip", "marks", "carried", "totals", "at_s")
+    DEPARTMENT_FIELD_NUMBER: _ClassVar[int]
+    LEDGER_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    TIP_FIELD_NUMBER: _ClassVar[int]
+    MARKS_FIELD_NUMBER: _ClassVar[int]
+    CARRIED_FIELD_NUMBER: _ClassVar[int]
+    TOTALS_FIELD_NUMBER: _ClassVar[int]
+    AT_S_FIELD_NUMBER: _ClassVar[int]
+    department: str
+    ledger: bytes
+    epoch: int
+    tip: Mark
+    marks: _containers.RepeatedCompositeFieldContainer[Mark]
+    carried: _containers.RepeatedCompositeFieldContainer[Carried]
+    totals: _containers.RepeatedCompositeFieldContainer[CapTotal]
+    at_s: int
+    def __init__(self, department: _Optional[str] = ..., ledger: _Optional[bytes] = ..., epoch: _Optional[int] = ..., tip: _Optional[_Union[Mark, _Mapping]] = ..., marks: _Optional[_Iterable[_Union[Mark, _Mapping]]] = ..., carried: _Optional[_Iterable[_Union[Carried, _Mapping]]] = ..., totals: _Optional[_Iterable[_Union[CapTotal, _Mapping]]] = ..., at_s: _Optional[int] = ...) -> None: ...
+
+class Carried(_message.Message):
+    __slots__ = ("ledger", "tip")
+    LEDGER_FIELD_NUMBER: _ClassVar[int]
+    TIP_FIELD_NUMBER: _ClassVar[int]
+    ledger: bytes
+    tip: Mark
+    def __init__(self, ledger: _Optional[bytes] = ..., tip: _Optional[_Union[Mark, _Mapping]] = ...) -> None: ...
+
+class Mark(_message.Message):
+    __slots__ = ("links", "head")
+    LINKS_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    links: int
+    head: bytes
+    def __init__(self, links: _Optional[int] = ..., head: _Optional[bytes] = ...) -> None: ...
+
+class CapTotal(_message.Message):
+    __slots__ = ("kind", "name", "rho", "delta_add")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    RHO_FIELD_NUMBER: _ClassVar[int]
+    DELTA_ADD_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    name: str
+    rho: str
+    delta_add: str
+    def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., rho: _Optional[str] = ..., delta_add: _Optional[str] = ...) -> None: ...
+
+class WitnessRecord(_message.Message):
+    __slots__ = ("witness", "appointments")
+    WITNESS_FIELD_NUMBER: _ClassVar[int]
+    APPOINTMENTS_FIELD_NUMBER: _ClassVar[int]
+    witness: Signed
+    appointments: _containers.RepeatedCompositeFieldContainer[Signed]
+    def __init__(self, witness: _Optional[_Union[Signed, _Mapping]] = ..., appointments: _Optional[_Iterable[_Union[Signed, _Mapping]]] = ...) -> None: ...
+
 class JoinRequest(_message.Message):
     __slots__ = ("certificate_request", "signing_key")
     CERTIFICATE_REQUEST_FIELD_NUMBER: _ClassVar[int]
@@ -73,9 +130,11 @@ class JoinRequest(_message.Message):
     def __init__(self, certificate_request: _Optional[bytes] = ..., signing_key: _Optional[bytes] = ...) -> None: ...
 
 class JoinReply(_message.Message):
-    __slots__ = ("certificate", "authority")
+    __slots__ = ("certificate", "authority", "witnesses")
     CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
     AUTHORITY_FIELD_NUMBER: _ClassVar[int]
+    WITNESSES_FIELD_NUMBER: _ClassVar[int]
     certificate: bytes
     authority: bytes
-    def __init__(self, certificate: _Optional[bytes] = ..., authority: _Optional[bytes] = ...) -> None: ...
+    witnesses: _containers.RepeatedCompositeFieldContainer[WitnessRecord]
+    def __init__(self, certificate: _Optional[bytes] = ..., authority: _Optional[bytes] = ..., witnesses: _Optional[_Iterable[_Union[WitnessRecord, _Mapping]]] = ...) -> None: ...
