@@ -85,6 +85,7 @@ class Witnesses:
 
         """
         for record in records:
+            self._told = None  # what was told last did not contain it; what is told next may
             signed = signed_from(record.witness)
             appointments = [signed_from(message) for message in record.appointments]
             self._take(
