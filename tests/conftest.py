@@ -1,7 +1,8 @@
-"""What every test shares: how hard hypothesis tries, and a loud word about what was left out."""
+"""What every test shares: how hard hypothesis tries, what was left out, and a search of all logs for data."""
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
-from suite_log import Happened
+from suite_log import Collector, Happened, leaks, lines_of_files
 
 from fedstats.journal.event import heard_by
 
@@ -37,6 +38,9 @@ if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMOR
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 _LEFT_OUT = pytest.StashKey[set[str]]()
+_LEAKS = pytest.StashKey[list[str]]()
+_COLLECTOR = pytest.StashKey[Collector]()
+_LEAKS_SHOWN = 50
 
 
 class _CollectFromWorkers:
@@ -44,11 +48,16 @@ class _CollectFromWorkers:
 
     def pytest_testnodedown(self, node: WorkerController) -> None:
         node.config.stash[_LEFT_OUT].update(node.workeroutput.get("left_out", ()))
+        node.config.stash[_LEAKS].extend(node.workeroutput.get("leaks", ()))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start with nothing left out."""
+    """Start with nothing left out, and hear every log record from now on, as it would be written."""
     config.stash[_LEFT_OUT] = set()
+    config.stash[_LEAKS] = []
+    config.stash[_COLLECTOR] = Collector()
+    logging.getLogger().addHandler(config.stash[_COLLECTOR])
+    logging.getLogger("fedstats").setLevel(logging.DEBUG)
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(_CollectFromWorkers())
 
@@ -60,16 +69,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.stash[_LEFT_OUT].update(item.nodeid for item in items if item.get_closest_marker("real"))
 
 
+@pytest.hookimpl(tryfirst=True)  # while the folders of the tests are still there
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In a worker: hand what was left out to the process that talks to the person."""
+    """Search the logs for data, and fail the run if there is any; a worker tells the process that reports."""
+    found = session.config.stash[_LEAKS]
+    found += leaks(session.config.stash[_COLLECTOR].lines.items())
+    found += leaks(lines_of_files(_folder_of(session.config)))
+    if found:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     worker_output = getattr(session.config, "workeroutput", None)
     if worker_output is not None:
         left_out = session.config.stash[_LEFT_OUT]
         worker_output["left_out"] = sorted(left_out)
+        worker_output["leaks"] = found[:_LEAKS_SHOWN]
+
+
+def _folder_of(config: pytest.Config) -> Path:
+    """Where the tests of this process kept their files; pytest has no public name for it."""
+    folder: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # see above
+    return folder
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say loudly what this run left out."""
+    for leak in config.stash[_LEAKS][:_LEAKS_SHOWN]:
+        terminalreporter.write_line(f"DATA IN A LOG: {leak}", red=True)
     left_out = config.stash[_LEFT_OUT]
     if not left_out:
         return

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from fractions import Fraction
 
+from suite_log import plant
+
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
 from fedstats.core.agreement import (
     Agreement,
@@ -30,7 +32,9 @@ NOW_S = 1_780_300_800  # 2026-06-01
 
 def seed_key(name: str) -> SigningKey:
     """The same key for the same name in every test."""
-    return SigningKey.from_seed(name.encode().ljust(32, b".")[:32])
+    seed = name.encode().ljust(32, b".")[:32]
+    plant(seed.hex())
+    return SigningKey.from_seed(seed)
 
 
 def sample_dataset() -> Dataset:

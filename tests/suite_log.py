@@ -51,7 +51,7 @@ class Collector(logging.Handler):
         """Hear everything, and start with nothing."""
         super().__init__(logging.DEBUG)
         self.setFormatter(Lines("test"))
-        self.lines: list[tuple[str, str]] = []
+        self.lines: dict[str, str] = {}  # each once, without its time, and the test that wrote it first
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the line; what fedstats itself writes must be a declared event or be harmless in full."""
@@ -59,7 +59,7 @@ class Collector(logging.Handler):
         line = self.format(record)
         if record.name.startswith("fedstats") and not hasattr(record, "noted"):
             line = f"{line} {record.getMessage()}"  # a client's log, which a person reads
-        self.lines.append((test, line))
+        self.lines.setdefault(line.partition(", ")[2], test)
 
 
 def leaks(lines: Iterable[tuple[str, str]]) -> Iterator[str]:
@@ -68,7 +68,7 @@ def leaks(lines: Iterable[tuple[str, str]]) -> Iterator[str]:
     patterns = {**PATTERNS, **({"a planted value": planted} if planted else {})}
     # One pass over each line; which of them it is only matters for the few that are found.
     anything = re.compile("|".join(f"(?:{pattern})" for pattern in patterns.values()).replace("(?i)", ""))
-    for source, line in lines:
+    for line, source in lines:
         if anything.search(line):
             what = [name for name, pattern in patterns.items() if re.search(pattern, line)]
             yield f"{source}: {', '.join(what)} in the log: {line[:300]}"
@@ -80,4 +80,4 @@ def lines_of_files(folder: Path) -> Iterator[tuple[str, str]]:
         for path in sorted(folder.rglob(pattern)):
             if path.is_file():
                 text = path.read_text(encoding="utf-8", errors="replace")
-                yield from ((str(path), line) for line in text.splitlines())
+                yield from ((line, str(path)) for line in text.splitlines())

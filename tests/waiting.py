@@ -1,4 +1,7 @@
-"""A small waiting-list federation in a folder: three departments with CSV files, for simulations."""
+"""A small waiting-list federation in a folder: three departments with CSV files, for simulations.
+
+What stands in its rows is marked, so that it would be found in a log (`suite_log`).
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,12 @@ def some_rows(department: str, people: int = 40) -> Rows:
     """`people` people of a department with one or two rows each; every tenth is in all departments."""
     return [
         (
-            f"all-{person}" if person % 10 == 0 else f"{department}-{person}",
+            f"zq-person-all-{person}" if person % 10 == 0 else f"zq-person-{department}-{person}",
             (7 * person + 3 * copy) % 100,
             person % 50,
             "F" if person % 3 else "M",
             f"2025-0{1 + person % 9}-15",
-            "true" if person % 4 else "",
+            "true" if person % 4 else "zq-value",  # is no truth: it is missing
             "LS",
         )
         for person in range(people)

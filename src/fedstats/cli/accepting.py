@@ -11,6 +11,7 @@ from fedstats.cli.running import agreed, say, say_sections
 from fedstats.client.agreement_words import summary
 from fedstats.client.standing import contradicted
 from fedstats.errors import NameUnknown, NetworkError, NotJoined
+from fedstats.journal.output import security_of
 from fedstats.node.agreements import Agreements, Standing
 from fedstats.node.connection import Connection
 from fedstats.node.home import DEFAULT_HOME, Home
@@ -26,7 +27,7 @@ def accept_at_node(name: str, *, version: int | None, trust: bool, yes: bool, fo
     """Accept a version of an agreement at the node in `folder`; raises as `Agreements.accept`."""
     home = Home(folder or DEFAULT_HOME)
     home.check_exists()
-    with State(home.state) as state:
+    with security_of("node", home.logs), State(home.state) as state:
         agreements = Agreements(state, home.trust)
         _fetch(home, agreements)
         standing = _wanted(agreements.all(), name, version, state.department, home.trust.all())

@@ -142,14 +142,16 @@ def invite(*, role: str, name: str, days: int, again: bool, home: Path) -> None:
     """
     from fedstats.coordinator.authority import Admission
     from fedstats.identity.peer import Peer, Role
+    from fedstats.journal.output import security_of
 
     found = _home(home)
     config, store = found.config(), found.store()
     try:
         admission = Admission(found.authority(), store.members, time.time)
-        token = admission.invite(
-            Peer(Role(role), name), address=config.address, lifetime=timedelta(days=days), again=again
-        )
+        with security_of("coordinator", found.logs):
+            token = admission.invite(
+                Peer(Role(role), name), address=config.address, lifetime=timedelta(days=days), again=again
+            )
     finally:
         store.close()
     command = "fedstats node join TOKEN" if role == "node" else "fedstats join TOKEN"
@@ -170,10 +172,13 @@ def remove(*, role: str, name: str, home: Path) -> None:
     controller is known by. To let it join again, invite it again.
     """
     from fedstats.identity.peer import Peer, Role
+    from fedstats.journal.output import security_of
 
-    store = _home(home).store()
+    found = _home(home)
+    store = found.store()
     try:
-        store.members.remove(Peer(Role(role), name))
+        with security_of("coordinator", found.logs):
+            store.members.remove(Peer(Role(role), name))
     finally:
         store.close()
     say(f"The {role} {name} is no member any more. Its certificates are refused from now on.")
@@ -188,9 +193,13 @@ def rebind(*, department: str, home: Path) -> None:
     The key that signs the controller's next document is the known one from then on. Do this only after the
     department told you, on a channel that you trust; the public register says that it was done.
     """
-    store = _home(home).store()
+    from fedstats.journal.output import security_of
+
+    found = _home(home)
+    store = found.store()
     try:
-        ended = store.bindings.end(department, time.time())
+        with security_of("coordinator", found.logs):
+            ended = store.bindings.end(department, time.time())
     finally:
         store.close()
     say(f"The controller of {department} is no longer known by the key {ended.key.fingerprint}.")

@@ -89,10 +89,12 @@ def pause(*, reason: str, home: Path) -> None:
 
     Works at once, also beside a running node, and needs no coordinator.
     """
+    from fedstats.journal.output import security_of
     from fedstats.node.policy import PauseReason, Policy
     from fedstats.node.state import State
 
-    with State(home_of(home).state) as state:
+    place = home_of(home)
+    with security_of("node", place.logs), State(place.state) as state:
         Policy(state).pause(PauseReason(reason), now_s=int(time.time()))
     say(f"Paused ({reason}). Answer again with: fedstats node resume")
 
@@ -101,10 +103,12 @@ def pause(*, reason: str, home: Path) -> None:
 @folder_option
 def resume(*, home: Path) -> None:
     """Answer again after a pause."""
+    from fedstats.journal.output import security_of
     from fedstats.node.policy import Policy
     from fedstats.node.state import State
 
-    with State(home_of(home).state) as state:
+    place = home_of(home)
+    with security_of("node", place.logs), State(place.state) as state:
         Policy(state).resume()
     say("Answering again.")
 
@@ -119,6 +123,7 @@ def withdraw(*, agreement: str, yes: bool, home: Path) -> None:
     Works at once and needs no coordinator; a running node tells it. What left before cannot be taken
     back. The ledger stays: it is never deleted.
     """
+    from fedstats.journal.output import security_of
     from fedstats.node.agreements import Agreements
     from fedstats.node.editions import Editions
     from fedstats.node.state import State
@@ -126,7 +131,7 @@ def withdraw(*, agreement: str, yes: bool, home: Path) -> None:
     place = home_of(home)
     if not yes:
         click.confirm(f"Leave {agreement} and delete its editions on this machine?", abort=True)
-    with State(place.state) as state:
+    with security_of("node", place.logs), State(place.state) as state:
         Agreements(state, place.trust).withdraw(agreement, now_s=int(time.time()))
         Editions(state, place.editions).delete(agreement)
     say(f"Left {agreement}. Its editions are deleted.")

@@ -17,6 +17,7 @@ from fedstats.core.agreement_document import agreement_from_json
 from fedstats.errors import AgreementInvalid, MessageInvalid, NotPermitted
 from fedstats.identity.keys import Context, Signed
 from fedstats.identity.peer import Peer, Role
+from fedstats.journal.security import DOCUMENT_PUBLISHED, said_of
 from fedstats.wire.codec import decode_acceptance, decode_appointment, decode_revocation, signed_from
 from fedstats.wire.software import SOFTWARE
 from fedstats.wire.v1 import agreements_pb2, signed_pb2
@@ -54,19 +55,19 @@ class Agreements:
             signed = signed_from(request.agreement)
             agreement, signer = _signed_agreement(signed)
             _check_speaks(peer, signer.department)
-            return self._published(documents.publish(agreement, signed, peer, now_s))
+            return self._published(documents.publish(agreement, signed, peer, now_s), kind, peer)
         if kind == "acceptance":
-            return self._published(self._accept(request.acceptance, peer))
+            return self._published(self._accept(request.acceptance, peer), kind, peer)
         if kind == "appointment":
             signed = _statement(request.appointment, Context.APPOINTMENT)
             appointment = decode_appointment(signed.payload)
             _check_speaks(peer, appointment.department)
-            return self._published(documents.state(appointment, signed, peer, now_s))
+            return self._published(documents.state(appointment, signed, peer, now_s), kind, peer)
         if kind == "revocation":
             signed = _statement(request.revocation, Context.REVOCATION)
             revocation = decode_revocation(signed.payload)
             _check_speaks(peer, revocation.department)
-            return self._published(documents.state(revocation, signed, peer, now_s))
+            return self._published(documents.state(revocation, signed, peer, now_s), kind, peer)
         raise MessageInvalid("There is no document to publish.")
 
     def sign(self, request: agreements_pb2.SignRequest, peer: Peer) -> agreements_pb2.PublishReply:
@@ -83,7 +84,8 @@ class Agreements:
         signed = signed_from(request.agreement)
         agreement, signer = _signed_agreement(signed)
         _check_speaks(peer, signer.department)
-        return self._published(self.desk.store.documents.sign(agreement, signed, peer, self.desk.now()))
+        concerned = self.desk.store.documents.sign(agreement, signed, peer, self.desk.now())
+        return self._published(concerned, "signature", peer)
 
     def fetch(self, request: agreements_pb2.AuthorityRequest, peer: Peer) -> agreements_pb2.AuthorityReply:
         """Everything that was published, with the revision that the peer's leases show until it is news."""
@@ -127,8 +129,9 @@ class Agreements:
             )
         return self.desk.store.documents.accept(acceptance, signed, self.desk.now())
 
-    def _published(self, concerned: Concerned) -> agreements_pb2.PublishReply:
+    def _published(self, concerned: Concerned, kind: str, peer: Peer) -> agreements_pb2.PublishReply:
         """Wake the nodes that have something new to fetch."""
+        DOCUMENT_PUBLISHED(document=kind, **said_of(peer))
         for department in sorted(concerned):
             self.desk.ring(authority(department))
         return agreements_pb2.PublishReply(revision=self.desk.store.documents.revision())

@@ -30,6 +30,7 @@ from fedstats.identity.keys import PUBLIC_KEY_BYTES
 from fedstats.identity.peer import Peer, Role, peer_of
 from fedstats.identity.tls_key import TlsKey
 from fedstats.identity.token import Token, make_token
+from fedstats.journal.security import MEMBER_INVITED, MEMBER_JOINED, said_of
 from fedstats.wire.codec.strict import sha256
 from fedstats.wire.server import ServerTls
 from fedstats.wire.v1 import nodes_pb2, signed_pb2
@@ -100,6 +101,7 @@ class Admission:
         """
         token = make_token(self.authority, peer, address=address, now=self._now(), lifetime=lifetime)
         self.members.invite(token, self.now(), again=again)
+        MEMBER_INVITED(again=again, **said_of(peer))
         return token
 
     def join_node(self, request: signed_pb2.JoinRequest, peer: Peer) -> signed_pb2.JoinReply:
@@ -131,6 +133,7 @@ class Admission:
             request.signing_key,
             self.now(),
         )
+        MEMBER_JOINED(**said_of(peer_of(issued.der)))
         return self._reply(issued)
 
     def _issue(self, request: bytes, peer: Peer) -> Issued:

@@ -17,6 +17,7 @@ from fedstats.core.agreement import Agreement
 from fedstats.errors import AgreementInvalid, AppointmentInvalid, FedstatsError, NotFound
 from fedstats.identity.keys import PublicKey
 from fedstats.identity.peer import Peer, Role
+from fedstats.journal.security import KEY_UNBOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Bindings:
             ended = Binding(department, PublicKey(row["key"]), row["at_s"])
             db.execute("DELETE FROM bindings WHERE department = ?", (department,))
             append(db, CONTROLLER_UNBOUND, key_entry(department, ended.key.fingerprint), now_s)
-            return ended
+        KEY_UNBOUND(department=department)
+        return ended
 
 
 def bind(db: sqlite3.Connection, peer: Peer, key: PublicKey, now_s: float) -> None:

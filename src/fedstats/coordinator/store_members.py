@@ -10,6 +10,7 @@ from fedstats.coordinator.store_file import StoreFile
 from fedstats.errors import AlreadyExists, NotFound, TokenInvalid
 from fedstats.identity.peer import Peer, Role
 from fedstats.identity.token import Token
+from fedstats.journal.security import MEMBER_REMOVED, said_of
 
 CERTIFICATES_EACH_MAX = 20
 """Of one member at once: renewing ends the oldest beyond that, so that nobody fills the store by renewing."""
@@ -154,6 +155,7 @@ class Members:
                     f"No {peer.role.value} {peer.name} has joined or was invited here.",
                     remedy="See: fedstats coordinator nodes, fedstats coordinator analysts",
                 )
+        MEMBER_REMOVED(**said_of(peer))
 
     def knows(self, peer: Peer) -> bool:
         """Whether the peer's certificate is one that counts; a token is looked at when it is used."""

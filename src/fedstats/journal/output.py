@@ -150,7 +150,8 @@ def journal(component: str, terms: LogTerms, folder: Path, *, descriptor: int = 
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     root.handlers[:] = [writer, security]
-    root.setLevel(terms.level.upper())
+    writer.setLevel(terms.level.upper())
+    root.setLevel(min(writer.level, logging.INFO))  # decisions of people are kept however quiet the log is
     logging.captureWarnings(capture=True)
     try:
         with _hooks(), _endings():

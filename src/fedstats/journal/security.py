@@ -25,6 +25,7 @@ from fedstats.errors import (
     TokenInvalid,
     TooLarge,
 )
+from fedstats.identity.peer import Peer, Role
 from fedstats.journal.event import Event, Level
 from fedstats.journal.fields import Kind
 
@@ -187,12 +188,12 @@ DOCUMENT_PUBLISHED = Event(
     "document_published",
     Level.INFO,
     "A controller or a node published a signed document.",
-    {"document": Kind.WORD, "role": Kind.WORD, "department": Kind.DEPARTMENT},
+    {"document": Kind.WORD, "role": Kind.WORD, "department": Kind.DEPARTMENT, "certificate": Kind.HASH},
     "SEC-409",
 )
 
 # The first class that fits counts.
-_ALARMS: tuple[tuple[type[FedstatsError], Event], ...] = (
+ALARMS: tuple[tuple[type[FedstatsError], Event], ...] = (
     (SignatureInvalid, SIGNATURE_REFUSED),
     (KeyUnknown, KEY_REFUSED),
     (AppointmentInvalid, APPOINTMENT_REFUSED),
@@ -212,9 +213,19 @@ _ALARMS: tuple[tuple[type[FedstatsError], Event], ...] = (
 )
 
 
+def said_of(peer: Peer) -> dict[str, object]:
+    """What may be logged of a caller: an organisation's name; of a person, the certificate's serial only."""
+    said: dict[str, object] = {"role": peer.role.value}
+    if peer.serial:
+        said["certificate"] = f"{peer.serial:x}"
+    if peer.role in (Role.NODE, Role.CONTROLLER):
+        said["department"] = peer.name
+    return said
+
+
 def alarm(problem: FedstatsError, **said: object) -> None:
     """Note the security event that an error means, if it means one, with the fields that it declares."""
-    for kind, event in _ALARMS:
+    for kind, event in ALARMS:
         if isinstance(problem, kind):
             event(code=problem.code, **said)
             return

@@ -26,6 +26,7 @@ from fedstats.errors import (
 )
 from fedstats.identity.keys import PublicKey, Signed
 from fedstats.identity.trust import TrustStore
+from fedstats.journal.security import AGREEMENT_ACCEPTED, AGREEMENT_WITHDRAWN
 from fedstats.node.hearing import hear_agreements, hear_revocations
 from fedstats.node.state import State
 from fedstats.wire.authority import revoked_keys, unsigned_by, verify_agreement
@@ -160,6 +161,7 @@ class Agreements:
             )
             if done.rowcount == 0:
                 raise NameUnknown(f"The proposal of {id_} was taken back meanwhile.")
+        AGREEMENT_ACCEPTED(agreement=id_, agreement_version=version)
         return True
 
     def withdraw(self, id_: str, *, now_s: int) -> None:
@@ -177,6 +179,7 @@ class Agreements:
             )
             if done.rowcount == 0:
                 raise NameUnknown(f"No agreement {id_} was accepted here.")
+        AGREEMENT_WITHDRAWN(agreement=id_)
 
     def in_force(self, id_: str, version: int) -> Agreement:
         """The agreement, from this node's own copy; its dates are checked with the query.

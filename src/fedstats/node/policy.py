@@ -7,6 +7,7 @@ from enum import Enum
 
 from fedstats.core.query import Query
 from fedstats.errors import DeadlinePassed, NodePaused
+from fedstats.journal.security import PAUSED, RESUMED
 from fedstats.node.state import State
 
 
@@ -40,11 +41,13 @@ class Policy:
         with self._state.change() as sqlite:
             sqlite.execute("DELETE FROM pause")
             sqlite.execute("INSERT INTO pause VALUES (?, ?)", (reason.value, now_s))
+        PAUSED(reason=reason.value)
 
     def resume(self) -> None:
         """Answer again."""
         with self._state.change() as sqlite:
             sqlite.execute("DELETE FROM pause")
+        RESUMED()
 
     def paused(self) -> Pause | None:
         """The pause in force, None if the node answers."""

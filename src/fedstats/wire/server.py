@@ -28,7 +28,7 @@ from fedstats.identity.certificates import certificate_from_pem, certificate_to_
 from fedstats.identity.peer import Peer, Role, peer_of
 from fedstats.identity.tls_key import TlsKey
 from fedstats.journal.events import CALL_ENDED, CALL_FAILED
-from fedstats.journal.security import LIMIT_HIT, alarm
+from fedstats.journal.security import LIMIT_HIT, alarm, said_of
 from fedstats.wire.method import Method
 from fedstats.wire.trailer import KEY as ERROR_KEY
 from fedstats.wire.trailer import trailer_of
@@ -233,16 +233,12 @@ class _Door:
 
 
 def _said_of(context: Context) -> dict[str, object]:
-    """What may be logged of a caller: an organisation's name; of a person, the certificate's serial only."""
+    """What may be logged of a caller, whether or not it was let in."""
     try:
         (pem,) = context.auth_context()["x509_pem_cert"]
-        peer = peer_of(certificate_from_pem(pem))
+        return said_of(peer_of(certificate_from_pem(pem)))
     except (FedstatsError, ValueError, KeyError):
         return {}
-    said: dict[str, object] = {"role": peer.role.value, "certificate": f"{peer.serial:x}"}
-    if peer.role in (Role.NODE, Role.CONTROLLER):
-        said["department"] = peer.name
-    return said
 
 
 def _caller(context: Context, now: datetime) -> Peer:
