@@ -105,7 +105,7 @@ def test_a_full_disk_stops_nothing(tmp_path: Path) -> None:
 
 
 def test_a_closed_or_stuck_reader_stops_nothing(tmp_path: Path) -> None:
-    """Nobody reads the pipe: lines wait, then are counted as lost; then the pipe breaks; nobody ever waits."""
+    """Nobody reads the pipe: lines wait, then are lost and counted; then it breaks; nobody ever waits."""
     reading, writing = os.pipe()
     with journal("node", JSON, tmp_path, descriptor=writing):
         lost = LOST.lines
@@ -126,11 +126,16 @@ def test_what_nobody_caught_is_noted_without_its_words(
         raise ValueError("zq-value")
 
     opened, path = written(tmp_path)
-    with pytest.raises(SystemExit) as ended, opened:
-        thread = threading.Thread(target=fail)
-        thread.start()
-        thread.join()
-        fail()
+
+    def fail_twice() -> None:
+        with opened:
+            thread = threading.Thread(target=fail)
+            thread.start()
+            thread.join()
+            fail()
+
+    with pytest.raises(SystemExit) as ended:
+        fail_twice()
     assert ended.value.code == 70
     assert [(line["event"], line["problem"]) for line in read(path)] == [("uncaught", "ValueError")] * 2
     assert "zq-value" not in path.read_text() + capfd.readouterr().err

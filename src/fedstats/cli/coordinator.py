@@ -94,9 +94,12 @@ def run(*, home: Path, log_format: str | None, log_level: str | None) -> None:
     logs/security.jsonl in its folder too.
     """
     from fedstats.coordinator.authority import fingerprint_of
+    from fedstats.coordinator.gauges import gauges
     from fedstats.coordinator.home import Home
     from fedstats.coordinator.server import run as serve
     from fedstats.journal.events import COORDINATOR_STARTED, COORDINATOR_STOPPED
+    from fedstats.journal.meters import COORDINATOR
+    from fedstats.journal.metrics import metrics
     from fedstats.journal.output import journal
 
     found = Home(home)
@@ -108,7 +111,8 @@ def run(*, home: Path, log_format: str | None, log_level: str | None) -> None:
     with journal("coordinator", chosen(config.log, log_format, log_level), found.logs):
         authority, store = found.authority(), found.store()
         try:
-            serve(config, store, authority, on_listening=announce)
+            with metrics(config.metrics, COORDINATOR, lambda: gauges(found, authority, time.time())):
+                serve(config, store, authority, on_listening=announce)
         finally:
             store.close()
         COORDINATOR_STOPPED()

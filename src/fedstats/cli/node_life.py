@@ -54,11 +54,14 @@ def run(*, home: Path, config_file: Path | None, log_format: str | None, log_lev
     import signal
 
     from fedstats.journal.events import NODE_STARTED, NODE_STOPPED
+    from fedstats.journal.meters import NODE
+    from fedstats.journal.metrics import metrics
     from fedstats.journal.output import journal
     from fedstats.node.agent import Agent
     from fedstats.node.alone import alone
     from fedstats.node.config import read_config
     from fedstats.node.connection import Connection
+    from fedstats.node.gauges import gauges
     from fedstats.node.service import Node
 
     place = home_of(home)
@@ -70,8 +73,9 @@ def run(*, home: Path, config_file: Path | None, log_format: str | None, log_lev
             agent = Agent(node, before_lease=connection.renew_if_due)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: agent.stop.set())
-            NODE_STARTED(department=node.department, address=connection.address)
-            agent.run(connection.close)
+            with metrics(config.metrics, NODE, lambda: gauges(node)):
+                NODE_STARTED(department=node.department, address=connection.address)
+                agent.run(connection.close)
         NODE_STOPPED()
 
 

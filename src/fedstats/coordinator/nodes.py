@@ -203,7 +203,7 @@ class Nodes:
         if Effect.CONFLICT in change.effects:
             OUTCOME_CONFLICTED(task=change.after.id)
         elif change.is_change:
-            TASK_MOVED(task=change.after.id, state=change.after.task.state.value)
+            TASK_MOVED(task=change.after.id, state=change.after.task.state.value.replace(" ", "_"))
 
     def _ring(self, change: Change) -> None:
         if change.is_change:

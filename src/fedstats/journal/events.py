@@ -170,7 +170,7 @@ ENDED_EARLY = Event(
     {"problem": Kind.PROBLEM},
 )
 METRICS_STARTED = Event(
-    "metrics_started", Level.INFO, "Metrics can be read on this machine.", {"address": Kind.ADDRESS}
+    "metrics_started", Level.DEBUG, "Metrics can be read on this machine.", {"address": Kind.ADDRESS}
 )
 LINES_LOST = Event(
     "lines_lost",

@@ -184,6 +184,11 @@ class Node:
         self._checkpoint("report")
         TASK_ANSWERED(task=sent.task, outcome=sent.WhichOneof("outcome"))
 
+    @property
+    def running(self) -> int:
+        """How many tasks are being worked on."""
+        return len(self._running)
+
     def done(self, task: nodes_pb2.Task) -> None:
         """The task may be taken again."""
         with self._turn:
