@@ -75,6 +75,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     found = session.config.stash[_LEAKS]
     found += leaks(session.config.stash[_COLLECTOR].lines.items())
     found += leaks(lines_of_files(_folder_of(session.config)))
+    found[:] = dict.fromkeys(found)  # the files of workers lie in the folder of the process that started them
     if found:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     worker_output = getattr(session.config, "workeroutput", None)

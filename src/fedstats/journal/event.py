@@ -20,7 +20,7 @@ class Level(IntEnum):
     ERROR = logging.ERROR
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Event:
     """A thing that happens, with all that may be said of it. Calling it notes that it happened.
 
