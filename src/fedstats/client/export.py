@@ -10,7 +10,8 @@ JSON, form 1 (keys are only ever added; readers ignore those they do not know):
      "participants": [{"department": text, "answered": true or false, "refusal": null or refusal}],
      "cost": {"rho": "n/d", "delta_add": "n/d", "epsilon": decimal text, "delta": decimal text,
               "pure": true or false, "used_percent": number or null, "left_percent": number or null,
-              "delta_percent": number or null},
+              "delta_percent": number or null,
+              "free": true or false, "free_at": [text]},
      "guarantee": {"unit", "rows_max", "departments_max", "mechanism", "epsilon", "delta", "sentence"},
      "notes": [text]}
     cell:     {"value": number, "noise_interval": [lo, hi], "interval": [lo, hi] or null}
@@ -140,6 +141,8 @@ def cost_document(cost: Cost) -> dict[str, object]:
         "used_percent": cost.used_percent,
         "left_percent": cost.left_percent,
         "delta_percent": cost.delta_percent,
+        "free": cost.free,
+        "free_at": list(cost.free_at),
     }
 
 

@@ -41,6 +41,21 @@ class Outcomes:
     silent: tuple[str, ...] = ()  # the participants that have not answered, sorted; absent too
     left_ppm: int | None = None  # the least that a department says is left of its budget, per million
     used_ppm: int | None = field(default=None)
+    free: frozenset[str] = frozenset()  # departments that say that they answered from their record
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What departments said beside their answers over the rounds; nobody signs it, it only informs."""
+
+    left_ppm: int | None = None
+    charged: frozenset[str] = frozenset()
+
+    def after(self, outcomes: Outcomes) -> Told:
+        """What was said until the end of this round."""
+        charged = frozenset(outcomes.released) - outcomes.free
+        left_ppm = self.left_ppm if outcomes.left_ppm is None else outcomes.left_ppm
+        return Told(left_ppm, self.charged | charged)
 
 
 def verify_outcomes(
@@ -60,7 +75,7 @@ def verify_outcomes(
     """
     released: dict[str, Noisy] = {}
     absent: dict[str, Refusal] = {}
-    left, used = [], []
+    left, used, free = [], [], set[str]()
     for message in messages:
         department = message.department
         if department not in order.participants or department in released or department in absent:
@@ -79,11 +94,17 @@ def verify_outcomes(
         if message.HasField("budget"):
             left.append(min(message.budget.left_ppm, PER_MILLION))  # nobody signs these: they only inform
             used.append(min(message.budget.used_ppm, PER_MILLION))
+            free |= {department} if message.budget.free and department in released else set()
     silent = tuple(name for name in order.participants if name not in released and name not in absent)
     for department in silent:
         absent[department] = Refusal(department, NoReplyInTime.code, why_silent)
     return Outcomes(
-        released, absent, silent, left_ppm=min(left, default=None), used_ppm=max(used, default=None)
+        released,
+        absent,
+        silent,
+        left_ppm=min(left, default=None),
+        used_ppm=max(used, default=None),
+        free=frozenset(free),
     )
 
 

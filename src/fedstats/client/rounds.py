@@ -16,7 +16,15 @@ from fedstats.client.authority import Authority
 from fedstats.client.following import Patience, Tell, follow
 from fedstats.client.guarantee import cost_of, guarantee_of
 from fedstats.client.jobs import Job, JobState, JobStore
-from fedstats.client.outcomes import NOT_IN_TIME, WENT_ON, Outcomes, add_up, check_enough, verify_outcomes
+from fedstats.client.outcomes import (
+    NOT_IN_TIME,
+    WENT_ON,
+    Outcomes,
+    Told,
+    add_up,
+    check_enough,
+    verify_outcomes,
+)
 from fedstats.client.proceeding import KnownRound, counted, go_on, known_rounds
 from fedstats.client.question import Question
 from fedstats.client.waiting import still_waiting
@@ -128,17 +136,17 @@ class Rounds:
         ask = ask_again(asked.query, dataset, asked.first.participants)
         first = asked.statistic.step(ask, [])
         _check_unchanged(same=isinstance(first, Round) and first.normalised() == asked.first.round)
-        order, history, left_ppm = asked.first, list[RoundResult](), None
+        order, history, told = asked.first, list[RoundResult](), Told()
         while True:
             here, *later = known[order.number : order.number + 2] or (KnownRound(order, None),)
             _check_unchanged(same=here.order == order)
             outcomes = self._outcomes(asked, here, later[0].order if later else None)
-            left_ppm = left_ppm if outcomes.left_ppm is None else outcomes.left_ppm
+            told = told.after(outcomes)
             history.append(add_up(outcomes, asked.query, order, dataset))
             step = asked.statistic.step(ask, history)
             if isinstance(step, Estimate):
                 self.jobs.finish(asked.job.query_hash, JobState.ANSWERED)
-                return completed(asked, step, history, left_ppm)
+                return completed(asked, step, history, told)
             order = RoundOrder(
                 query=order.query,
                 number=order.number + 1,
@@ -242,9 +250,7 @@ def _kept(problem: NetworkError, job: Job) -> NetworkError:
     return problem
 
 
-def completed(
-    asked: Asked, estimate: Estimate, history: Sequence[RoundResult], left_ppm: int | None
-) -> Answer:
+def completed(asked: Asked, estimate: Estimate, history: Sequence[RoundResult], told: Told) -> Answer:
     """The estimate with who took part, what it cost and what it promises, and the question beside it."""
     query, agreement = asked.query, asked.agreement
     dataset = agreement.dataset(query.dataset)
@@ -261,7 +267,11 @@ def completed(
             guarantee=guarantee_of(
                 agreement, dataset, query.loss, query.contribution, len(asked.first.participants)
             ),
-            cost=cost_of(agreement, query.loss, query.contribution, left_ppm=left_ppm),
+            cost=replace(
+                cost_of(agreement, query.loss, query.contribution, left_ppm=told.left_ppm),
+                free_at=tuple(sorted(set(history[-1].by_department or ()) - told.charged)),
+                free=not told.charged and not any(refusal.charged for refusal in refusals.values()),
+            ),
             job=asked.job.name,
         ),
         Question(

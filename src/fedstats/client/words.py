@@ -44,16 +44,22 @@ def notes_of(estimate: Estimate, question: Question) -> Iterator[tuple[str, str]
 
 
 def cost_sentence(cost: Cost, agreement: str) -> str:
-    """The loss, and what it is of the budget."""
+    """The loss, and what it is of the budget; of an answer that was recorded before, that it was free."""
     loss = f"epsilon {plain(cost.epsilon)}" + (f" at delta {decimal_text(cost.delta)}" if cost.delta else "")
+    left = "" if cost.left_percent is None else f"{percent(cost.left_percent, up=False)} is left"
+    if cost.free:
+        now = f" Of the budget of {agreement}, {left}." if left else ""
+        return (
+            f"nothing. Every department had answered this before, at {loss}, and gave the same answer.{now}"
+        )
     sentence = f"{loss} for one person over all departments"
     if cost.used_percent is not None:
         sentence += f"; uses {percent(cost.used_percent, up=True)} of the budget of {agreement}"
-    if cost.left_percent is not None:
-        sentence += f", and {percent(cost.left_percent, up=False)} is left"
+    sentence += f", and {left}" if left else ""
     if cost.delta_percent is not None:
         sentence += f"; naming values uses {percent(cost.delta_percent, up=True)} of its additive delta"
-    return f"{sentence}."
+    again = f" Free at {', '.join(cost.free_at)}: answered before." if cost.free_at else ""
+    return f"{sentence}.{again}"
 
 
 def _took_part(participants: tuple[Participant, ...]) -> Iterator[tuple[str, str]]:

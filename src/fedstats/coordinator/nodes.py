@@ -191,7 +191,7 @@ class Nodes:
         size = sum(vector.nbytes for measures in note.vectors for vector in measures)
         if size > order.release_bytes:
             raise MessageInvalid("The release has more numbers than the round asks for.")
-        return Outcome(sha256(signed.payload))
+        return Outcome(sha256(signed.payload), free=request.budget.free)
 
     def _round(self, task: StoredTask) -> StoredRound:
         order = self.desk.store.questions.round(task.query, task.number)

@@ -130,10 +130,11 @@ def outcome_entry(
     refused: Mapping[str, str],
     missing: Iterable[str],
     left_out: Iterable[str],
+    free: Iterable[str] = (),
 ) -> dict[str, object]:
     """How a round ended: who answered, who refused with which code, whom the analyst went on without.
 
-    `missing` had not answered at the deadline.
+    `missing` had not answered at the deadline; `free` answered from their record and charged nothing.
     """
     return {
         "query": query.hex(),
@@ -142,6 +143,7 @@ def outcome_entry(
         "refused": dict(sorted(refused.items())),
         "missing": sorted(missing),
         "left_out": sorted(left_out),
+        "free": sorted(free),
     }
 
 
@@ -242,11 +244,18 @@ def outcome_text(document: Read) -> str:
     codes = [f"{who} ({code})" for who, code in refused.items()] if isinstance(refused, dict) else []
     said = {
         "answered by": listed(document, "released"),
+        "from the record, which is free,": _free(document),
         "refused by": ", ".join(codes),
         "no answer by the deadline from": listed(document, "missing"),
         "left out by the analyst:": listed(document, "left_out"),
     }
     return "; ".join(f"{how} {who}" for how, who in said.items() if who) or "nobody answered"
+
+
+def _free(document: Read) -> str:
+    """Which of those that answered charged nothing, because they had recorded the answer before."""
+    free = listed(document, "free")
+    return "by all of them" if free and free == listed(document, "released") else f"by {free}" if free else ""
 
 
 def loss_text(document: Read) -> str:

@@ -48,6 +48,7 @@ class Outcome:
     digest: bytes
     code: str = ""  # of a refusal; a release has none
     sentence: str = ""
+    free: bool = False  # the node says that it recorded this release for another question before
 
     @property
     def state(self) -> State:

@@ -162,6 +162,7 @@ CREATE TABLE tasks (
     sentence TEXT NOT NULL DEFAULT '',
     code TEXT NOT NULL DEFAULT '',
     digest BLOB,                        -- of the outcome's payload
+    free INTEGER NOT NULL DEFAULT 0,    -- a release that charged nothing
     outcome BLOB,                       -- analysts_pb2.Outcome
     FOREIGN KEY (query, number) REFERENCES rounds,
     UNIQUE (query, number, department)

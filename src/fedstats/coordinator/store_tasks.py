@@ -160,7 +160,7 @@ def _apply(
     outcome = task.outcome
     db.execute(
         "UPDATE tasks SET state = ?, since_s = ?, leases = ?, token = ?, expires_s = ?, sentence = ?,"
-        " code = ?, digest = ?, outcome = ? WHERE id = ?",
+        " code = ?, digest = ?, free = ?, outcome = ? WHERE id = ?",
         (
             task.state.value,
             task.since_s,
@@ -170,6 +170,7 @@ def _apply(
             task.sentence,
             outcome.code if outcome else "",
             outcome.digest if outcome else None,
+            bool(outcome and outcome.free),
             reported.SerializeToString() if outcome and reported else None,
             stored.id,
         ),
@@ -208,6 +209,7 @@ def tell_outcome(db: sqlite3.Connection, query: bytes, number: int, now_s: float
         query,
         number,
         released=[name for name, outcome in outcomes.items() if outcome and not outcome.code],
+        free=[name for name, outcome in outcomes.items() if outcome and outcome.free],
         refused={name: outcome.code for name, outcome in outcomes.items() if outcome and outcome.code},
         missing=[task.department for task in tasks if not task.task.is_over],
         left_out=[task.department for task in tasks if task.task.state is State.LEFT_OUT],
@@ -222,7 +224,7 @@ def _digests(outcomes: Mapping[str, Outcome | None]) -> Iterator[bytes]:
 
 _COLUMNS = (
     "id, query, number, department, deadline_s, state, since_s, leases, token, expires_s, sentence, code,"
-    " digest"
+    " digest, free"
 )
 
 
@@ -233,7 +235,11 @@ def _tasks(db: sqlite3.Connection, condition: str, *values: object) -> list[Stor
 
 
 def _task(row: sqlite3.Row) -> StoredTask:
-    outcome = None if row["digest"] is None else Outcome(row["digest"], row["code"], row["sentence"])
+    outcome = (
+        None
+        if row["digest"] is None
+        else Outcome(row["digest"], row["code"], row["sentence"], free=bool(row["free"]))
+    )
     task = Task(
         deadline_s=row["deadline_s"],
         since_s=row["since_s"],

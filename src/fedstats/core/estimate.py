@@ -109,7 +109,8 @@ class Cost:
 
     `used_percent` is the part of the agreement's budget that this query takes, `left_percent` what is left
     after it at the fullest department, None where no department said. `delta_percent` is the part of the
-    additive delta, which only a key without a public list takes.
+    additive delta, which only a key without a public list takes. `free_at` are departments that say that they
+    charged nothing, because they had recorded the answer before; `free` if all of them say so.
     """
 
     loss: Loss
@@ -119,6 +120,8 @@ class Cost:
     used_percent: float | None = None
     left_percent: float | None = None
     delta_percent: float | None = None
+    free_at: tuple[str, ...] = ()
+    free: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,6 +176,13 @@ class Ledger:
         with self._database.look() as sqlite:
             return _release(sqlite, computation, self._database.path)
 
+    def charged_by(self, computation: bytes) -> tuple[bytes, int] | None:
+        """The query and the round that this computation was charged for, None if it never was."""
+        with self._database.look() as sqlite:
+            sql = "SELECT query, round FROM entry WHERE computation = ?"
+            row = sqlite.execute(sql, (computation,)).fetchone()
+        return None if row is None else (bytes(row[0]), int(row[1]))
+
     def reserve(self, charge: Charge, *, now_s: int) -> bool:
         """Check both limits and charge both; False if this computation was charged before, which is free.
 

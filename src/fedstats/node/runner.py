@@ -333,9 +333,14 @@ class Runner:
         return signed_to(Signed.make(Context.REFUSAL, encode_refusal(note), self.key()))
 
     def _budget(self, asked: Asked) -> query_pb2.Budget:
-        """How full the agreement's budget is at this node: public, and told with every answer."""
+        """How full the agreement's budget is here, and whether this question charged it: both are public."""
         (status,) = self.ledger.status([agreement_cap(asked.agreement)])
-        return query_pb2.Budget(used_ppm=status.used_ppm, left_ppm=1_000_000 - status.used_ppm)
+        charged_by = self.ledger.charged_by(asked.record)
+        return query_pb2.Budget(
+            used_ppm=status.used_ppm,
+            left_ppm=1_000_000 - status.used_ppm,
+            free=charged_by != (asked.query_hash, asked.order.number),
+        )
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self.now(), UTC).date()

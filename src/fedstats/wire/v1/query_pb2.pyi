@@ -325,12 +325,14 @@ class Refusal(_message.Message):
     def __init__(self, department: _Optional[str] = ..., query: _Optional[bytes] = ..., number: _Optional[int] = ..., code: _Optional[str] = ..., sentence: _Optional[str] = ..., charged: bool = ...) -> None: ...
 
 class Budget(_message.Message):
-    __slots__ = ("used_ppm", "left_ppm")
+    __slots__ = ("used_ppm", "left_ppm", "free")
     USED_PPM_FIELD_NUMBER: _ClassVar[int]
     LEFT_PPM_FIELD_NUMBER: _ClassVar[int]
+    FREE_FIELD_NUMBER: _ClassVar[int]
     used_ppm: int
     left_ppm: int
-    def __init__(self, used_ppm: _Optional[int] = ..., left_ppm: _Optional[int] = ...) -> None: ...
+    free: bool
+    def __init__(self, used_ppm: _Optional[int] = ..., left_ppm: _Optional[int] = ..., free: bool = ...) -> None: ...
 
 class Totals(_message.Message):
     __slots__ = ("aggregates", "values")
