@@ -45,7 +45,26 @@ def test_an_opt_out_counts_however_it_is_written(line: str, tmp_path: Path) -> N
     assert (report.rows_opted_out, report.people_listed, report.people_found) == (2, 1, 1)
 
 
-@pytest.mark.parametrize("line", ['"ab1",', "ab1\x00,", "\u201cab1\u201d"])
+@pytest.mark.parametrize(
+    "line, name",
+    [
+        ("o'neil,", "O\u2019Neil"),
+        ("O\u2019NEIL", "o'neil"),
+        ("o`neil", "O'NEIL"),
+        ("ab1,", "a\x07b\x7f1"),
+        ("ab1,", "ab1\x00"),
+        ("\u00e4b1", "a\u0308b\x01\u00851"),
+    ],
+)
+def test_apostrophes_and_what_no_screen_shows_hide_nobody(line: str, name: str, tmp_path: Path) -> None:
+    """An apostrophe is one in all its forms, and control characters in the source make nobody else."""
+    (tmp_path / "optout.txt").write_text(f"{line}\n", encoding="utf-8")
+    source = csv_of(tmp_path / "rows.csv", f"who,age,ward\n{name},1,A\nab2,3,A\n")
+    report = make(mapped(source), PEOPLE, tmp_path / "edition", opt_outs=tmp_path / "optout.txt")
+    assert (report.rows_opted_out, report.people_found, report.rows_kept) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("line", ['"ab1",', "'ab1',", "ab1\x00,", "\u201cab1\u201d"])
 def test_an_opt_out_with_strange_characters_is_named_by_its_line(line: str, tmp_path: Path) -> None:
     """Quotes and control characters would make somebody else of a person: the list must be corrected."""
     (tmp_path / "optout.txt").write_text(f"ab2,\n{line}\n", encoding="utf-8")

@@ -14,6 +14,7 @@ from fedstats.engines._duckdb_reading import (
     integer_type,
     marks_of,
     person_code,
+    person_number,
     person_text,
     read_column,
 )
@@ -24,8 +25,8 @@ from fedstats.engines.mapping import ColumnMapping, DatasetMapping, OnInvalid, l
 
 def reading_statement(mapping: DatasetMapping, dataset: Dataset, table: LocalTable) -> str:
     """The SELECT that reads the source: `_person` (NULL where invalid), then a code or mark per column."""
-    levels = [[f"{person_text(mapping, table)} AS _who"], [f"{person_code(mapping)} AS {PERSON}"]]
-    levels += [[PERSON], [PERSON]]
+    levels = [[f"{person_text(mapping, table)} AS _who"], [f"_who, {person_number(mapping)} AS _number"]]
+    levels += [[f"{person_code(mapping)} AS {PERSON}"], [PERSON]]
     marked = [PERSON]
     for i, definition in enumerate(dataset.columns):
         column = read_column(mapping.column(definition.name), definition.domain, table, i)

@@ -17,8 +17,9 @@ from fedstats.core.schema import Dataset
 from fedstats.engines._contract import ColumnReport, EditionOrder, EditionReport, Resources
 from fedstats.engines._definition import definition_hash
 from fedstats.engines._duckdb_cleaning import code_type, kept_condition, reading_statement, value_sql
-from fedstats.engines._duckdb_reading import PERSON, marks_of, person_code, person_text
-from fedstats.engines._duckdb_session import Attached, identifier, parts_of, problem_of, session, text
+from fedstats.engines._duckdb_parts import rows_in_memory, write_blocks
+from fedstats.engines._duckdb_reading import PERSON, marks_of, person_code, person_number, person_text
+from fedstats.engines._duckdb_session import Attached, identifier, problem_of, session, text
 from fedstats.engines._duckdb_source import LocalColumn, LocalTable, attachments, files_of, local_table
 from fedstats.engines._opt_outs import SEPARATOR, copy_opt_outs
 from fedstats.engines._workplace import publish, workplace
@@ -26,7 +27,7 @@ from fedstats.engines.mapping import DatasetMapping, check_local_columns
 from fedstats.errors import EditionExists, OptOutListProblem
 from fedstats.sql.statement import PEOPLE_TABLE, PSEUDONYM, ROWS_TABLE
 
-FORMAT = "1"
+FORMAT = "2"
 FACTS_TABLE = "facts"
 _LISTED_FEW = 20
 
@@ -81,14 +82,16 @@ class _Making:
         self._read_opt_outs()
         self._clean()
         read, without_person = self._row("SELECT count(*), count(*) - count(_person) FROM stage.read")
-        (opted_out,) = self._row("SELECT count(*) FROM stage.read SEMI JOIN stage.opted_out USING (_person)")
-        (clean,) = self._row("SELECT count(*) FROM stage.clean")
-        listed, found = self._row(
-            "SELECT count(*), count_if(_person IN (SELECT _person FROM stage.read)) FROM stage.opted_out"
+        opted_out, found = self._row(
+            "SELECT count(*), count(DISTINCT _person) FROM stage.read "
+            "SEMI JOIN stage.opted_out USING (_person)"
         )
+        (listed,) = self._row("SELECT count(*) FROM stage.opted_out")
+        (clean,) = self._row("SELECT count(*) FROM stage.clean")
         self._check_found(listed, found, read - without_person)
         self._begin_edition()
         distinct, bounded = self._bound_persons() if self.mapping.person else self._take_all(clean)
+        write_blocks(self.connection, "edition", rows_max=self.dataset.rows_max)
         self._write_facts()
         if self.mapping.person is None:
             without_person = 0
@@ -119,7 +122,8 @@ class _Making:
         who = f"SELECT {person_text(self.mapping, listed)} AS _who, line, number FROM {lines}"
         self._do(
             f"CREATE TABLE stage.listed AS SELECT {person_code(self.mapping)} AS _person, "
-            f"contains(line, ',') AS _more, number FROM ({who})"
+            f"contains(line, ',') AS _more, number FROM "
+            f"(SELECT *, {person_number(self.mapping)} AS _number FROM ({who}))"
         )
         bad, line = self._row("SELECT count(*), min(number) FROM stage.listed WHERE _person IS NULL OR _more")
         if bad:
@@ -163,19 +167,37 @@ class _Making:
 
     def _bound_persons(self) -> tuple[int, int]:
         """Distinct rows of each person, at most `rows_max`; how many rows before and after the bound."""
-        self._split("stage.clean", "repeated")
-        alone = self._insert_alone("stage.clean", "stage.repeated")
+        self._find_unsettled()
         self._do(
             "CREATE TABLE stage.distinct_rows AS "
-            f"SELECT DISTINCT * FROM (SELECT * FROM stage.clean SEMI JOIN stage.repeated USING ({PERSON}))"
+            f"SELECT DISTINCT * FROM (SELECT * FROM stage.clean SEMI JOIN stage.unsettled USING ({PERSON}))"
         )
         self._keep_least()
-        self._split("stage.bounded", "several")
-        self._insert_alone("stage.bounded", "stage.several")
-        self._insert_several()
+        self._number_persons()
+        inserted = self._insert_alone() + self._insert_several()
         (distinct,) = self._row("SELECT count(*) FROM stage.distinct_rows")
         (bounded,) = self._row("SELECT count(*) FROM stage.bounded")
-        return alone + distinct, alone + bounded
+        return inserted + distinct - bounded, inserted
+
+    def _find_unsettled(self) -> None:
+        """Persons over the bound, and those with rows that may be equal: the others stay as they are.
+
+        Equal rows have equal hashes, and a hash of eight bytes is found far faster than the rows themselves.
+        """
+        self._do(
+            "CREATE TABLE stage.counted AS "
+            f"SELECT {PERSON}, count(*) AS _rows FROM stage.clean GROUP BY {PERSON}"
+        )
+        hashed = f"hash({PERSON}, {self._columns()})"
+        self._do(
+            "CREATE TABLE stage.alike AS SELECT _hash FROM "
+            f"(SELECT {hashed} AS _hash FROM stage.clean) GROUP BY _hash HAVING count(*) > 1"
+        )
+        self._do(
+            "CREATE TABLE stage.unsettled AS "
+            f"SELECT {PERSON} FROM stage.counted WHERE _rows > {self.dataset.rows_max} UNION "
+            f"SELECT {PERSON} FROM stage.clean WHERE {hashed} IN (SELECT _hash FROM stage.alike)"
+        )
 
     def _keep_least(self) -> None:
         """Persons over the bound keep the rows of least keyed hash: a rule that sees one person only."""
@@ -192,7 +214,8 @@ class _Making:
         )
         hashed = f"sha256(concat_ws('|', $key, 'row', {self._content()}))"
         nth = f"row_number() OVER (PARTITION BY {PERSON} ORDER BY {hashed})"
-        parts = parts_of(count, len(self.dataset.columns), self.resources, ranked=True)
+        # DuckDB keeps what it ranks in memory.
+        parts = 1 + count // rows_in_memory(len(self.dataset.columns), self.resources, ranked=True)
         for part in range(parts):
             self._do(
                 f"INSERT INTO stage.bounded SELECT * EXCLUDE (_nth) FROM (SELECT *, {nth} AS _nth "
@@ -200,33 +223,38 @@ class _Making:
                 key=True,
             )
 
-    def _insert_several(self) -> None:
+    def _number_persons(self) -> None:
         """Number the persons with several rows by their pseudonyms: numbers say nothing of names."""
         hashed = f"sha256(concat_ws('|', $key, 'person', {PERSON}))"
         pseudonym = f"CAST(concat('0x', left({hashed}, 16)) AS UBIGINT)"
+        settled = f"stage.counted ANTI JOIN stage.unsettled USING ({PERSON})"
         self._do(
-            f"CREATE TABLE stage.people AS SELECT {PERSON} AS _who, {pseudonym} AS _pseudonym "
-            "FROM stage.several ORDER BY _pseudonym",
+            f"CREATE TABLE stage.people AS SELECT {PERSON} AS _who, {pseudonym} AS _pseudonym, _settled "
+            f"FROM (SELECT {PERSON}, true AS _settled FROM {settled} WHERE _rows > 1 UNION ALL "
+            f"SELECT {PERSON}, false FROM stage.bounded GROUP BY {PERSON} HAVING count(*) > 1) "
+            "ORDER BY _pseudonym",
             key=True,
-        )
-        self._do(
-            f"INSERT INTO edition.{ROWS_TABLE} SELECT people.rowid, {self._columns()} FROM stage.bounded "
-            f"JOIN stage.people ON people._who = bounded.{PERSON} ORDER BY people.rowid"
         )
         self._do(f"INSERT INTO edition.{PEOPLE_TABLE} SELECT rowid, _pseudonym FROM stage.people ORDER BY 1")
 
-    def _split(self, rows: str, several: str) -> None:
-        """The persons with more than one row."""
-        self._do(
-            f"CREATE TABLE stage.{several} AS "
-            f"SELECT {PERSON} FROM {rows} GROUP BY {PERSON} HAVING count(*) > 1"
-        )
-
-    def _insert_alone(self, rows: str, several: str) -> int:
+    def _insert_alone(self) -> int:
         """Write the rows of persons with one row, and count them."""
+        settled = f"stage.counted ANTI JOIN stage.unsettled USING ({PERSON})"
         (inserted,) = self._row(
-            f"INSERT INTO edition.{ROWS_TABLE} SELECT NULL, {self._columns()} FROM {rows} "
-            f"ANTI JOIN {several} USING ({PERSON})"
+            f"INSERT INTO edition.{ROWS_TABLE} SELECT NULL, {self._columns()} FROM stage.clean "
+            f"WHERE {PERSON} IN (SELECT {PERSON} FROM {settled} WHERE _rows = 1) UNION ALL "
+            f"SELECT NULL, {self._columns()} FROM stage.bounded "
+            f"ANTI JOIN stage.people ON people._who = bounded.{PERSON}"
+        )
+        return inserted
+
+    def _insert_several(self) -> int:
+        """Write the rows of the other persons, those of one person one after the other, and count them."""
+        (inserted,) = self._row(
+            f"INSERT INTO edition.{ROWS_TABLE} SELECT people.rowid, {self._columns()} FROM "
+            "(SELECT *, true AS _whole FROM stage.clean UNION ALL SELECT *, false FROM stage.bounded) "
+            f"AS held JOIN stage.people ON people._who = held.{PERSON} AND people._settled = held._whole "
+            "ORDER BY people.rowid"
         )
         return inserted
 

@@ -10,10 +10,8 @@ from fedstats.core.expression import Expression, columns_of
 from fedstats.core.schema import Dataset
 from fedstats.sql.statement import (
     FIRST_PARAMETER,
-    FIRST_ROW_PARAMETER,
     KEY_PARAMETER,
     LAST_PARAMETER,
-    LAST_ROW_PARAMETER,
     NAMED_TABLE,
     PERSON,
     ROWS_TABLE,
@@ -48,9 +46,8 @@ def _parameters(sql: str) -> Iterator[str]:
     parameters = parameters_of(sql)
     if KEY_PARAMETER in parameters:
         yield f"${KEY_PARAMETER} is a secret of the node; by it, persons in too many cells keep some of them."
-    if FIRST_PARAMETER in parameters:
-        yield f"${FIRST_PARAMETER} and ${LAST_PARAMETER} take persons in turns, which saves memory."
-    yield f"${FIRST_ROW_PARAMETER} and ${LAST_ROW_PARAMETER} take the other rows in turns."
+    yield f"${FIRST_PARAMETER} and ${LAST_PARAMETER} take rows in turns, which bounds memory;"
+    yield "where persons are counted, the rows of one are taken together."
 
 
 def _meaning(domain: Domain) -> str:

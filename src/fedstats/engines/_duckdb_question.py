@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import duckdb
@@ -19,15 +18,14 @@ from fedstats.engines._contract import Resources
 from fedstats.engines._definition import definition_hash
 from fedstats.engines._duckdb_cleaning import code_type
 from fedstats.engines._duckdb_edition import FACTS_TABLE, FORMAT
-from fedstats.engines._duckdb_session import Attached, identifier, parts_of, session
+from fedstats.engines._duckdb_parts import Parts, part_rows
+from fedstats.engines._duckdb_session import Attached, identifier, session
 from fedstats.errors import EditionMissing, NotOffered, TooLarge
 from fedstats.sql.render import to_text
 from fedstats.sql.statement import (
     FIRST_PARAMETER,
-    FIRST_ROW_PARAMETER,
     KEY_PARAMETER,
     LAST_PARAMETER,
-    LAST_ROW_PARAMETER,
     NAMED_TABLE,
     NAMED_VALUE,
     PEOPLE_TABLE,
@@ -35,6 +33,7 @@ from fedstats.sql.statement import (
     PSEUDONYM,
     ROWS_TABLE,
     grouped_statement,
+    groups_persons,
     parameters_of,
 )
 
@@ -92,28 +91,49 @@ def check_runs(statement: str, dataset: Dataset) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An aggregate as a statement, and what it is asked of."""
+    """An aggregate as a statement, and what it is asked of; `persons` says that it groups by person."""
 
     edition: Path
     aggregate: Aggregate
     dataset: Dataset
     statement: str
     key: bytes
+    persons: bool
 
-    def check(self) -> None:
-        """Refuse an edition that is not there.
+    @classmethod
+    def of(
+        cls,
+        edition: Path,
+        aggregate: Aggregate,
+        *,
+        dataset: Dataset,
+        where: Expression | None,
+        contribution: Contribution,
+        key: bytes,
+        named: bool = True,
+    ) -> Question:
+        """Write the statement.
 
         Raises
         ------
+        NotOffered
+            It is to be counted on fewer rows of one person than the edition holds.
         EditionMissing
-            It is not.
+            There is no such edition.
 
         """
-        if not self.edition.is_file():
-            raise EditionMissing(f"There is no edition {self.edition.stem} here.")
+        statement = statement_of(
+            aggregate, dataset=dataset, where=where, contribution=contribution, named=named
+        )
+        if not edition.is_file():
+            raise EditionMissing(f"There is no edition {edition.stem} here.")
+        persons = groups_persons(aggregate, dataset=dataset, contribution=contribution)
+        return cls(edition, aggregate, dataset, statement, key, persons)
 
     @contextmanager
-    def opened(self, resources: Resources) -> Iterator[duckdb.DuckDBPyConnection]:
+    def opened(
+        self, resources: Resources, *, spill: Path | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """The edition, read-only, in a session of its own.
 
         Raises
@@ -123,10 +143,7 @@ class Question:
 
         """
         attached = [Attached(_EDITION, self.edition)]
-        with (
-            TemporaryDirectory(prefix=".computing-", dir=self.edition.parent) as folder,
-            session(resources, spill=Path(folder) / "spill", attached=attached) as connection,
-        ):
+        with session(resources, attached=attached, spill=spill) as connection:
             connection.execute(f"USE {_EDITION}")
             facts = dict(connection.execute(f"SELECT name, value FROM {FACTS_TABLE}").fetchall())
             if (
@@ -141,26 +158,19 @@ class Question:
     ) -> Iterator[dict[str, str | int]]:
         """What the statement's parameters are bound to, each time it is run.
 
-        In a part there are few enough rows of persons, whose groups are as many at worst, and few enough
-        other rows, if there are cells enough for them to need as many groups. There are `finer` times more
-        parts than memory asks for.
+        Parts are `finer` times smaller than memory asks for.
         """
-        parameters = parameters_of(self.statement)
-        count = f"SELECT count(*), count({PERSON}), coalesce(max({PERSON}), 0) FROM {ROWS_TABLE}"
-        rows, several, greatest = connection.execute(count).fetchone() or (0, 0, 0)
-        groups = max(several if FIRST_PARAMETER in parameters else 0, rows if cells > _CELLS_FEW else 0)
         columns = len(self.aggregate.keys) + len(self.aggregate.measures)
-        parts = finer * parts_of(groups, columns, resources, ranked=KEY_PARAMETER in parameters)
-        persons_step, rows_step = greatest // parts + 1, rows // parts + 1
-        for part in range(parts):
-            bound = {
-                KEY_PARAMETER: self.key.hex(),
-                FIRST_PARAMETER: part * persons_step,
-                LAST_PARAMETER: (part + 1) * persons_step - 1,
-                FIRST_ROW_PARAMETER: part * rows_step,
-                LAST_ROW_PARAMETER: (part + 1) * rows_step - 1,
-            }
-            yield {name: value for name, value in bound.items() if name in parameters}
+        ranked = KEY_PARAMETER in parameters_of(self.statement)
+        rows_max = part_rows(columns, resources, ranked=ranked) // finer
+        many, parts = cells > _CELLS_FEW, Parts.of(connection)
+        if self.persons:
+            ranges = parts.together(rows_max, cut_alone=many)
+        else:
+            ranges = parts.anywhere(rows_max if many else parts.rows)
+        key = {KEY_PARAMETER: self.key.hex()} if ranked else {}
+        for first, last in ranges:
+            yield {**key, FIRST_PARAMETER: first, LAST_PARAMETER: last}
 
 
 _T = TypeVar("_T")

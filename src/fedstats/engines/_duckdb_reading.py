@@ -21,8 +21,16 @@ from fedstats.errors import InternalError
 
 PERSON = "_person"
 _SPACE = " \t\r\n\u00a0"
-_JOINTS = "- \t\r\n"
+_TIGHT = "([!-~]([ -~]*[!-~])?)?"
+"""Printed ASCII without blanks around it, as most texts are: finding that out is cheaper than trimming."""
+_PLAIN = "[0-9A-Z]*"
+"""An identifier that is written as it is compared, as most are."""
+_CONTROLS = "[- \\x00-\\x1F\\x7F-\\x9F]"
+"""Hyphens, spaces and control characters, as a pattern: not every one of these can stand in a statement."""
+_JOINTS = "- "
+_APOSTROPHES = "`\u00b4\u02b9\u02bc\u2018\u2019\u201b\u2032"
 _WIDE = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if chr(code - 0xFEE0) not in _JOINTS}
+_WIDE |= dict.fromkeys(map(ord, _APOSTROPHES), "'")
 _UNSEEN = "".join(
     chr(code)
     for code in (*range(0x80, 0x3100), *range(0xFE00, 0x10000), *range(0xE0000, 0xE0080))
@@ -36,6 +44,7 @@ _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "
 _FLOATS = ("DOUBLE", "FLOAT")
 _TEXT, _DATES = "VARCHAR", ("DATE", "TIMESTAMP")
 DECIMALS_MAX = 19
+_NO_WEIGHT = 5  # 1 + 2 * 5 is a multiple of 11
 _EPOCH = "DATE '1970-01-01'"
 _DAYS_SPARE = 366  # the longest period
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
@@ -143,17 +152,24 @@ def person_text(mapping: DatasetMapping, table: LocalTable) -> str:
     if mapping.person is None:
         return "NULL"
     given = _as_text(table.columns[mapping.person])
+    joined = f"regexp_replace({given}, '{_CONTROLS}', '', 'g')"
     # Most identifiers are ASCII: as many bytes as characters. Looking for all the others would cost far more.
     wide, plain = "".join(map(chr, _WIDE)), "".join(_WIDE.values())
-    seen = f"translate(nfc_normalize({given}), {text(wide + _JOINTS + _UNSEEN)}, {text(plain)})"
+    seen = f"translate(nfc_normalize({joined}), {text(wide + _UNSEEN)}, {text(plain)})"
+    ascii_ = f"replace({joined}, '`', {text(chr(39))})"
     return (
-        f"upper(CASE WHEN strlen({given}) = length({given}) THEN translate({given}, {text(_JOINTS)}, '') "
-        f"ELSE {seen} END)"
+        f"CASE WHEN regexp_full_match({given}, '{_PLAIN}') THEN {given} "
+        f"ELSE upper(CASE WHEN strlen({given}) = length({given}) THEN {ascii_} ELSE {seen} END) END"
     )
 
 
+def person_number(mapping: DatasetMapping) -> str:
+    """The number that an identifier may be, for `person_code`."""
+    return "NULL" if mapping.person_check is PersonCheck.NONE else "TRY_CAST(_who AS BIGINT)"
+
+
 def person_code(mapping: DatasetMapping) -> str:
-    """The identifier of a valid person, else NULL.
+    """The identifier of a valid person, else NULL; over `_who` and `_number`.
 
     NHS numbers: ten digits, not all zero, whose sum with weights 10, 9, ..., 1 is divisible by 11 (NHS Data
     Dictionary: Modulus 11).
@@ -162,16 +178,17 @@ def person_code(mapping: DatasetMapping) -> str:
     present = f"_who NOT IN ({texts(['', *missing])})"
     if mapping.person_check is PersonCheck.NONE:
         return f"CASE WHEN {present} THEN _who END"
-    number = "TRY_CAST(_who AS BIGINT)"
-    weighted = " + ".join(f"({number} // {10**i} % 10) * {i + 1}" for i in range(10))
-    valid = f"regexp_full_match(_who, '[0-9]{{10}}') AND {number} > 0 AND ({weighted}) % 11 = 0"
-    return f"CASE WHEN {present} AND {valid} THEN {number} END"
+    # A digit is n // 10^i - 10 * (n // 10^(i + 1)): the sum of the weighted ones takes one division each.
+    weighted = " + ".join(f"_number // {10**i} * {(1 + 2 * i) % 11}" for i in range(10) if i != _NO_WEIGHT)
+    valid = f"regexp_full_match(_who, '[0-9]{{10}}') AND _number > 0 AND ({weighted}) % 11 = 0"
+    return f"CASE WHEN {present} AND {valid} THEN _number END"
 
 
 def _plain(identifier: str) -> str:
     """What `person_text` makes of an identifier."""
     unseen = dict.fromkeys(map(ord, _JOINTS + _UNSEEN))
-    return unicodedata.normalize("NFC", identifier).translate(unseen | _WIDE).upper()
+    seen = "".join(character for character in identifier if unicodedata.category(character) != "Cc")
+    return unicodedata.normalize("NFC", seen).translate(unseen | _WIDE).upper()
 
 
 def _typed(mapping: ColumnMapping, table: LocalTable, types: tuple[str, ...]) -> str | None:
@@ -186,10 +203,18 @@ def _text(mapping: ColumnMapping, table: LocalTable) -> str:
     """The trimmed text of the first local column that is not missing."""
     if mapping.constant is not None:
         return f"nullif({text(mapping.constant.strip(_SPACE))}, '')"
-    found = [f"trim({_as_text(table.columns[name])}, {text(_SPACE)})" for name in mapping.sources]
+    found = [_trimmed(table.columns[name]) for name in mapping.sources]
     if len(found) == 1:
         return found[0]
     return f"coalesce({', '.join(_present(sql, mapping.missing) for sql in found)})"
+
+
+def _trimmed(column: LocalColumn) -> str:
+    given = _as_text(column)
+    if column.type != _TEXT:  # nothing but a text is padded
+        return given
+    tight = f"regexp_full_match({given}, '{_TIGHT}')"
+    return f"CASE WHEN {tight} THEN {given} ELSE trim({given}, {text(_SPACE)}) END"
 
 
 def _present(sql: str, missing: tuple[str, ...]) -> str:

@@ -32,19 +32,23 @@ class Attached:
 
 @contextmanager
 def session(
-    resources: Resources, *, spill: Path, attached: Sequence[Attached], readable: Sequence[Path] = ()
+    resources: Resources,
+    *,
+    attached: Sequence[Attached],
+    readable: Sequence[Path] = (),
+    spill: Path | None = None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with the databases of `attached` open and the files of `readable` within reach.
 
     Extensions are never fetched, other files cannot be touched, and nothing said later can change that. What
-    does not fit in memory goes to the folder `spill`.
+    does not fit in memory goes to the folder `spill`; without one, nothing is written that is not attached.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         **_NO_DOWNLOADS,
         "memory_limit": f"{resources.memory_mb}MB",
         # Each thread groups in memory of its own, whatever it groups.
         "threads": max(1, min(resources.threads, resources.memory_mb // _THREAD_MB)),
-        "temp_directory": str(spill),
+        "temp_directory": "" if spill is None else str(spill),
         "preserve_insertion_order": False,  # results are sums and sets; keeping an order costs memory
     }
     with closing(duckdb.connect(":memory:", config=config)) as connection:
@@ -59,16 +63,6 @@ def session(
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         yield connection
-
-
-def parts_of(rows: int, columns: int, resources: Resources, *, ranked: bool) -> int:
-    """In how many parts so many rows are grouped, or ranked within persons.
-
-    DuckDB keeps what it ranks in memory, and what it groups as far as it can. An eighth of the memory is for
-    groups of a person and the columns, with a hash where they are ranked.
-    """
-    row_bytes = (300 if ranked else 100) + 16 * columns
-    return 1 + rows * row_bytes * 8 // (resources.memory_mb * 2**20)
 
 
 def identifier(name: str) -> str:

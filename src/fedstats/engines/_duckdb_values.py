@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 
 from fedstats.core.aggregate.exact import Exact
 from fedstats.engines._contract import Resources
+from fedstats.engines._duckdb_parts import part_rows
 from fedstats.engines._duckdb_question import Question, with_less_memory
-from fedstats.engines._duckdb_session import parts_of
 from fedstats.sql.statement import NAMED_TABLE, NAMED_VALUE, key_name, measure_name
 
 _FOUND_TABLE = "_found"
-_BATCH_VALUES = 250_000
 _CELLS_UNKNOWN = 2**62
 
 
@@ -30,7 +31,7 @@ def find_values(question: Question, resources: Resources) -> Iterator[Exact]:
             lambda spared, finer: _counted(stack, question, spared, finer), resources
         )
         (groups,) = connection.execute(f"SELECT count(*) FROM {_FOUND_TABLE}").fetchone() or (0,)
-        parts = max(parts_of(groups, 2, resources, ranked=False), 1 + groups // _BATCH_VALUES)
+        parts = 1 + groups // part_rows(2, resources, ranked=False)
         for part in range(parts):
             found = connection.execute(
                 f"SELECT value, CAST(sum(units) AS BIGINT) AS units FROM {_FOUND_TABLE} "
@@ -50,7 +51,9 @@ def _counted(
 ) -> duckdb.DuckDBPyConnection:
     """A session, left to `stack`, with the units at each value in each part of the edition."""
     with ExitStack() as opening:
-        connection = opening.enter_context(question.opened(resources))
+        folder = TemporaryDirectory(prefix=".computing-", dir=question.edition.parent)
+        spill = Path(opening.enter_context(folder)) / "spill"
+        connection = opening.enter_context(question.opened(resources, spill=spill))
         connection.execute(f"CREATE TEMP TABLE {_FOUND_TABLE} (value VARCHAR, units BIGINT)")
         counted = f'SELECT "{key_name(0)}", "{measure_name(0)}" FROM ({question.statement})'
         for part in question.parts(connection, resources, cells=_CELLS_UNKNOWN, finer=finer):

@@ -9,7 +9,8 @@ from pathlib import Path
 from fedstats.errors import OptOutListProblem
 
 SEPARATOR = "\x1f"
-_QUOTES = frozenset("\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb")
+_QUOTES = frozenset('"\u201c\u201d\u00ab\u00bb')
+_APOSTROPHES = "'`\u2018\u2019"
 _AROUND = ", \t\r\n\ufeff"
 _HEADERS = frozenset({"id", "identifier", "person", "personid", "patient", "patientid", "nhsnumber", "nhsno"})
 
@@ -50,7 +51,8 @@ def _identifiers(listed: Path, lines: Iterator[str], person: str) -> Iterator[tu
 
 def _reason(identifier: str, person: str, *, first: bool) -> str:
     """Why a line names nobody; empty if it may."""
-    if not _QUOTES.isdisjoint(identifier):
+    # Within an identifier (O'NEIL) an apostrophe is a letter like any other; around one it is a quote.
+    if not _QUOTES.isdisjoint(identifier) or identifier.strip(_APOSTROPHES) != identifier:
         return "it has quotes; write one identifier and a comma, without quotes"
     if any(unicodedata.category(character) == "Cc" for character in identifier):
         return "it has a control character"

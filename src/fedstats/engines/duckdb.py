@@ -68,9 +68,15 @@ class DuckDB:
     ) -> Iterator[Exact]:
         """Keep the promise of `Engine.find_values`."""
         chosen = aggregate.selection(dataset)
-        statement = statement_of(chosen, dataset=dataset, where=where, contribution=contribution, named=False)
-        question = Question(edition, chosen, dataset, statement, key)
-        question.check()
+        question = Question.of(
+            edition,
+            chosen,
+            dataset=dataset,
+            where=where,
+            contribution=contribution,
+            key=key,
+            named=False,
+        )
         try:
             yield from find_values(question, resources)
         except duckdb.Error as error:
@@ -89,9 +95,9 @@ class DuckDB:
         values: Sequence[str] = (),
     ) -> Exact:
         """Keep the promise of `Engine.compute`."""
-        statement = statement_of(aggregate, dataset=dataset, where=where, contribution=contribution)
-        question = Question(edition, aggregate, dataset, statement, key)
-        question.check()
+        question = Question.of(
+            edition, aggregate, dataset=dataset, where=where, contribution=contribution, key=key
+        )
         try:
             return with_less_memory(lambda spared, finer: _answer(question, spared, values, finer), resources)
         except duckdb.Error as error:
@@ -123,7 +129,10 @@ class DuckDB:
 
 
 def _answer(question: Question, resources: Resources, values: Sequence[str], finer: int) -> Exact:
-    """The sums over all parts of the edition, in so many times more parts than memory asks for."""
+    """The sums over all parts of the edition, which are so many times finer than memory asks for.
+
+    Nothing is written to disk: a disk that is full for some people's data and not for others' would tell.
+    """
     aggregate, dataset = question.aggregate, question.dataset
     cells = aggregate.cells(dataset, values)
     key_cells = aggregate.key_cells(dataset, values)

@@ -2,8 +2,8 @@
 
 The table of an edition has the dataset's columns as integer codes and `_person`: a number that the rows of
 one person share, NULL where a person has only one row (and in datasets whose unit is the row). Its rows are
-numbered (`rowid`). A second table gives each number of a person a secret pseudonym, which stays the same when
-other people come or go.
+numbered (`rowid`), those of one person one after the other. A second table gives each number of a person a
+secret pseudonym, which stays the same when other people come or go.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ PERSON, PSEUDONYM = "_person", "_pseudonym"
 NAMED_TABLE, NAMED_VALUE = "_named", "value"
 """The values of the open key that passed the threshold."""
 KEY_PARAMETER = "key"
-FIRST_PARAMETER, LAST_PARAMETER = "first", "last"
-FIRST_ROW_PARAMETER, LAST_ROW_PARAMETER = "first_row", "last_row"
+FIRST_PARAMETER, LAST_PARAMETER = "first_row", "last_row"
 ROW_NUMBER = "rowid"
-_NTH, _ROW, _NUMBER = "_nth", "_row", "_number"
+_NTH, _ROW = "_nth", "_row"
 
 
 def key_name(position: int) -> str:
@@ -60,9 +59,8 @@ def grouped_statement(
     """One row per cell that has rows: the codes of the keys, then the measures.
 
     It is run for a part of the edition at a time and the results are added up, so that the memory it takes
-    does not depend on how many people there are: whoever runs it binds the range of persons from `$first` to
-    `$last`, whose rows are seen together, and of numbers of rows from `$first_row` to `$last_row`, for rows
-    that are nobody else's.
+    does not depend on how many people there are: whoever runs it binds the numbers of the first and the last
+    row of a part. The rows of one person must lie in one part where `groups_persons` says so.
 
     With `cells_max` below `rows_max`, a person with more cells keeps those with the least hash of `$key`,
     person and cell, for all measures alike.
@@ -70,10 +68,9 @@ def grouped_statement(
     With `named`, only rows count whose value of the open key is in the table `_named`, or is missing.
     """
     values = _values(aggregate, dataset)
-    several = dataset.unit.kind is UnitKind.PERSON and dataset.rows_max > 1
-    bounded = several and bool(aggregate.keys) and contribution.cells_max < contribution.rows_max
+    bounded = _bounded(aggregate, dataset=dataset, contribution=contribution)
     counted = {m.expression for m in aggregate.measures if m.kind is MeasureKind.PEOPLE}
-    persons = several and (bounded or bool(counted))
+    persons = groups_persons(aggregate, dataset=dataset, contribution=contribution)
     rows = _rows(aggregate, values, dataset=dataset, where=where, persons=persons)
     if named and (key := aggregate.open_key(dataset)) is not None:
         rows = rows.where(_is_named(key.name))
@@ -88,8 +85,25 @@ def grouped_statement(
     if bounded or (persons and len(counted) > 1):
         return _by_person(keys, measures, rows, contribution.cells_max if bounded else None)
     totals = [_total(measure, value, persons=persons) for measure, value in measures]
-    part = exp.or_(_of_persons(), _of_nobody()) if persons else _of_rows()
-    return _grouped(keys, totals).from_(rows.subquery(_ROW)).where(part)
+    return _grouped(keys, totals).from_(rows.subquery(_ROW))
+
+
+def groups_persons(aggregate: GroupedSums, *, dataset: Dataset, contribution: Contribution) -> bool:
+    """Whether the statement looks at the rows of one person together."""
+    counted = any(measure.kind is MeasureKind.PEOPLE for measure in aggregate.measures)
+    bounded = _bounded(aggregate, dataset=dataset, contribution=contribution)
+    return _has_persons(dataset) and (bounded or counted)
+
+
+def _bounded(aggregate: GroupedSums, *, dataset: Dataset, contribution: Contribution) -> bool:
+    """Whether somebody may have rows in more cells than count."""
+    fewer = bool(aggregate.keys) and contribution.cells_max < contribution.rows_max
+    return _has_persons(dataset) and fewer
+
+
+def _has_persons(dataset: Dataset) -> bool:
+    """Whether somebody may have several rows."""
+    return dataset.unit.kind is UnitKind.PERSON and dataset.rows_max > 1
 
 
 _Value = tuple[Expression, Grid | None]
@@ -129,14 +143,12 @@ def _rows(
     for i, (expression, grid) in enumerate(values):
         integer = rendering.grid_integer(expression, grid) if grid else rendering.integer(expression)
         columns.append(exp.alias_(integer.sql, f"_value_{i}", quoted=True))
-    columns.append(column_sql(_NUMBER))
     if persons:
         columns.append(column_sql(PERSON))
     condition = None if where is None else rendering.condition(where)
-    number = exp.alias_(column_sql(ROW_NUMBER), _NUMBER, quoted=True)  # `*` leaves it out
-    numbered = exp.select(exp.Star(), number).from_(exp.table_(ROWS_TABLE, quoted=True))
-    table = rendering.source(numbered.subquery("_numbered"))
-    rows = exp.select(*columns).from_(table)
+    part = exp.select(exp.Star()).from_(exp.table_(ROWS_TABLE, quoted=True)).where(_in_part())
+    table = rendering.source(part.subquery("_part"))
+    rows = exp.select(*(columns or [exp.Star()])).from_(table)
     return rows if condition is None else rows.where(condition)
 
 
@@ -168,23 +180,11 @@ def _total(measure: Measure, value: exp.Column | None, *, persons: bool) -> exp.
     return exp.Add(this=several, expression=alone)
 
 
-def _of_persons() -> exp.Expr:
-    """Whether a row is one of a person in the range."""
-    return _between(PERSON, FIRST_PARAMETER, LAST_PARAMETER)
-
-
-def _of_nobody() -> exp.Expr:
-    """Whether a row is nobody else's and in the range."""
-    return exp.and_(exp.Is(this=column_sql(PERSON), expression=exp.Null()), _of_rows())
-
-
-def _of_rows() -> exp.Expr:
-    return _between(_NUMBER, FIRST_ROW_PARAMETER, LAST_ROW_PARAMETER)
-
-
-def _between(column: str, first: str, last: str) -> exp.Expr:
+def _in_part() -> exp.Expr:
     return exp.Between(
-        this=column_sql(column), low=exp.Placeholder(this=first), high=exp.Placeholder(this=last)
+        this=column_sql(ROW_NUMBER),
+        low=exp.Placeholder(this=FIRST_PARAMETER),
+        high=exp.Placeholder(this=LAST_PARAMETER),
     )
 
 
@@ -205,13 +205,14 @@ def _by_person(
     With `cells_max`, at most so many cells of each person.
     """
     per_person = [_share(measure, value) for measure, value in measures]
-    several = _grouped([PERSON, *keys], per_person).from_(_ROW).where(_of_persons())
+    several = _grouped([PERSON, *keys], per_person).from_(_ROW).where(_not_null(column_sql(PERSON)))
     names = [*keys, *(measure_name(i) for i in range(len(measures)))]
     if cells_max is not None:
         several = _least_cells(keys, names, several, cells_max)
     several = exp.select(*map(column_sql, names)).from_(several.subquery("_several"))
     totals = [_total(measure, value, persons=False) for measure, value in measures]
-    alone = _grouped(keys, totals).from_(_ROW).where(_of_nobody())
+    nobody = exp.Is(this=column_sql(PERSON), expression=exp.Null())
+    alone = _grouped(keys, totals).from_(_ROW).where(nobody)
     both = exp.Union(this=alone, expression=several, distinct=False)
     sums = [_whole(exp.Sum(this=column_sql(measure_name(i)))) for i in range(len(measures))]
     # Read twice rather than kept: what is kept would grow with the rows.
