@@ -14,10 +14,12 @@ from wire_world import ALL, KEY, WHOAMI, Coordinator, client_tls, server_tls
 from fedstats.errors import (
     ConfigInvalid,
     CoordinatorUnreachable,
+    ProxyRefused,
     ValueInvalid,
 )
 from fedstats.wire.channel import Channel
 from fedstats.wire.method import Method
+from fedstats.wire.network import Network
 
 
 def test_a_channel_goes_through_a_proxy(coordinator: Coordinator) -> None:
@@ -25,13 +27,13 @@ def test_a_channel_goes_through_a_proxy(coordinator: Coordinator) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(2) as pool:
         listener.settimeout(5)
         seen = pool.submit(_proxy_once, listener, coordinator.server.port, pool)
-        proxy = f"http://user:word@127.0.0.1:{listener.getsockname()[1]}"
+        environment = {"HTTPS_PROXY": f"http://user:w%40rd@127.0.0.1:{listener.getsockname()[1]}"}
         tls = replace(client_tls(), server_name="localhost")
-        with Channel("stats.example.invalid:443", tls, proxy=proxy) as channel:
+        with Channel("stats.example.invalid:443", tls, environment=environment) as channel:
             assert channel.call(WHOAMI, BytesValue()).value == "node gstt 0"
         request = seen.result(timeout=5)
     assert request.startswith("CONNECT stats.example.invalid:443 HTTP/1.")
-    assert "basic dxnlcjp3b3jk" in request.lower()  # user:word, in base64
+    assert "Basic dXNlcjp3QHJk" in request  # user:w@rd, in base64
 
 
 def test_a_proxy_that_wants_a_password_says_so() -> None:
@@ -40,25 +42,26 @@ def test_a_proxy_that_wants_a_password_says_so() -> None:
         listener.settimeout(5)
         answered = pool.submit(_refuse_once, listener)
         proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with Channel("stats.example.invalid:443", client_tls(), proxy=proxy) as channel:
-            with pytest.raises(CoordinatorUnreachable, match="the proxy answered 407") as problem:
+        with Channel("stats.example.invalid:443", client_tls(), network=Network(proxy=proxy)) as channel:
+            with pytest.raises(ProxyRefused, match=r"asks for a user and password \(407\)") as problem:
                 channel.call(WHOAMI, BytesValue())
-            assert "password" in problem.value.advice
+            assert "proxy_credentials_file" in problem.value.advice
         answered.result(timeout=5)
     with (
-        Channel("stats.example.invalid:443", client_tls(), proxy=proxy) as channel,
-        pytest.raises(CoordinatorUnreachable, match="through the proxy: nothing listens there"),
+        Channel("stats.example.invalid:443", client_tls(), network=Network(proxy=proxy)) as channel,
+        pytest.raises(
+            CoordinatorUnreachable, match=r"through the proxy 127\.0\.0\.1:\d+: nothing listens there"
+        ),
     ):
         channel.call(WHOAMI, BytesValue())
 
 
 def test_this_machine_is_reached_without_the_environments_proxy(
-    coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+    coordinator: Coordinator,
 ) -> None:
     """On a desk behind a proxy, a coordinator on loopback (the demo's) is still reached directly."""
-    for name in ("grpc_proxy", "https_proxy", "http_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")
-    with Channel(coordinator.address, client_tls()) as channel:
+    environment = dict.fromkeys(("grpc_proxy", "https_proxy", "http_proxy"), "http://127.0.0.1:1")
+    with Channel(coordinator.address, client_tls(), environment=environment) as channel:
         assert channel.call(WHOAMI, BytesValue()).value == "node gstt 0"
 
 
@@ -69,11 +72,14 @@ def _refuse_once(listener: socket.socket) -> None:
         inside.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
 
 
-@pytest.mark.parametrize("proxy", ["proxy:3128", "https://proxy:3128", "http://proxy", "http://u:secret@p:0"])
+@pytest.mark.parametrize(
+    "proxy",
+    ["proxy:3128", "https://proxy:3128", "http://proxy", "http://u:secret@p:0", "http://u:secret@p:3128"],
+)
 def test_proxies_of_another_form_are_refused(proxy: str) -> None:
     """A proxy that gRPC would ignore in silence is refused, and the sentence shows no password."""
     with pytest.raises((ConfigInvalid, ValueInvalid)) as problem:
-        Channel("stats.example.invalid:443", client_tls(), proxy=proxy)
+        Network(proxy=proxy)
     assert "secret" not in str(problem.value)
 
 

@@ -22,7 +22,8 @@ from fedstats.identity.peer import Peer, Role
 from fedstats.node.home import Home
 from fedstats.wire.method import Method
 from fedstats.wire.methods import FETCH_AUTHORITY
-from fedstats.wire.reach import Proxy, Way, proxy_of
+from fedstats.wire.network import Network, Route
+from fedstats.wire.reach import Way
 from fedstats.wire.server import ServerTls
 from fedstats.wire.v1 import agreements_pb2
 
@@ -133,15 +134,15 @@ def test_a_certificate_that_has_expired_points_at_the_clock(start: Start) -> Non
 def test_a_proxy_that_refuses(wants: str, allows: bool, credentials: str, said: str) -> None:  # noqa: FBT001 # a row
     """What the proxy wants is said, and its credentials are never shown."""
     with listening(proxy(wants=wants, allows=allows)) as port:
-        check = last(way("stats.example.invalid:443", proxy=Proxy(f"127.0.0.1:{port}", credentials)))
+        check = last(way("stats.example.invalid:443", proxy=Route(f"127.0.0.1:{port}", credentials)))
     assert (check.id, check.health) == ("proxy", Health.PROBLEM)
     assert said in check.found
-    assert "wrong" not in check.found + check.fix + repr(Proxy("proxy:1", credentials))
+    assert "wrong" not in check.found + check.fix + repr(Route("proxy:1", credentials))
 
 
 def test_a_proxy_that_is_down() -> None:
     """A proxy that nobody answers for is told from the coordinator."""
-    check = last(way("stats.example.invalid:443", proxy=Proxy("127.0.0.1:1")))
+    check = last(way("stats.example.invalid:443", proxy=Route("127.0.0.1:1")))
     assert check.found == "The proxy 127.0.0.1:1 cannot be reached."
 
 
@@ -149,14 +150,19 @@ def test_a_way_through_a_proxy(coordinator: Coordinator) -> None:
     """With the right credentials TLS is looked at through the tunnel, end to end."""
     port = coordinator.server.port
     with listening(proxy(wants=BASIC)) as at:
-        through = way(f"stats.example.invalid:{port}", proxy=Proxy(f"127.0.0.1:{at}", RIGHT))
+        through = way(f"stats.example.invalid:{port}", proxy=Route(f"127.0.0.1:{at}", RIGHT))
         assert steps(through) == [("proxy", Health.OK), ("tls", Health.OK)]
 
 
 def test_the_environments_proxy_counts_except_on_this_machine() -> None:
     """As for the connection itself."""
     environment = {"https_proxy": "http://user:word@proxy.example:8080/"}
-    assert proxy_of("stats.example.gov.uk:443", environment) == Proxy("proxy.example:8080", "user:word")
+
+    def proxy_of(address: str, environment: dict[str, str]) -> Route | None:
+        return Way.of(address, AUTHORITY.certificate_der, "", Network(), environment).proxy
+
+    found = proxy_of("stats.example.gov.uk:443", environment)
+    assert found == Route("proxy.example:8080", "user:word", "$https_proxy")
     assert proxy_of("localhost:443", environment) is None
     assert proxy_of("stats.example.gov.uk:443", {}) is None
 

@@ -33,6 +33,7 @@ from fedstats.identity.token import Token
 from fedstats.testing.transport import Fault, SimulatedNetwork
 from fedstats.wire.channel import ClientTls
 from fedstats.wire.method import Method, Reply, Request, Transport
+from fedstats.wire.network import Network
 from fedstats.wire.v1 import nodes_pb2
 
 
@@ -225,7 +226,7 @@ def test_a_proxy_that_cannot_be_used_is_refused_at_the_door(tmp_path: Path) -> N
     world = World()
     text = token_for(world, ANALYST)
     with pytest.raises(ConfigInvalid, match="http://HOST:PORT"):
-        join(Home.at(tmp_path), text, now=world.clock, proxy="proxy.example:8080")
+        join(Home.at(tmp_path), text, now=world.clock, network=Network(proxy="proxy.example:8080"))
 
 
 def test_what_is_in_a_home_is_for_its_owner_only(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from fedstats.errors import ConfigInvalid, FileProblem, MappingInvalid
 from fedstats.node.caps import CapKind
 from fedstats.node.config import LifetimeTerms, NodeConfig, config_of, read_config
 from fedstats.node.config_example import example_config
+from fedstats.wire.network import Network
 
 CALLED = {"column": "columns", "local": "from", "delta": "delta"}  # fields that node.toml calls otherwise
 
@@ -33,14 +34,17 @@ def test_the_example_is_a_configuration(tmp_path: Path) -> None:
 def test_the_example_shows_every_setting() -> None:
     """Every field of every class of the configuration is in the example, and each default is the real one."""
     example = example_config()
-    for kind in (NodeConfig, LifetimeTerms, DatasetMapping, Source, ColumnMapping):
+    for kind in (NodeConfig, Network, LifetimeTerms, DatasetMapping, Source, ColumnMapping):
         for setting in fields(kind):
             name = CALLED.get(setting.name, setting.name)
             assert re.search(rf"(^|[# .\[]){name}( =|[.\]])", example, re.MULTILINE), name
     defaults = NodeConfig()
     shown = dict(re.findall(r"^# (\w+) = (\d+)$", example, re.MULTILINE))
     names = ("tasks_max", "threads", "memory_mb", "reply_deadline_s")
-    assert shown == {name: str(getattr(defaults, name)) for name in names}
+    kept_alive = ("keepalive_s", "keepalive_timeout_s")
+    assert shown == {name: str(getattr(defaults, name)) for name in names} | {
+        name: str(getattr(defaults.coordinator, name)) for name in kept_alive
+    }
 
 
 def test_commented_settings_can_be_switched_on() -> None:
@@ -50,6 +54,7 @@ def test_commented_settings_can_be_switched_on() -> None:
     config = config_of(tomllib.loads(switched), folder=Path("/etc/fedstats"))
     assert config.tasks_max == 2
     assert config.datasets[0].person_missing == ("0000000000",)
+    assert config.coordinator.proxy_credentials_file == Path("/etc/fedstats/proxy-credentials")
 
 
 def test_a_relative_path_starts_at_the_file(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from samples import NOW_S, sample_agreement, seed_key
 from fedstats.core.appointment import Revocation
 from fedstats.errors import CoordinatorUnreachable, NotFound, NotJoined, NotPermitted
 from fedstats.identity.keys import Context, Signed
-from fedstats.node.agent import Agent, BackOff
+from fedstats.node.agent import Agent
 from fedstats.node.home import Home
 from fedstats.node.policy import PauseReason
 from fedstats.node.service import Node
@@ -285,14 +285,3 @@ def test_every_try_to_send_asks_whether_it_is_still_allowed(
             assert (refusal.code, refusal.charged) == ("FS-206", True)
             assert not sent.HasField("budget")
         assert [entry.recorded for entry in node.ledger.entries()] == [True]
-
-
-def test_back_off_grows_to_a_bound_and_starts_anew() -> None:
-    """Waits double up to a minute, are spread over the whole range, and begin again after a success."""
-    back_off = BackOff(fraction=lambda: 1.0)
-    assert [back_off.after_failure() for _ in range(9)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
-    back_off.after_success()
-    assert back_off.after_failure() == 1
-    assert BackOff(fraction=lambda: 0.0, failures=5).after_failure() == 0
-    spread = [BackOff(failures=4).after_failure() for _ in range(100)]
-    assert min(spread) < 8 < max(spread) < 16  # each side missed once in 1e30

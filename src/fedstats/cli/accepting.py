@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fedstats.cli.meeting import meet
+from fedstats.cli.network import network_at
 from fedstats.cli.running import agreed, say, say_sections
 from fedstats.client.agreement_words import summary
 from fedstats.client.standing import contradicted
@@ -43,7 +44,7 @@ def accept_at_node(name: str, *, version: int | None, trust: bool, yes: bool, fo
 def _fetch(home: Home, agreements: Agreements) -> None:
     """Learn what was published; without a connection, what is known here already has to do."""
     try:
-        connection = Connection(home, now=time.time)
+        connection = Connection(home, now=time.time, network=network_at(home))
     except NotJoined:
         return
     try:

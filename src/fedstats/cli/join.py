@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from fedstats.cli.network import network_options, network_with
 from fedstats.cli.running import home_at, home_option, say
 from fedstats.cli.tokens import token_text
 from fedstats.identity.peer import Peer, Role
@@ -14,14 +15,16 @@ from fedstats.identity.peer import Peer, Role
 
 @click.command
 @click.argument("token", required=False)
-@click.option(
-    "--proxy",
-    default="",
-    metavar="URL",
-    help="http://[user:password@]host:port, where $https_proxy does not say it already.",
-)
+@network_options
 @home_option
-def join(*, token: str | None, proxy: str, home: Path | None) -> None:
+def join(
+    *,
+    token: str | None,
+    proxy: str,
+    proxy_credentials_file: Path | None,
+    ca_file: Path | None,
+    home: Path | None,
+) -> None:
     """Join a federation with a token, as an analyst or a controller.
 
     Whoever runs the coordinator gives you a token, which works once. Type
@@ -41,7 +44,13 @@ def join(*, token: str | None, proxy: str, home: Path | None) -> None:
         config = found.joined_config()
         peer = Peer(Role(config.role), config.name)
     else:
-        peer = join_federation(found, token_text(token), now=time.time, proxy=proxy)
+        network = network_with(
+            found.config().coordinator,
+            proxy=proxy,
+            proxy_credentials_file=proxy_credentials_file,
+            ca_file=ca_file,
+        )
+        peer = join_federation(found, token_text(token), now=time.time, network=network)
     say(f"Joined the federation at {found.config().address} as {peer.role.value} {peer.name}.")
     if peer.role is Role.ANALYST:
         _say_next_to_analyst(home, peer.name)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from fedstats.cli.network import network_at, network_options, network_with
 from fedstats.cli.node_local import folder_option
 from fedstats.cli.paths import FilePath
 from fedstats.cli.running import say
@@ -19,6 +21,7 @@ if TYPE_CHECKING:  # imported when the command runs
     from fedstats.node.agreements import Standing
     from fedstats.node.config import NodeConfig
     from fedstats.node.home import Home
+    from fedstats.wire.network import Network
 
 LIFETIME_EPSILON = "20"
 LIFETIME_DELTA = "0.00001"
@@ -54,6 +57,7 @@ LIFETIME_DELTA = "0.00001"
     f"Default: ask, or {LIFETIME_EPSILON} with --yes.",
 )
 @click.option("--edition", default="", metavar="NAME", help="The first edition to make.")
+@network_options
 @click.option("--trust", is_flag=True, help="Trust the controllers' keys without asking: they are printed.")
 @click.option("--yes", is_flag=True, help="Ask nothing: take what was typed, and guesses. For scripts.")
 @folder_option
@@ -67,6 +71,9 @@ def init(
     opt_outs: Path | None,
     lifetime_epsilon: str,
     edition: str,
+    proxy: str,
+    proxy_credentials_file: Path | None,
+    ca_file: Path | None,
     trust: bool,
     yes: bool,
     home: Path,
@@ -77,14 +84,20 @@ def init(
     node.toml that exists is used as it is.
     """
     from fedstats.cli.node_mapping import Answers
+    from fedstats.node.config import NodeConfig
+    from fedstats.node.home import Home
 
     answers = Answers(source, person, opt_outs, yes=yes)
-    place = _joined(home, token, answers)
-    _appointed(place, controller_home, answers)
-    standing = _accepted(place, agreement, answers, trust=trust)
+    place = Home(home)
+    network = network_with(
+        network_at(place), proxy=proxy, proxy_credentials_file=proxy_credentials_file, ca_file=ca_file
+    )
+    _joined(place, token, network, answers)
+    _appointed(place, network, controller_home, answers)
+    standing = _accepted(place, network, agreement, answers, trust=trust)
     if standing is None:
         return
-    _configured(place, standing, lifetime_epsilon, answers)
+    _configured(place, standing, NodeConfig(coordinator=network), lifetime_epsilon, answers)
     _first_edition(place, standing, edition, answers)
     at = "" if home == Path("/var/lib/fedstats") else f" --home {home}"
     _step("Done")
@@ -92,22 +105,19 @@ def init(
     say(f"Answer questions:   fedstats node run{at}")
 
 
-def _joined(folder: Path, token: str, answers: Answers) -> Home:
-    from fedstats.node.home import Home
+def _joined(home: Home, token: str, network: Network, answers: Answers) -> None:
     from fedstats.node.joining import join
 
     _step("1. Joining")
-    home = Home(folder)
     if home.certificate.exists():
         say("This node has joined already.")
-        return home
+        return
     typed = token or answers.ask("The token that the coordinator's host gave you", "")
-    peer = join(home, typed, now=time.time)
-    say(f"Joined as the node of {peer.name}. Keys and an empty ledger are in {folder}.")
-    return home
+    peer = join(home, typed, now=time.time, network=network)
+    say(f"Joined as the node of {peer.name}. Keys and an empty ledger are in {home.path}.")
 
 
-def _appointed(home: Home, controller_home: Path | None, answers: Answers) -> None:
+def _appointed(home: Home, network: Network, controller_home: Path | None, answers: Answers) -> None:
     from fedstats.node.joining import introduction
     from fedstats.node.state import State
 
@@ -126,10 +136,10 @@ def _appointed(home: Home, controller_home: Path | None, answers: Answers) -> No
         say(f"  fedstats controller init {department}")
         say(f"  {introduction(department, key)}")
         return
-    _appoint_here(home, department, controller_home)
+    _appoint_here(home, network, department, controller_home)
 
 
-def _appoint_here(home: Home, department: str, folder: Path) -> None:
+def _appoint_here(home: Home, network: Network, department: str, folder: Path) -> None:
     """Make the controller's key where there is none, and appoint the node through its own connection."""
     from datetime import UTC, datetime, timedelta
 
@@ -151,7 +161,7 @@ def _appoint_here(home: Home, department: str, folder: Path) -> None:
     until = datetime.fromtimestamp(now_s, UTC).date() + timedelta(days=365)
     node_key = home.read_node_key().public
     signed = appoint(key, department, AppointedRole.NODE, department, node_key, until=until, now_s=now_s)
-    connection = Connection(home, now=time.time)
+    connection = Connection(home, now=time.time, network=network)
     try:
         publish(connection, SignedFile("appointment", signed))
     finally:
@@ -160,14 +170,16 @@ def _appoint_here(home: Home, department: str, folder: Path) -> None:
     say(f"The controller of {department} appointed this node until {until}.")
 
 
-def _accepted(home: Home, agreement: str, answers: Answers, *, trust: bool) -> Standing | None:
+def _accepted(
+    home: Home, network: Network, agreement: str, answers: Answers, *, trust: bool
+) -> Standing | None:
     """The agreement that the department accepted, now or before; None if there is none to accept yet."""
     from fedstats.cli.accepting import accept_at_node
     from fedstats.node.agreements import Agreements
     from fedstats.node.state import State
 
     _step("3. The agreement")
-    _learn(home)
+    _learn(home, network)
     with State(home.state) as state:
         known = Agreements(state, home.trust).all()
     if not known:
@@ -188,7 +200,7 @@ def _accepted(home: Home, agreement: str, answers: Answers, *, trust: bool) -> S
     return accepted[-1] if accepted else None
 
 
-def _learn(home: Home) -> None:
+def _learn(home: Home, network: Network) -> None:
     """Hear what was published; a coordinator that is away does not end the sitting."""
     from fedstats.node.agreements import Agreements
     from fedstats.node.connection import Connection
@@ -197,7 +209,7 @@ def _learn(home: Home) -> None:
     from fedstats.wire.v1 import agreements_pb2
 
     try:
-        connection = Connection(home, now=time.time)
+        connection = Connection(home, now=time.time, network=network)
         try:
             reply = connection.call(FETCH_AUTHORITY, agreements_pb2.AuthorityRequest())
         finally:
@@ -209,7 +221,9 @@ def _learn(home: Home) -> None:
         Agreements(state, home.trust).learn(reply)
 
 
-def _configured(home: Home, standing: Standing, lifetime_epsilon: str, answers: Answers) -> None:
+def _configured(
+    home: Home, standing: Standing, base: NodeConfig, lifetime_epsilon: str, answers: Answers
+) -> None:
     from fedstats.identity.durable_file import PRIVATE_MODE, write_durably
     from fedstats.node.config_text import config_text
 
@@ -217,29 +231,31 @@ def _configured(home: Home, standing: Standing, lifetime_epsilon: str, answers: 
     if home.config.exists():
         say(f"{home.config} is there already and is used as it is.")
         return
-    config = _config(home, standing, lifetime_epsilon, answers)
+    config = _config(home, standing, base, lifetime_epsilon, answers)
     write_durably(home.config, config_text(config).encode(), mode=PRIVATE_MODE, replace=False)
     say(f"Wrote {home.config}. Read it, and change what you like.")
 
 
-def _config(home: Home, standing: Standing, lifetime_epsilon: str, answers: Answers) -> NodeConfig:
+def _config(
+    home: Home, standing: Standing, base: NodeConfig, lifetime_epsilon: str, answers: Answers
+) -> NodeConfig:
     from fedstats.cli.node_mapping import Mapper
     from fedstats.core.accounting import parse_epsilon
     from fedstats.engines import engine_of
-    from fedstats.node.config import LifetimeTerms, NodeConfig
+    from fedstats.node.config import LifetimeTerms
     from fedstats.node.datasets import held_datasets
     from fedstats.node.service import ENGINE
     from fedstats.node.state import State
 
     with State(home.state) as state:
         held = held_datasets([standing], state.department)
-    config = NodeConfig()
-    mappings = [Mapper(one, engine_of(ENGINE), config.resources, answers).map() for one in held]
+    mappings = [Mapper(one, engine_of(ENGINE), base.resources, answers).map() for one in held]
     question = "The most that all answers together may ever reveal about one person, as epsilon"
     typed = lifetime_epsilon or answers.ask(question, LIFETIME_EPSILON)
     terms = LifetimeTerms(parse_epsilon(typed), Fraction(LIFETIME_DELTA))
     namespaces = {one.dataset.unit.namespace for one in held}
-    return NodeConfig(
+    return replace(
+        base,
         lifetime=dict.fromkeys(sorted(namespaces), terms),
         datasets=tuple(mappings),
     )

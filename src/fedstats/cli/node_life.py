@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from fedstats.cli.log_options import chosen, log_options
+from fedstats.cli.network import network_at, network_options, network_with
 from fedstats.cli.node_local import config_option, folder_option, home_of
 from fedstats.cli.running import say
 from fedstats.cli.tokens import token_text
@@ -17,27 +18,45 @@ REASONS = ("maintenance", "data-quality", "security", "governance", "other")
 
 @click.command
 @click.argument("token")
+@network_options
 @folder_option
-def join(*, token: str, home: Path) -> None:
+@config_option
+def join(
+    *,
+    token: str,
+    proxy: str,
+    proxy_credentials_file: Path | None,
+    ca_file: Path | None,
+    home: Path,
+    config_file: Path | None,
+) -> None:
     """Join a federation with the one-use TOKEN that its coordinator's host gave you.
 
     Type - for TOKEN and paste it, or give it on standard input: what is typed as TOKEN is seen by everybody
     on this computer for as long as the command runs, and stays in the shell's history.
 
     Makes the node's keys on this machine, and an empty ledger. After a lost connection, type it again.
+    How the coordinator is reached is in node.toml, in [coordinator], if there is one, or in the options.
     """
     from fedstats.node.home import Home
     from fedstats.node.joining import introduction
     from fedstats.node.joining import join as join_federation
 
     place = Home(home)
-    peer = join_federation(place, token_text(token), now=time.time)
+    known = network_at(place, config_file)
+    network = network_with(known, proxy=proxy, proxy_credentials_file=proxy_credentials_file, ca_file=ca_file)
+    peer = join_federation(place, token_text(token), now=time.time, network=network)
     key = place.read_node_key().public
     say(f"Joined as the node of {peer.name}. Keys and ledger are in {home}.")
     say(f"The node's key: {key.fingerprint}")
     say()
     say("Your controller now appoints this key, which gives it its authority:")
     say(f"  {introduction(peer.name, key)}")
+    if network != known:
+        say()
+        say("Put into node.toml, so that the running node reaches the coordinator in the same way:")
+        for line in ("[coordinator]", *network.toml()):
+            say(f"  {line}")
 
 
 @click.command
@@ -67,7 +86,7 @@ def run(*, home: Path, config_file: Path | None, log_format: str | None, log_lev
     place = home_of(home)
     config = read_config(config_file or place.config)
     with alone(place), journal("node", chosen(config.log, log_format, log_level), place.logs):
-        connection = Connection(place, now=time.time)
+        connection = Connection(place, now=time.time, network=config.coordinator)
         with Node(place, config, connection, now=time.time) as node:
             node.editions.sweep(now_s=int(time.time()))
             agent = Agent(node, before_lease=connection.renew_if_due)

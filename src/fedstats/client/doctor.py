@@ -15,7 +15,7 @@ from fedstats.errors import FedstatsError
 from fedstats.identity import computer
 from fedstats.identity.key_files import read_certificate, read_tls_key
 from fedstats.wire.codec import decode_appointment
-from fedstats.wire.reach import Proxy, Way, accepted, agreeing, proxy_of
+from fedstats.wire.reach import Way, accepted, agreeing
 from fedstats.wire.software import SOFTWARE
 from fedstats.wire.v1 import agreements_pb2
 
@@ -73,8 +73,7 @@ class Doctor:
 
     def _coordinator(self, config: Config) -> Generator[Check, None, agreements_pb2.AuthorityReply | None]:
         self.tell(f"looking for the coordinator at {config.address}")
-        proxy = proxy_of(config.address, {"https_proxy": config.proxy} if config.proxy else os.environ)
-        way = yield from self._way(config, proxy)
+        way = yield from self._way(config)
         if way is None:
             return None
         steps = tuple(way.opened())
@@ -93,9 +92,10 @@ class Doctor:
             yield from agreeing(reply, now_s=self.now(), software=SOFTWARE)
         return reply
 
-    def _way(self, config: Config, proxy: Proxy | None) -> Generator[Check, None, Way | None]:
+    def _way(self, config: Config) -> Generator[Check, None, Way | None]:
         try:
-            return Way(config.address, read_certificate(self.home.authority_file), config.server_name, proxy)
+            authority = read_certificate(self.home.authority_file)
+            return Way.of(config.address, authority, config.server_name, config.coordinator, os.environ)
         except FedstatsError as error:
             yield failed("authority", error)
             return None

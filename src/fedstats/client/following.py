@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fedstats.client.printable import printable
 from fedstats.core.query import RoundOrder
 from fedstats.errors import CoordinatorUnreachable, NoReplyInTime
+from fedstats.wire.back_off import BackOff, random_fraction
 from fedstats.wire.method import Transport
 from fedstats.wire.methods import POLL_S_MAX, WATCH
 from fedstats.wire.v1 import analysts_pb2
@@ -70,11 +71,15 @@ Tell = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Until when to wait, on which clock (seconds since 1970), and how to pause between attempts."""
+    """Until when to wait, on which clock (seconds since 1970), and how to pause between attempts.
+
+    `fraction` draws how long, while the coordinator is away.
+    """
 
     until_s: float
     now: Callable[[], float]
     pause: Callable[[float], None]
+    fraction: Callable[[], float] = random_fraction
 
     @property
     def left_s(self) -> float:
@@ -90,29 +95,30 @@ def follow(
     A coordinator that is away is waited for: what it accepted goes on when it is back.
     """
     seen, progress, pause_s = 0, Progress(job, order.number, ()), PAUSE_S_MIN
+    back_off = BackOff(patience.fraction)
     while True:
-        wait_s, asked_at_s = min(POLL_S_MAX, int(patience.left_s)), patience.now()
-        request = analysts_pb2.WatchRequest(query=order.query, number=order.number, seen=seen, wait_s=wait_s)
+        poll_s, asked_at_s = min(POLL_S_MAX, int(patience.left_s)), patience.now()
+        request = analysts_pb2.WatchRequest(query=order.query, number=order.number, seen=seen, wait_s=poll_s)
         try:
             reply = transport.call(WATCH, request)
         except (CoordinatorUnreachable, NoReplyInTime) as problem:
-            log.info(
-                "The coordinator is away; asking again in %g s: %s", pause_s, printable(problem.sentence)
-            )
+            wait_s = back_off.after_failure(problem)
+            if back_off.worth_a_word:
+                log.info(
+                    "The coordinator is away; asking again in %.1f s: %s", wait_s, printable(problem.sentence)
+                )
             tell(Progress(job, order.number, progress.departments, problem.sentence))
-            news = False
         else:
+            back_off.after_success()
             # A poll that was held open has waited already.
-            news = reply.version != seen or 0 < wait_s <= 2 * (patience.now() - asked_at_s)
+            news = reply.version != seen or 0 < poll_s <= 2 * (patience.now() - asked_at_s)
             seen, progress = reply.version, _progress(job, order, reply, note)
             tell(progress)
+            wait_s, pause_s = (0.0, PAUSE_S_MIN) if news else (pause_s, min(2 * pause_s, PAUSE_S_MAX))
         if progress.over or patience.left_s <= 0:
             return progress
-        if news:
-            pause_s = PAUSE_S_MIN
-        else:
-            patience.pause(min(pause_s, patience.left_s))
-            pause_s = min(2 * pause_s, PAUSE_S_MAX)
+        if wait_s:
+            patience.pause(min(wait_s, patience.left_s))
 
 
 def _progress(job: str, order: RoundOrder, reply: analysts_pb2.WatchReply, note: str) -> Progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +17,7 @@ from fedstats.identity.address import check_host, split_address
 from fedstats.identity.durable_file import PRIVATE_MODE, write_durably
 from fedstats.identity.peer import Peer, Role
 from fedstats.identity.trust import TrustStore
+from fedstats.wire.network import Network
 
 CONFIG_BYTES_MAX = 100_000
 ROLES = frozenset({Role.ANALYST, Role.CONTROLLER})
@@ -26,19 +27,19 @@ ROLES = frozenset({Role.ANALYST, Role.CONTROLLER})
 class Config:
     """What `config.toml` holds. Every field may be empty: before joining there is little to say.
 
-    `address` (HOST:PORT), `server_name` and `proxy` say where the coordinator is; `role` and `name` what the
-    certificate opens; `department` whose controller's key is here; `agreement` and `purpose` are what a
-    question is asked under when it does not say (`fedstats use`).
+    `address` (HOST:PORT) and `server_name` say where the coordinator is, `coordinator` how to get there;
+    `role`, `name` what the certificate opens; `department` whose controller's key is here; `agreement` and
+    `purpose` are what a question is asked under when it does not say (`fedstats use`).
     """
 
     address: str = ""
     server_name: str = ""
-    proxy: str = ""
     role: str = ""
     name: str = ""
     department: str = ""
     agreement: str = ""
     purpose: str = ""
+    coordinator: Network = field(default_factory=Network)
 
     def __post_init__(self) -> None:
         """Every value that is there has its form."""
@@ -152,13 +153,15 @@ class Home:
             return Config()
         except OSError as problem:
             raise FileProblem(f"{self.config_file} cannot be read: {problem.strerror}.") from None
-        return _parse(content, where=str(self.config_file))
+        return _parse(content, self.config_file)
 
     def write_config(self, config: Config) -> None:
         """Keep the configuration; raises FileProblem."""
         self.prepare()
-        lines = (f"{f.name} = {json.dumps(getattr(config, f.name))}\n" for f in fields(Config))
+        lines = (f"{name} = {json.dumps(getattr(config, name))}\n" for name in _TEXTS)
         content = "".join(line for line in lines if not line.endswith('= ""\n'))
+        if reaching := config.coordinator.toml():
+            content += "".join(f"{line}\n" for line in ("", "[coordinator]", *reaching))
         write_durably(self.config_file, content.encode(), mode=PRIVATE_MODE, replace=True)
 
     def joined_config(self) -> Config:
@@ -175,7 +178,11 @@ def _xdg(environment: Mapping[str, str], variable: str, default: str) -> Path:
     return told if told.is_absolute() else Path(environment.get("HOME") or Path.home()) / default
 
 
-def _parse(content: bytes, *, where: str) -> Config:
+_TEXTS = tuple(f.name for f in fields(Config) if f.name != "coordinator")
+
+
+def _parse(content: bytes, path: Path) -> Config:
+    where = str(path)
     if len(content) > CONFIG_BYTES_MAX:
         raise ConfigInvalid(f"{where} is too large for a configuration.")
     try:
@@ -184,4 +191,5 @@ def _parse(content: bytes, *, where: str) -> Config:
         raise ConfigInvalid(f"{where} is not TOML: {problem}.") from None
     reader = Reader(document, where=where, error=ConfigInvalid)
     with reader, reader.building():
-        return Config(**{field.name: reader.text(field.name, "") for field in fields(Config)})
+        network = Network.read(reader.table("coordinator", optional=True), folder=path.parent)
+        return Config(**{name: reader.text(name, "") for name in _TEXTS}, coordinator=network)

@@ -27,6 +27,7 @@ from fedstats.identity.token import Token
 from fedstats.wire.channel import Channel, ClientTls
 from fedstats.wire.method import Transport
 from fedstats.wire.methods import JOIN_ANALYST, RENEW_ANALYST
+from fedstats.wire.network import Network
 from fedstats.wire.v1 import nodes_pb2, signed_pb2
 
 log = logging.getLogger("fedstats.client")
@@ -36,12 +37,17 @@ Connect = Callable[[str, ClientTls], AbstractContextManager[Transport]]
 
 
 def join(
-    home: Home, token_text: str, *, now: Callable[[], float], proxy: str = "", connect: Connect | None = None
+    home: Home,
+    token_text: str,
+    *,
+    now: Callable[[], float],
+    network: Network | None = None,
+    connect: Connect | None = None,
 ) -> Peer:
     """Join with a one-use token: make keys on this computer, and get a certificate for them.
 
-    It may be repeated after a lost reply, and with a new token of the same name after the certificate ended;
-    the signing key stays.
+    `network` says how to get there, and is kept; without it, what is configured. It may be repeated after a
+    lost reply, and with a new token of the same name after the certificate ended; the signing key stays.
 
     Raises
     ------
@@ -57,29 +63,22 @@ def join(
     token.check_valid(datetime.fromtimestamp(now(), UTC))
     config = home.config()
     _check_meant_for(home, config, token)
+    network = network or config.coordinator
     home.prepare()
     # The keys are on disk before the token is used: when the reply is lost, the same keys may ask again.
     tls = _tls_key(home.tls_key_file)
     signing = signing_key(home).public.raw if token.role is Role.ANALYST else b""
     request = signed_pb2.JoinRequest(certificate_request=tls.request(), signing_key=signing)
     bootstrap = ClientTls(token.ca_certificate_der, token.certificate_der, token.key, token.server_name)
-    with (connect or _connect_through(proxy))(token.address, bootstrap) as transport:
+    with (connect or _connect_through(network))(token.address, bootstrap) as transport:
         reply = transport.call(JOIN_ANALYST, request)
     peer = check_issued(reply.certificate, token.ca_certificate_der, tls)
     if (peer.role, peer.name) != (token.role, token.name):
         raise CertificateProblem("The coordinator issued a certificate for somebody else.")
     write_certificate(home.authority_file, token.ca_certificate_der, replace=True)
     write_certificate(home.certificate_file, reply.certificate, replace=True)
-    home.write_config(
-        replace(
-            config,
-            address=token.address,
-            server_name=token.server_name,
-            proxy=proxy or config.proxy,
-            role=peer.role.value,
-            name=peer.name,
-        )
-    )
+    where = replace(config, address=token.address, server_name=token.server_name, coordinator=network)
+    home.write_config(replace(where, role=peer.role.value, name=peer.name))
     return peer
 
 
@@ -118,7 +117,7 @@ def open_channel(home: Home, *, now: Callable[[], float]) -> Channel:
     def clock() -> datetime:
         return datetime.fromtimestamp(now(), UTC)
 
-    channel = Channel(config.address, tls, proxy=config.proxy, clock=clock)
+    channel = Channel(config.address, tls, network=config.coordinator, clock=clock)
     if clock() < validity_of(tls.certificate_der).renew_from:
         return channel
     try:
@@ -127,7 +126,7 @@ def open_channel(home: Home, *, now: Callable[[], float]) -> Channel:
         log.warning("The certificate was not renewed: %s", printable(str(problem)))
         return channel
     channel.close()
-    return Channel(config.address, renewed, proxy=config.proxy, clock=clock)
+    return Channel(config.address, renewed, network=config.coordinator, clock=clock)
 
 
 def renew(home: Home, tls: ClientTls, transport: Transport) -> bytes:
@@ -157,5 +156,5 @@ def _tls_key(path: Path) -> TlsKey:
     return read_tls_key(path)
 
 
-def _connect_through(proxy: str) -> Connect:
-    return lambda address, tls: Channel(address, tls, proxy=proxy)
+def _connect_through(network: Network) -> Connect:
+    return lambda address, tls: Channel(address, tls, network=network)

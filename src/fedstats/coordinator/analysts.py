@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from fedstats.coordinator.asked_under import agreement_of
-from fedstats.coordinator.desk import Desk, Poll, account, offers, progress
+from fedstats.coordinator.desk import Desk, Poll, account, ended, offers, progress
 from fedstats.coordinator.register import query_entry
-from fedstats.coordinator.rounds import Effect, State
+from fedstats.coordinator.rounds import State
 from fedstats.coordinator.store_questions import StoredQuery, StoredRound, Submission
 from fedstats.core.agreement import Agreement
 from fedstats.core.appointment import AppointedRole, Appointment
@@ -45,6 +45,8 @@ ROUND_BYTES_MAX = 1_400_000
 APPOINTMENT_BYTES_MAX = 10_000
 NUMBER_BYTES = 8
 DAY_S = 86_400
+SETTLE_S = 0.25
+"""Of a round with a thousand departments, each of their steps would else be a report on all of them."""
 
 _STATES = {
     State.OFFERED: analysts_pb2.TASK_STATE_OFFERED,
@@ -120,7 +122,10 @@ class Analysts:
             arrive=lambda _request, _peer: None,
             look=self._news,
             idle=self._progress,
-            topics=lambda request, _peer: (_topic(request),),
+            topics=lambda request, _peer: (progress(_named(request), request.number),),
+            settle_s=SETTLE_S,
+            ripe=self._ripe,
+            hurry=lambda request, _peer: (ended(_named(request), request.number),),
         )
 
     def fetch(self, request: analysts_pb2.FetchRequest, peer: Peer) -> analysts_pb2.FetchReply:
@@ -179,9 +184,7 @@ class Analysts:
         # Since the first time the agreement may have ended, or the appointment.
         self._check_allowed(asked, self._agreement_of(asked))
         for change in self.desk.store.tasks.ask_again(stored.query, stored.number, self.desk.now()):
-            self.desk.ring(progress(stored.query, stored.number))
-            if Effect.OFFER in change.effects:
-                self.desk.ring(offers(change.after.department))
+            self.desk.tell(change)
 
     def _submit_first(
         self, asked: Asked, known: StoredQuery | None, before: list[StoredRound], peer: Peer
@@ -269,6 +272,10 @@ class Analysts:
             raise NotFound("The coordinator has no such round.")
         return stored
 
+    def _ripe(self, request: analysts_pb2.WatchRequest, peer: Peer) -> bool:
+        """Whether the analyst should hear at once: it is the first look at the round, or the last."""
+        return not request.seen or self._check_round(request, peer).open == 0
+
     def _news(self, request: analysts_pb2.WatchRequest, peer: Peer) -> analysts_pb2.WatchReply | None:
         if self._check_round(request, peer).version == request.seen:
             return None
@@ -303,10 +310,10 @@ def _check_goes_on(order: RoundOrder, before: list[StoredRound]) -> None:
         raise RoundConflict("This round asks a department that the analyst went on without.")
 
 
-def _topic(request: analysts_pb2.WatchRequest) -> str:
+def _named(request: analysts_pb2.WatchRequest) -> bytes:
     if len(request.query) != HASH_BYTES:
         raise MessageInvalid("A query is named by its hash of 32 bytes.")
-    return progress(request.query, request.number)
+    return request.query
 
 
 def _read(request: analysts_pb2.SubmitRequest) -> Asked:

@@ -14,7 +14,7 @@ from fedstats.core.names import check_agreement, check_edition, check_identifier
 from fedstats.errors import InternalError, MessageInvalid, NotFound
 from fedstats.identity.keys import Context
 from fedstats.identity.peer import Peer
-from fedstats.journal.events import TASK_LEASED, TASK_MOVED
+from fedstats.journal.events import TASK_LEASED, TASK_LOST, TASK_MOVED
 from fedstats.journal.security import OUTCOME_CONFLICTED
 from fedstats.wire.codec import decode_refusal, decode_release, signed_from
 from fedstats.wire.codec.strict import rejecting, sha256
@@ -22,6 +22,8 @@ from fedstats.wire.v1 import analysts_pb2, nodes_pb2, query_pb2, signed_pb2
 
 HOLDINGS_MAX = 1_000
 DECISIONS_MAX = 1_000
+INSTANCE_BYTES_MAX = 16
+RUNNING_MAX = 1_000
 SEEN_EVERY_S = 60
 """How often it is stored that a node is there; in between it is known to this process only."""
 PARTS_PER_MILLION = 1_000_000
@@ -53,10 +55,13 @@ class Nodes:
             idle=lambda request, peer: self._reply(request, None, peer),
             topics=lambda _request, peer: (offers(peer.name),),
             ends=lambda peer: (authority(peer.name),),
+            line=lambda request, peer: peer.name if request.instance else "",
         )
 
-    def arrive(self, request: nodes_pb2.LeaseRequest, peer: Peer) -> None:
+    def arrive(self, request: nodes_pb2.LeaseRequest, peer: Peer) -> nodes_pb2.LeaseReply:
         """The node is here, with these editions and its ledger as far as this; people decided about tasks.
+
+        The reply is for a wait in which nothing happens.
 
         Raises
         ------
@@ -73,7 +78,10 @@ class Nodes:
         for decision in request.decisions:
             change = self.desk.store.tasks.decide(peer.name, decision.task, now_s)
             if change is not None:
-                self._ring(change)
+                self.desk.tell(change)
+        if request.instance:
+            self._lose(request, peer.name, now_s)
+        return self._reply(request, None, peer)
 
     def look(self, request: nodes_pb2.LeaseRequest, peer: Peer) -> nodes_pb2.LeaseReply | None:
         """The department's next task, leased now; None if there is none.
@@ -129,8 +137,16 @@ class Nodes:
             raise MessageInvalid("The report has no outcome that this coordinator knows.")
         change = self.desk.store.tasks.move(task.id, event, self.desk.now(), outcome)
         self._note(change)
-        self._ring(change)
+        self.desk.tell(change)
         return nodes_pb2.ReportReply()
+
+    def _lose(self, request: nodes_pb2.LeaseRequest, department: str, now_s: float) -> None:
+        """Offer again at once what a process that is gone had leased, or what a lost reply had brought."""
+        if len(request.instance) > INSTANCE_BYTES_MAX or len(request.running) > RUNNING_MAX:
+            raise MessageInvalid("The node names its process or its tasks at too great length.")
+        for change in self.desk.store.tasks.lose(department, frozenset(request.running), now_s):
+            TASK_LOST(task=change.after.id)
+            self.desk.tell(change)
 
     def _announce(self, request: nodes_pb2.LeaseRequest, department: str, now_s: float) -> None:
         """Remember who is here; write it down only when something changed or a while has passed."""
@@ -204,12 +220,6 @@ class Nodes:
             OUTCOME_CONFLICTED(task=change.after.id)
         elif change.is_change:
             TASK_MOVED(task=change.after.id, state=change.after.task.state.value.replace(" ", "_"))
-
-    def _ring(self, change: Change) -> None:
-        if change.is_change:
-            self.desk.ring(progress(change.after.query, change.after.number))
-        if Effect.OFFER in change.effects:
-            self.desk.ring(offers(change.after.department))
 
 
 def _refused(request: nodes_pb2.ReportRequest, task: StoredTask) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fedstats.coordinator.asked_under import agreement_of
-from fedstats.coordinator.desk import Desk, account, progress
+from fedstats.coordinator.desk import Desk, account
 from fedstats.coordinator.rounds import State
 from fedstats.coordinator.store_questions import StoredQuery
 from fedstats.core.query import Proceeding
@@ -51,7 +51,7 @@ class Proceedings:
             return analysts_pb2.ProceedReply()
         self._check(proceeding, query)
         for change in self.desk.store.questions.proceed(proceeding, signed, self.desk.now()):
-            self.desk.ring(progress(change.after.query, change.after.number))
+            self.desk.tell(change)
         ROUND_NARROWED(query=proceeding.query, round=proceeding.number, left_out=len(proceeding.left_out))
         return analysts_pb2.ProceedReply()
 

@@ -3,14 +3,14 @@
              LeaseAsked                  Reported
     OFFERED ------------> LEASED ----------------------> RELEASED
      ^  ^                  |  |                          REFUSED
-     |  |     Expired      |  | Parked                      |
+     |  |  Expired, Lost   |  | Parked                      |
      |  +------------------+  v                             | AskedAgain, where asking again may help
      +------- Decided --- WAITING                           |
      +------------------------------------------------------+
     OFFERED, LEASED, WAITING --LeftOut--> LEFT_OUT
 
-LeaseAsked, Parked, Decided and Reported come from the department's node, AskedAgain and LeftOut from the
-analyst who signed the round, Expired from the clock. Messages may be lost, doubled and late, so that
+LeaseAsked, Lost, Parked, Decided and Reported come from the department's node, AskedAgain and LeftOut from
+the analyst who signed the round, Expired from the clock. Messages may be lost, doubled and late, so that
 
 - an outcome counts whichever lease it was made under, and from every open state that has none;
 - once the analyst went on without the department, whatever it answers counts no more;
@@ -97,6 +97,11 @@ class Expired:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """The node says that it does not work on the task: it was started anew, or a reply to it was lost."""
+
+
+@dataclass(frozen=True, slots=True)
 class Parked:
     """The node says that the task waits for a person at the department."""
 
@@ -126,7 +131,7 @@ class LeftOut:
     """The analyst goes on without the department."""
 
 
-Event = LeaseAsked | Expired | Parked | Decided | Reported | AskedAgain | LeftOut
+Event = LeaseAsked | Expired | Lost | Parked | Decided | Reported | AskedAgain | LeftOut
 
 
 class Effect(Enum):
@@ -147,6 +152,8 @@ def advance(  # noqa: PLR0911 # one return for each kind of event
             return _leased(*_expired(task, now_s), event, now_s)
         case Expired():
             return _expired(task, now_s)
+        case Lost():
+            return _offered(task, now_s) if task.state is State.LEASED else (task, NOTHING)
         case Parked():
             return _parked(task, event, now_s)
         case Decided():

@@ -11,10 +11,9 @@ from fedstats.coordinator.agreements import Agreements
 from fedstats.coordinator.analysts import Analysts
 from fedstats.coordinator.authority import Admission
 from fedstats.coordinator.config import Limits
-from fedstats.coordinator.desk import Answer, Desk, Poll, offers, progress
+from fedstats.coordinator.desk import Answer, Desk, Poll
 from fedstats.coordinator.nodes import Nodes
 from fedstats.coordinator.proceedings import Proceedings
-from fedstats.coordinator.rounds import Effect
 from fedstats.coordinator.store import Store
 from fedstats.coordinator.witnessing import Witnessing
 from fedstats.errors import MessageInvalid, NotPermitted
@@ -109,7 +108,5 @@ class Coordinator:
         """What the passing of time does: leases end, and deadlines pass."""
         now_s = self.desk.now()
         for change in self.desk.store.tasks.expire(now_s):
-            self.desk.ring(progress(change.after.query, change.after.number))
-            if Effect.OFFER in change.effects:
-                self.desk.ring(offers(change.after.department))
+            self.desk.tell(change)
         self.desk.store.questions.tell_missing(now_s)

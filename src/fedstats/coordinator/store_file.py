@@ -27,6 +27,8 @@ class StoreFile:
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Keep an open connection; `create` and `open` make it."""
         self._connection = connection
+        self._is_together = False
+        self._is_lost = False
 
     @classmethod
     def create(cls, path: Path) -> StoreFile:
@@ -94,21 +96,71 @@ class StoreFile:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Everything inside happens and is on the disk afterwards, or nothing of it.
 
+        Inside `together` it is on the disk when that ends.
+
         Raises
         ------
         CoordinatorUnreachable
             The disk is full, or another process holds the store: trying again later may help.
 
         """
-        with _translated():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
+        with _translated(), self._part() if self._is_together else self._whole():
+            yield self._connection
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make the transactions inside durable at once, at the end: waiting for the disk is what takes time.
+
+        One that fails inside takes nothing with it, unless SQLite had to give up all of them.
+
+        Raises
+        ------
+        CoordinatorUnreachable
+            What was done could not be made durable: nothing of it happened.
+
+        """
+        self._is_together, self._is_lost = True, False
+        try:
+            yield
+            with _translated():
                 if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+                    self._connection.execute("COMMIT")
+                if self._is_lost:
+                    raise sqlite3.OperationalError(
+                        "a transaction that others shared was given up"
+                    )  # as SQLite would
+        finally:
+            self._is_together = False
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _part(self) -> Iterator[None]:
+        """One transaction of several that are committed together."""
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute("SAVEPOINT part")
+        try:
+            yield
+            self._connection.execute("RELEASE part")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK TO part")
+                self._connection.execute("RELEASE part")
+            else:  # a full disk ends the transaction of all
+                self._is_lost = True
+            raise
 
     def rows(self, sql: str, *values: Value) -> list[sqlite3.Row]:
         """All rows that a SELECT finds."""

@@ -35,6 +35,7 @@ class StoredRound:
     asked: int  # departments
     version: int
     proceeding: signed_pb2.Signed | None  # where the analyst went on without some departments
+    open: int  # departments without an outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,4 +187,5 @@ def _round(row: sqlite3.Row) -> StoredRound:
         asked=row["asked"],
         version=row["version"],
         proceeding=signed_pb2.Signed.FromString(row["proceeding"]) if row["proceeding"] else None,
+        open=row["open"],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 APPLICATION_ID = 0x66656473  # "feds": tells this file from other SQLite files
-VERSION = 3
+VERSION = 4
 
 SCHEMA = """
 -- Who joined. Certificates open connections and give no authority over data.
@@ -169,6 +169,7 @@ CREATE TABLE tasks (
 ) STRICT;
 CREATE INDEX tasks_offered ON tasks (department, leases) WHERE state = 'offered';
 CREATE INDEX tasks_leased ON tasks (expires_s) WHERE state = 'leased';
+CREATE INDEX tasks_at_work ON tasks (department) WHERE state = 'leased';
 
 -- The public register: entries are added, and that is all.
 CREATE TABLE register (

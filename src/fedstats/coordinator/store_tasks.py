@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from fedstats.coordinator.register import OUTCOME, outcome_entry
@@ -15,6 +15,7 @@ from fedstats.coordinator.rounds import (
     Expired,
     LeaseAsked,
     LeftOut,
+    Lost,
     Outcome,
     State,
     Task,
@@ -44,6 +45,7 @@ class Change:
     before: StoredTask
     after: StoredTask
     effects: frozenset[Effect]
+    round_over: bool = False  # it was the last task of its round that had no outcome
 
     @property
     def is_change(self) -> bool:
@@ -91,6 +93,12 @@ class Tasks:
             for task in _tasks(db, "id = ? AND department = ? AND state = 'waiting'", identifier, department):
                 return _apply(db, task, Decided(), now_s)
             return None
+
+    def lose(self, department: str, running: Container[str], now_s: float) -> list[Change]:
+        """Offer again what is leased to the department and is not `running` at its node."""
+        leased = "SELECT id FROM tasks WHERE department = ? AND state = 'leased'"
+        lost = [row["id"] for row in self._file.rows(leased, department) if row["id"] not in running]
+        return [self.move(identifier, Lost(), now_s) for identifier in lost]
 
     def expire(self, now_s: float) -> list[Change]:
         """Offer again every task whose lease has ended."""
@@ -180,9 +188,10 @@ def _apply(
         "UPDATE rounds SET version = version + 1, open = open + ? WHERE query = ? AND number = ?",
         (opened, stored.query, stored.number),
     )
-    if opened < 0:
-        _tell_if_over(db, stored.query, stored.number, now_s)
-    return Change(stored, after, effects)
+    round_over = opened < 0 and _is_over(db, stored.query, stored.number)
+    if round_over:
+        tell_outcome(db, stored.query, stored.number, now_s)
+    return Change(stored, after, effects, round_over)
 
 
 def leave_out(
@@ -193,12 +202,9 @@ def leave_out(
     return [_apply(db, task, LeftOut(), now_s) for task in tasks if task.department in departments]
 
 
-def _tell_if_over(db: sqlite3.Connection, query: bytes, number: int, now_s: float) -> None:
-    (still_open,) = db.execute(
-        "SELECT open FROM rounds WHERE query = ? AND number = ?", (query, number)
-    ).fetchone()
-    if still_open == 0:
-        tell_outcome(db, query, number, now_s)
+def _is_over(db: sqlite3.Connection, query: bytes, number: int) -> bool:
+    sql = "SELECT open FROM rounds WHERE query = ? AND number = ?"
+    return bool(db.execute(sql, (query, number)).fetchone()["open"] == 0)
 
 
 def tell_outcome(db: sqlite3.Connection, query: bytes, number: int, now_s: float) -> None:

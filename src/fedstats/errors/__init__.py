@@ -36,7 +36,8 @@
     |   |-- TokenInvalid      FS-304
     |   |-- MessageInvalid    FS-305
     |   |-- NoReplyInTime     FS-306
-    |   `-- NotFound          FS-307
+    |   |-- NotFound          FS-307
+    |   `-- ProxyRefused      FS-308
     |-- LanguageError         FS-4xx  the question cannot be asked like this
     |   |-- SqlUnreadable     FS-401
     |   |-- SqlRefused        FS-402
@@ -108,6 +109,7 @@ from fedstats.errors.network import (
     NoReplyInTime,
     NotFound,
     NotPermitted,
+    ProxyRefused,
     TokenInvalid,
 )
 from fedstats.errors.refused import (
@@ -190,6 +192,7 @@ __all__ = [
     "OptOutListProblem",
     "OutsideAgreement",
     "OutsideScope",
+    "ProxyRefused",
     "Refused",
     "ReplyLate",
     "RoundConflict",

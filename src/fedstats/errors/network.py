@@ -72,3 +72,12 @@ class NotFound(NetworkError):
     code = "FS-307"
     title = "The coordinator has nothing of this name."
     acts = (Actor.CALLER, Actor.OPERATOR)
+
+
+class ProxyRefused(NetworkError):
+    """The proxy on the way does not let this computer through to the coordinator."""
+
+    code = "FS-308"
+    title = "The proxy refused."
+    remedy = "Ask whoever runs the proxy to let this computer connect to the coordinator's host and port."
+    acts = (Actor.DEPARTMENT_IT, Actor.CALLER)

@@ -87,6 +87,11 @@ def read_certificate(path: Path) -> bytes:
         raise FileProblem(f"{path}: {problem.sentence}") from None
 
 
+def read_secret(path: Path) -> bytes:
+    """Read a small file that only its owner may be able to read; raises FileProblem as `read_tls_key`."""
+    return _read(path, private=True, what="is secret, and other users can read it")
+
+
 def _read_key(path: Path, parse: Callable[[bytes], Key], passphrase: str | None) -> Key:
     content = _read(path, private=True)
     try:
@@ -119,15 +124,13 @@ def _stretch(passphrase: str, salt: bytes) -> bytes:
     return base64.urlsafe_b64encode(kdf.derive(passphrase.encode("utf-8")))
 
 
-def _read(path: Path, *, private: bool) -> bytes:
+def _read(path: Path, *, private: bool, what: str = "is a private key that other users can read") -> bytes:
     """Read a small file; a private one only if nobody else can (asks the open file, not its path)."""
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if private and os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise FileProblem(
-                    f"{path} is a private key that other users can read.", remedy=f"Type: chmod 600 {path}"
-                )
+                raise FileProblem(f"{path} {what}.", remedy=f"Type: chmod 600 {path}")
             content = file.read(FILE_BYTES_MAX + 1)
     except OSError as problem:
         raise FileProblem(f"{path} cannot be read: {problem.strerror}.") from None

@@ -26,6 +26,12 @@ WORK_MISSED = Event(
     "No work came; the coordinator is asked again.",
     {"problem": Kind.PROBLEM, "again_in_s": Kind.SECONDS},
 )
+WORK_RESUMED = Event(
+    "work_resumed",
+    Level.INFO,
+    "The coordinator answers again, after failures in a row.",
+    {"failures": Kind.COUNT},
+)
 TASK_ANSWERED = Event(
     "task_answered",
     Level.INFO,
@@ -134,6 +140,18 @@ STORE_FAILED = Event(
     Level.ERROR,
     "The store cannot be used at the moment: the disk is full, or another process holds it.",
     {"problem": Kind.PROBLEM, "places": Kind.PLACES},
+)
+TASK_LOST = Event(
+    "task_lost",
+    Level.INFO,
+    "A node that had taken a task does not work on it; it is offered again.",
+    {"task": Kind.TASK},
+)
+TURN_FAILED = Event(
+    "turn_failed",
+    Level.ERROR,
+    "Calls failed together: their changes could not be made durable.",
+    {"problem": Kind.PROBLEM, "calls": Kind.COUNT},
 )
 CLOCK_WORK_FAILED = Event(
     "clock_work_failed",

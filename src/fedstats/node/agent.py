@@ -1,12 +1,11 @@
 """The daemon: one thread that asks for work, a few that do it, and one that sends each reply when it is due.
 
-The node only ever connects outwards. While the coordinator is away it keeps asking, at random moments further
-and further apart, so that a thousand nodes do not come back at once.
+The node only ever connects outwards. While the coordinator is away it keeps asking, at random moments a few
+seconds apart (`wire/back_off.py`), so that it is back soon and a thousand nodes do not come back at once.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,40 +18,17 @@ from fedstats.journal.events import (
     ANSWER_NOT_TAKEN,
     NODE_STOPPING,
     WORK_MISSED,
+    WORK_RESUMED,
     WORKER_FAILED,
 )
 from fedstats.journal.security import alarm
 from fedstats.node.service import Node, is_ready
+from fedstats.wire.back_off import BackOff, random_fraction
 from fedstats.wire.methods import POLL_S_MAX
 from fedstats.wire.v1 import nodes_pb2
 
-BACK_OFF_S = 1.0
-BACK_OFF_S_MAX = 60.0
 SENDERS = 4  # so many replies that are due are sent at the same time
-REPORTS_MAX = 8  # tries to send one answer; later it is sent when the task is offered again
-
-
-def random_fraction() -> float:
-    """A number from 0 up to 1, from the operating system."""
-    return secrets.randbits(32) / 2**32
-
-
-@dataclass(slots=True)
-class BackOff:
-    """How long to wait after failures in a row: uniform from 0 to a bound that doubles (Brooker 2015)."""
-
-    fraction: Callable[[], float] = random_fraction
-    failures: int = 0
-
-    def after_failure(self) -> float:
-        """Seconds to wait now."""
-        bound = min(BACK_OFF_S * 2.0**self.failures, BACK_OFF_S_MAX)
-        self.failures = min(self.failures + 1, 16)
-        return bound * self.fraction()
-
-    def after_success(self) -> None:
-        """The next failure is the first again."""
-        self.failures = 0
+REPORTS_MAX = 64  # tries to send one answer, some two minutes; later it goes when the task is offered again
 
 
 @dataclass(slots=True)
@@ -101,12 +77,15 @@ class Agent:
             task = self.node.lease(POLL_S_MAX)
         except Exception as problem:  # noqa: BLE001 # whatever it was, a daemon asks again
             if not self.stop.is_set():
-                wait_s = back_off.after_failure()
-                WORK_MISSED(problem=problem, again_in_s=wait_s)
+                wait_s = back_off.after_failure(problem)
+                if back_off.worth_a_word:
+                    WORK_MISSED(problem=problem, again_in_s=wait_s)
                 if isinstance(problem, FedstatsError):
                     alarm(problem)
                 self.stop.wait(wait_s)
             return None
+        if back_off.failures:
+            WORK_RESUMED(failures=back_off.failures)
         back_off.after_success()
         return task
 
@@ -149,6 +128,8 @@ class Agent:
         except (NotFound, NotPermitted, MessageInvalid) as problem:
             ANSWER_NOT_TAKEN(problem=problem)
         except NetworkError as problem:
-            ANSWER_NOT_SENT(problem=problem)
-            return self.stop.wait(back_off.after_failure())
+            wait_s = back_off.after_failure(problem)
+            if back_off.worth_a_word:
+                ANSWER_NOT_SENT(problem=problem)
+            return self.stop.wait(wait_s)
         return True

@@ -18,6 +18,7 @@ from fedstats.engines.mapping import DatasetMapping
 from fedstats.errors import ConfigInvalid, FileProblem, MappingInvalid, ValueInvalid
 from fedstats.journal.settings import LogTerms, MetricsTerms
 from fedstats.node.caps import Cap, CapKind
+from fedstats.wire.network import Network
 
 CONFIG_BYTES_MAX = 1_000_000
 TASKS_MAX = 64
@@ -95,6 +96,10 @@ class NodeConfig:
     )
     metrics: MetricsTerms = field(
         default_factory=MetricsTerms, metadata={"about": "Metrics for Prometheus, over HTTP."}
+    )
+    coordinator: Network = field(
+        default_factory=Network,
+        metadata={"about": "How the coordinator is reached. Where it is was in the token."},
     )
     lifetime: Mapping[str, LifetimeTerms] = field(
         default_factory=dict,
@@ -193,6 +198,7 @@ def config_of(document: Mapping[str, object], *, folder: Path) -> NodeConfig:
             reply_deadline_s=reader.integer("reply_deadline_s", 2),
             log=LogTerms.read(reader.table("log", optional=True)),
             metrics=MetricsTerms.read(reader.table("metrics", optional=True)),
+            coordinator=Network.read(reader.table("coordinator", optional=True), folder=folder),
             lifetime={name: _lifetime(lifetime.table(name)) for name in namespaces},
             witness=WitnessTerms.read(reader.table("witness", optional=True), folder),
             datasets=tuple(

@@ -7,6 +7,7 @@ from dataclasses import MISSING, fields
 
 from fedstats.journal.settings import LogTerms, MetricsTerms, example
 from fedstats.node.config import LifetimeTerms, NodeConfig, WitnessTerms
+from fedstats.wire.network import Network
 
 WIDTH = 100
 
@@ -69,6 +70,8 @@ def example_config() -> str:
             (file,) = fields(WitnessTerms)
             shown = [comment(file.metadata["about"]), f"# file = {file.metadata['example']}"]
             parts += [about, "[witness]", *shown, ""]
+        elif setting.name == "coordinator":
+            parts += [about, "[coordinator]", *_network(), ""]
         elif setting.name == "datasets":
             parts += [about, _DATASETS]
         elif setting.default is not MISSING:
@@ -87,6 +90,13 @@ def _lifetime() -> list[str]:
             comment(setting.metadata["about"]),
             f"{setting.name} = {setting.metadata['example']}",
         ]
+    return lines
+
+
+def _network() -> list[str]:
+    lines = []
+    for setting in fields(Network):
+        lines += [comment(setting.metadata["about"]), f"# {setting.name} = {setting.metadata['example']}"]
     return lines
 
 

@@ -23,6 +23,8 @@ def config_text(config: NodeConfig) -> str:
     parts = [comment(_HEAD), ""]
     for name in ("tasks_max", "threads", "memory_mb", "reply_deadline_s"):
         parts += [about[name], f"{name} = {getattr(config, name)}", ""]
+    if reaching := config.coordinator.toml():
+        parts += [about["coordinator"], "[coordinator]", *reaching, ""]
     parts += [about["lifetime"]]
     for namespace, terms in config.lifetime.items():
         parts += [

@@ -15,14 +15,15 @@ from fedstats.node.home import Home
 from fedstats.wire.channel import Channel, ClientTls
 from fedstats.wire.method import Method, Reply, Request
 from fedstats.wire.methods import RENEW_NODE
+from fedstats.wire.network import Network
 from fedstats.wire.v1 import nodes_pb2
 
 
 class Connection:
     """A `Transport` over mutual TLS. Safe to use from several threads."""
 
-    def __init__(self, home: Home, *, now: Callable[[], float]) -> None:
-        """Read keys, certificates and address; the first call connects.
+    def __init__(self, home: Home, *, now: Callable[[], float], network: Network | None = None) -> None:
+        """Read keys, certificates and address; the first call connects, as `network` says.
 
         Raises
         ------
@@ -35,6 +36,7 @@ class Connection:
         self.address, server_name = home.read_coordinator()
         self._home = home
         self._now = now
+        self.network = network or Network()
         self._tls = ClientTls(
             authority_der=read_certificate(home.authority),
             certificate_der=read_certificate(home.certificate),
@@ -42,7 +44,7 @@ class Connection:
             server_name=server_name,
         )
         self._turn = Lock()
-        self._channel = Channel(self.address, self._tls)
+        self._channel = self._open()
 
     def call(self, method: Method[Request, Reply], request: Request, timeout_s: float | None = None) -> Reply:
         """Call the coordinator; see `Transport`."""
@@ -58,8 +60,7 @@ class Connection:
         A failure is logged and tried again at the next call: the old certificate works until it ends.
         """
         with self._turn:
-            now = datetime.fromtimestamp(self._now(), UTC)
-            if now < validity_of(self._tls.certificate_der).renew_from:
+            if self._moment() < validity_of(self._tls.certificate_der).renew_from:
                 return
             try:
                 request = nodes_pb2.RenewRequest(certificate_request=self._tls.key.request())
@@ -70,6 +71,12 @@ class Connection:
                 CERTIFICATE_NOT_RENEWED(problem=problem)
                 return
             self._tls = replace(self._tls, certificate_der=certificate)
-            old, self._channel = self._channel, Channel(self.address, self._tls)
+            old, self._channel = self._channel, self._open()
             old.close()
         CERTIFICATE_RENEWED()
+
+    def _open(self) -> Channel:
+        return Channel(self.address, self._tls, network=self.network, clock=self._moment)
+
+    def _moment(self) -> datetime:
+        return datetime.fromtimestamp(self._now(), UTC)

@@ -30,7 +30,7 @@ from fedstats.node.joining import introduction
 from fedstats.node.ledger import Ledger
 from fedstats.node.service import Node
 from fedstats.wire.authority import revoked_keys, verify_appointment
-from fedstats.wire.reach import Way, accepted, agreeing, proxy_of
+from fedstats.wire.reach import Way, accepted, agreeing
 from fedstats.wire.software import SOFTWARE
 from fedstats.wire.v1 import agreements_pb2
 
@@ -54,7 +54,7 @@ class Doctor:
         yield from self._computer()
         config = yield from self._config()
         yield from self._certificates()
-        reply = None if self.offline else (yield from self._coordinator())
+        reply = None if self.offline else (yield from self._coordinator(config))
         local = [*examined("keys", self._keys), *examined("ledger", self._ledger)]
         yield from local
         if any(check.health is Health.PROBLEM for check in local):
@@ -106,9 +106,12 @@ class Doctor:
             ),
         )
 
-    def _coordinator(self) -> Generator[Check, None, agreements_pb2.AuthorityReply | None]:
+    def _coordinator(
+        self, config: NodeConfig | None
+    ) -> Generator[Check, None, agreements_pb2.AuthorityReply | None]:
         try:
-            connection = Connection(self.home, now=self.now)
+            network = (config or NodeConfig()).coordinator
+            connection = Connection(self.home, now=self.now, network=network)
         except FedstatsError as error:
             yield failed("coordinator", error)
             return None
@@ -123,7 +126,12 @@ class Doctor:
         self, connection: Connection
     ) -> Generator[Check, None, agreements_pb2.AuthorityReply | None]:
         address, server_name = self.home.read_coordinator()
-        way = Way(address, read_certificate(self.home.authority), server_name, proxy_of(address, os.environ))
+        authority = read_certificate(self.home.authority)
+        try:
+            way = Way.of(address, authority, server_name, connection.network, os.environ)
+        except FedstatsError as error:
+            yield failed("proxy", error)
+            return None
         steps = tuple(way.opened())
         yield from steps
         if any(step.health is Health.PROBLEM for step in steps):

@@ -17,13 +17,21 @@ from fedstats.node.home import Home
 from fedstats.wire.channel import Channel, ClientTls
 from fedstats.wire.method import Transport
 from fedstats.wire.methods import JOIN_NODE
+from fedstats.wire.network import Network
 from fedstats.wire.v1 import signed_pb2
 
 Connect = Callable[[str, ClientTls], AbstractContextManager[Transport]]
 """What opens a connection to an address, and closes it afterwards."""
 
 
-def join(home: Home, token_text: str, *, now: Callable[[], float], connect: Connect = Channel) -> Peer:
+def join(
+    home: Home,
+    token_text: str,
+    *,
+    now: Callable[[], float],
+    network: Network | None = None,
+    connect: Connect | None = None,
+) -> Peer:
     """Join with a token for this department's node; the folder is made where it is missing.
 
     It may be repeated: after a lost reply with the same token, after an expired certificate with a new one.
@@ -55,7 +63,7 @@ def join(home: Home, token_text: str, *, now: Callable[[], float], connect: Conn
     request = signed_pb2.JoinRequest(
         certificate_request=key.request(), signing_key=home.read_node_key().public.raw
     )
-    with connect(token.address, bootstrap) as transport:
+    with (connect or _connect_through(network))(token.address, bootstrap) as transport:
         reply = transport.call(JOIN_NODE, request)
     peer = check_issued(reply.certificate, token.ca_certificate_der, key)
     if (peer.role, peer.name) != (token.role, token.name):
@@ -69,6 +77,10 @@ def join(home: Home, token_text: str, *, now: Callable[[], float], connect: Conn
 def introduction(department: str, key: PublicKey) -> str:
     """The line that IT gives to the controller, who appoints the node's key with it."""
     return f"fedstats controller appoint node {department} --key {key.raw.hex()}"
+
+
+def _connect_through(network: Network | None) -> Connect:
+    return lambda address, tls: Channel(address, tls, network=network)
 
 
 def _check_same_federation(home: Home, token: Token) -> None:

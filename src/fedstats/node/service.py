@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from threading import Lock
@@ -37,6 +38,7 @@ from fedstats.wire.software import SOFTWARE
 from fedstats.wire.v1 import agreements_pb2, nodes_pb2
 
 ENGINE = "duckdb"  # reads files and DuckDB; one source is in one engine
+INSTANCE_BYTES = 16  # a random name of this process, which tells it from an earlier one
 
 
 def is_ready(report: nodes_pb2.ReportRequest) -> bool:
@@ -83,7 +85,7 @@ class Node:
         self._checkpoint = checkpoint
         self.runner = self._new_runner()
         self._transport = transport
-        self._turn, self._running = Lock(), set[str]()
+        self._turn, self._running, self._instance = Lock(), set[str](), secrets.token_bytes(INSTANCE_BYTES)
         self._announced: tuple[Acceptance, ...] = ()
         self._revision: int | None = None
         self._trusted: Mapping[str, str] = {}
@@ -131,12 +133,16 @@ class Node:
         """
         self.witnesses.check()
         self.exchange_authority()
+        with self._turn:
+            running = sorted(self._running)
         request = nodes_pb2.LeaseRequest(
             wait_s=wait_s,
             holdings=self.editions.holdings(self.in_force()),
             software=SOFTWARE,
             paused=pause.reason.value if (pause := self.policy.paused()) else "",
             witness=self.witnesses.told(),
+            instance=self._instance,
+            running=running,
         )
         reply = self.transport.call(LEASE, request)
         WORK_ASKED(found=reply.HasField("task"))

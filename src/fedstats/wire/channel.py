@@ -1,57 +1,45 @@
 """The client's end of the wire: one connection to the coordinator, mutual TLS, calls that block.
 
-Safe to use from several threads at once. A broken connection mends itself at a later call; when to
-call again is for the caller to decide.
+Safe to use from several threads at once. Each attempt to connect is a call's: after a failure the next call
+connects anew, so that when to try again is decided in one place, by the caller (`wire/back_off.py`), and
+gRPC's own back-off adds nothing to it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from threading import Lock
 from types import TracebackType
 from typing import Self, cast
 
 import grpc
 from google.protobuf.message import DecodeError
 
-from fedstats.errors import (
-    CertificateProblem,
-    ConfigInvalid,
-    CoordinatorUnreachable,
-    FedstatsError,
-    MessageInvalid,
-    NetworkError,
-    NoReplyInTime,
-)
-from fedstats.identity.address import check_host, is_loopback, split_address
-from fedstats.identity.certificates import certificate_to_pem, validity_of
+from fedstats.errors import CoordinatorUnreachable, FedstatsError, MessageInvalid
+from fedstats.identity.address import check_host, split_address
+from fedstats.identity.certificates import certificate_to_pem
 from fedstats.identity.tls_key import TlsKey
+from fedstats.wire.back_off import CONNECT_S
+from fedstats.wire.failures import Destination
 from fedstats.wire.method import Method, Reply, Request
+from fedstats.wire.network import Network, Route
 from fedstats.wire.trailer import KEY as ERROR_KEY
 from fedstats.wire.trailer import error_of
 
 REPLY_BYTES_MAX = 64 * 1024 * 1024
-PING_S = 30  # keeps idle connections alive where proxies and firewalls forget them after 60 s
-PING_TIMEOUT_S = 20
-RECONNECT_S = 0.5  # the first wait of gRPC's own back-off, which only spaces out attempts to connect
-RECONNECT_S_MAX = 10
 
-# gRPC tells these causes apart in its prose only. The tests hold each of them against the real library.
-_TOO_LARGE = re.compile(r"message larger than max \((\d+) vs\. (\d+)\)")
-_NOT_VERIFIED = re.compile(r"CERTIFICATE_VERIFY_FAILED: ([a-z -]+)")
-_WRONG_HOST = "Hostname Verification Check failed"
-_HUNG_UP = "Socket closed"
-_PROXY_REFUSED = re.compile(r"HTTP proxy returned response code (\d+)")
-_CAUSES = {"Connection refused": "nothing listens there", "Domain name not found": "there is no such name"}
-
-_PROXY = re.compile(r"http://(?:[^@/\s]+@)?([^@/\s]+?)/?")
+_BROKEN = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 
 
 @dataclass(frozen=True, slots=True)
 class ClientTls:
-    """What the client proves itself with and whom it believes. Only this federation's authority counts."""
+    """What the client proves itself with and whom it believes: this federation's authority.
+
+    The settings of the network may add an organisation's authorities (`Network.ca_file`).
+    """
 
     authority_der: bytes = field(repr=False)
     certificate_der: bytes = field(repr=False)
@@ -64,11 +52,21 @@ class ClientTls:
             check_host(self.server_name)
 
 
+@dataclass(slots=True, eq=False)
+class _Link:
+    """One connection and how many calls are on it: a broken one is closed when the last of them has ended."""
+
+    channel: grpc.Channel
+    destination: Destination
+    calls: int = 0
+    retired: bool = False
+
+
 class Channel:
     """A connection to the coordinator; use it as a context manager, or close it.
 
-    `address` is HOST:PORT. `proxy` is `http://[user:password@]host:port`; without it the environment's
-    `https_proxy` and `no_proxy` count, except for loopback addresses, which never go through a proxy.
+    `address` is HOST:PORT. `network` says how to get there; without a proxy in it, `https_proxy` and
+    `no_proxy` of the `environment` count, except for loopback addresses, which never go through a proxy.
     """
 
     def __init__(
@@ -76,7 +74,8 @@ class Channel:
         address: str,
         tls: ClientTls,
         *,
-        proxy: str = "",
+        network: Network | None = None,
+        environment: Mapping[str, str] = os.environ,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Prepare the connection; the first call opens it.
@@ -85,29 +84,18 @@ class Channel:
         ------
         ValueInvalid
             The address is not HOST:PORT.
-        ConfigInvalid
-            The proxy has another form, as `https://` has, which gRPC cannot speak to a proxy.
 
         """
-        host, _ = split_address(address)
+        self._host, _ = split_address(address)
         self.address = address
         self._tls = tls
+        self._network = network or Network()
+        self._environment = environment
         self._clock = clock
-        self._via = " through the proxy" if proxy else ""
-        options: list[tuple[str, int | str]] = [
-            *_OPTIONS,
-            ("grpc.enable_http_proxy", int(not is_loopback(host))),
-        ]
-        if proxy:
-            options.append(("grpc.http_proxy", _check_proxy(proxy)))
-        if tls.server_name:
-            options.append(("grpc.ssl_target_name_override", tls.server_name))
-        credentials = grpc.ssl_channel_credentials(
-            root_certificates=certificate_to_pem(tls.authority_der),
-            private_key=tls.key.private_pem(),
-            certificate_chain=certificate_to_pem(tls.certificate_der),
-        )
-        self._grpc = grpc.secure_channel(address, credentials, options)
+        self._turn = Lock()
+        self._link: _Link | None = None
+        self._links: set[_Link] = set()
+        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -119,7 +107,11 @@ class Channel:
 
     def close(self) -> None:
         """End the connection; calls that wait in other threads end with CoordinatorUnreachable."""
-        self._grpc.close()
+        with self._turn:
+            self._closed = True
+            links, self._links, self._link = self._links, set(), None
+        for link in links:
+            link.channel.close()
 
     def call(self, method: Method[Request, Reply], request: Request, timeout_s: float | None = None) -> Reply:
         """Call the method and wait for its reply; see `Transport`.
@@ -128,97 +120,101 @@ class Channel:
         ------
         CoordinatorUnreachable
             No connection, or it broke; also after `close`.
+        ProxyRefused
+            The proxy on the way does not let us through.
         CertificateProblem
             TLS failed: the server's certificate, or ours.
         NoReplyInTime
             The deadline passed.
         MessageInvalid
             The request or the reply is too large, or the other side cannot read it.
+        ConfigInvalid, FileProblem
+            What the network's settings name cannot be used.
         FedstatsError
             The coordinator refused: the class and sentence are those raised there.
 
         """
         wait_s = method.timeout_s if timeout_s is None else timeout_s
         sent = request.SerializeToString()
-        send: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._grpc.unary_unary(method.path)
+        link = self._taken()
         try:
-            raw = send(sent, timeout=wait_s)
-            return method.reply.FromString(raw)
+            send: grpc.UnaryUnaryMultiCallable[bytes, bytes] = link.channel.unary_unary(method.path)
+            return method.reply.FromString(send(sent, timeout=wait_s))
         except grpc.RpcError as problem:
-            raise self._translated(problem, method.name, wait_s) from None
+            raise self._translated(problem, link, method.name, wait_s) from None
         except DecodeError:
             raise MessageInvalid(f"The coordinator's reply to {method.name} cannot be read.") from None
         except ValueError:  # what gRPC raises on a closed channel
             raise CoordinatorUnreachable("This connection was closed here.", remedy="") from None
+        finally:
+            self._given_back(link)
 
-    def _translated(self, problem: grpc.RpcError, name: str, wait_s: float) -> FedstatsError:
+    def _taken(self) -> _Link:
+        """The connection for one call; a new one if there is none, or if the last one broke."""
+        with self._turn:
+            if self._closed:
+                raise CoordinatorUnreachable("This connection was closed here.", remedy="")
+            if self._link is None:
+                self._link = self._opened()
+                self._links.add(self._link)
+            self._link.calls += 1
+            return self._link
+
+    def _given_back(self, link: _Link) -> None:
+        with self._turn:
+            link.calls -= 1
+            is_over = link.retired and not link.calls
+            if is_over:
+                self._links.discard(link)
+        if is_over:
+            link.channel.close()
+
+    def _retire(self, link: _Link) -> None:
+        """Let later calls connect anew; those that are on the way may still end well."""
+        with self._turn:
+            link.retired = True
+            if self._link is link:
+                self._link = None
+
+    def _opened(self) -> _Link:
+        route = self._network.route(self._host, self._environment)
+        tls = self._tls
+        credentials = grpc.ssl_channel_credentials(
+            root_certificates=self._network.authorities(tls.authority_der),
+            private_key=tls.key.private_pem(),
+            certificate_chain=certificate_to_pem(tls.certificate_der),
+        )
+        options = _options(self._network, route, tls.server_name)
+        destination = Destination(self.address, tls.server_name, route, tls.certificate_der)
+        return _Link(grpc.secure_channel(self.address, credentials, options), destination)
+
+    def _translated(self, problem: grpc.RpcError, link: _Link, name: str, wait_s: float) -> FedstatsError:
         """The error that the coordinator sent along, or what gRPC's status means."""
         failed = cast("grpc.Call", problem)  # what a blocking call raises is the call itself
         for key, value in failed.trailing_metadata() or ():
             if key == ERROR_KEY and isinstance(value, bytes):
                 return error_of(value)
-        return self._explained(failed.code(), failed.details() or "", name, wait_s)
-
-    def _explained(self, status: grpc.StatusCode, details: str, name: str, wait_s: float) -> NetworkError:
-        """The sentence for whoever must act on a failed call."""
-        if status is grpc.StatusCode.UNAVAILABLE:
-            return self._unavailable(details)
-        if status is grpc.StatusCode.CANCELLED:
-            return CoordinatorUnreachable("This connection was closed here.", remedy="")
-        if status is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return NoReplyInTime(f"{self.address} did not reply to {name} within {wait_s:g} s.")
-        if status is grpc.StatusCode.UNIMPLEMENTED:
-            return MessageInvalid(
-                f"{self.address} does not know {name}: it runs another version of fedstats."
-            )
-        if sizes := _TOO_LARGE.search(details):
-            size, limit = (int(text) for text in sizes.groups())
-            return MessageInvalid(f"A message of {name} is too large: {size:,} bytes, {limit:,} are allowed.")
-        return NetworkError(f"{name} failed at {self.address}: {status.name.lower()}.")
-
-    def _unavailable(self, details: str) -> NetworkError:
-        """Find out why there is no connection; gRPC says so only in prose."""
-        if reason := _NOT_VERIFIED.search(details):
-            return CertificateProblem(
-                f"What answers at {self.address} is not this federation's coordinator ({reason[1]})."
-            )
-        if _WRONG_HOST in details:
-            return CertificateProblem(
-                f"The coordinator's certificate is not for {self._tls.server_name or self.address}.",
-                remedy="Use a name that its certificate carries: fedstats coordinator init --host",
-            )
-        if self._clock() >= (end := validity_of(self._tls.certificate_der).not_after):
-            return CertificateProblem(
-                f"Our own certificate expired at {end:%Y-%m-%d %H:%M} UTC.",
-                remedy="Join again with a new token: fedstats coordinator invite",
-            )
-        if _HUNG_UP in details:
-            return CoordinatorUnreachable(
-                f"{self.address} closed the connection: it is restarting, or does not accept our certificate."
-            )
-        if refusal := _PROXY_REFUSED.search(details):
-            return CoordinatorUnreachable(
-                f"No connection to {self.address}: the proxy answered {refusal[1]}.",
-                remedy="407 asks for a user and password; for others, ask whoever runs the proxy.",
-            )
-        cause = next((said for text, said in _CAUSES.items() if text in details), "the connection failed")
-        return CoordinatorUnreachable(f"No connection to {self.address}{self._via}: {cause}.")
+        if failed.code() in _BROKEN:
+            self._retire(link)
+        return link.destination.explained(
+            failed.code(), failed.details() or "", method=name, wait_s=wait_s, now=self._clock()
+        )
 
 
-def _check_proxy(proxy: str) -> str:
-    """Return a proxy's URL that gRPC understands: it passes over others in silence and connects without."""
-    form = _PROXY.fullmatch(proxy)
-    if not form:  # the URL holds a password, so the sentence does not show it
-        raise ConfigInvalid("A proxy is written http://HOST:PORT or http://USER:PASSWORD@HOST:PORT.")
-    split_address(form[1])
-    return proxy
-
-
-_OPTIONS = (
-    ("grpc.max_receive_message_length", REPLY_BYTES_MAX),
-    ("grpc.keepalive_time_ms", PING_S * 1000),
-    ("grpc.keepalive_timeout_ms", PING_TIMEOUT_S * 1000),
-    ("grpc.http2.max_pings_without_data", 0),  # a long poll sends no data between its pings
-    ("grpc.initial_reconnect_backoff_ms", int(RECONNECT_S * 1000)),
-    ("grpc.max_reconnect_backoff_ms", RECONNECT_S_MAX * 1000),
-)
+def _options(network: Network, route: Route | None, server_name: str) -> list[tuple[str, int | str]]:
+    options: list[tuple[str, int | str]] = [
+        ("grpc.max_receive_message_length", REPLY_BYTES_MAX),
+        ("grpc.keepalive_time_ms", network.keepalive_s * 1_000),
+        ("grpc.keepalive_timeout_ms", network.keepalive_timeout_s * 1_000),
+        ("grpc.http2.max_pings_without_data", 0),  # a long poll sends no data between its pings
+        ("grpc.min_reconnect_backoff_ms", int(CONNECT_S * 1_000)),  # what gRPC gives one attempt
+        ("grpc.use_local_subchannel_pool", 1),  # else a new channel would inherit an old one's back-off
+        ("grpc.enable_http_proxy", int(route is not None)),  # the environment was read already
+    ]
+    if route is not None:
+        options.append(("grpc.http_proxy", f"http://{route.proxy}"))
+        if route.authorisation:  # as a header: in a URL, gRPC loses passwords that hold an @
+            options.append(("grpc.http_connect_headers", f"Proxy-Authorization:{route.authorisation}"))
+    if server_name:
+        options.append(("grpc.ssl_target_name_override", server_name))
+    return options

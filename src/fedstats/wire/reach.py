@@ -6,40 +6,32 @@ ends them. Before the last three nothing is sent but what opens a TLS connection
 
 from __future__ import annotations
 
-import base64
 import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Self
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from fedstats.core.checks import Check, Health, failed, ok, problem, warning
 from fedstats.errors import CertificateProblem, FedstatsError
-from fedstats.identity.address import is_loopback, split_address
+from fedstats.identity.address import split_address
 from fedstats.identity.certificates import certificate_to_pem
 from fedstats.identity.peer import Role, peer_of
 from fedstats.wire.method import Transport
 from fedstats.wire.methods import FETCH_AUTHORITY
+from fedstats.wire.network import Network, Route
 from fedstats.wire.v1 import agreements_pb2
 
 STEP_S = 5.0
 CLOCK_S_MAX = 60
 HEAD_BYTES_MAX = 8_192
 CONNECTED, CREDENTIALS_WANTED = 200, 407
-_PROXY = re.compile(r"http://(?:([^@/\s]+)@)?([^@/\s]+?)/?")
 _ANSWER = re.compile(rb"HTTP/1\.[01] (\d{3})")
-
-
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """A proxy on the way, HOST:PORT, and `user:password` for it."""
-
-    address: str
-    credentials: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +41,21 @@ class Way:
     address: str
     authority_der: bytes = field(repr=False)
     server_name: str = ""
-    proxy: Proxy | None = None
+    proxy: Route | None = None
+    others_pem: bytes = field(default=b"", repr=False)  # authorities that are believed besides
+
+    @classmethod
+    def of(
+        cls,
+        address: str,
+        authority_der: bytes,
+        server_name: str,
+        network: Network,
+        environment: Mapping[str, str],
+    ) -> Self:
+        """The way that a `Channel` with these settings goes; raises ConfigInvalid, FileProblem."""
+        host, _ = split_address(address)
+        return cls(address, authority_der, server_name, network.route(host, environment), network.others())
 
     def opened(self) -> Iterator[Check]:
         """Proxy, name, connection and TLS, as far as they work."""
@@ -64,6 +70,21 @@ class Way:
                 yield check
         if check.health is Health.OK:
             yield self._secured()
+
+    def issuer(self) -> tuple[str, bool]:
+        """Who issued the certificate that is shown there, quoted, and whether it is a fedstats coordinator's.
+
+        It is read and not believed, after TLS refused it: a proxy that inspects TLS shows one of its own.
+
+        Raises
+        ------
+        OSError
+            No certificate could be had.
+
+        """
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return _issuer(self._shown(context))
 
     def _named(self) -> Check:
         host, port = split_address(self.address)
@@ -87,15 +108,15 @@ class Way:
             return problem("connection", f"No connection to {self.address}: {reason}.", fix)
         return ok("connection", f"{self.address} takes connections")
 
-    def _tunnelled(self, proxy: Proxy) -> Check:
+    def _tunnelled(self, proxy: Route) -> Check:
         try:
             plain, answer = self._through(proxy)
         except OSError:
             fix = "Check the proxy's address, or whether one is needed at all."
-            return problem("proxy", f"The proxy {proxy.address} cannot be reached.", fix)
+            return problem("proxy", f"The proxy {proxy.proxy} cannot be reached.", fix)
         plain.close()
         if answer == CONNECTED:
-            return ok("proxy", f"{proxy.address} connects to {self.address}")
+            return ok("proxy", f"{proxy.proxy} connects to {self.address}")
         if answer == CREDENTIALS_WANTED:
             what = (
                 "does not accept the user and password"
@@ -103,19 +124,18 @@ class Way:
                 else "asks for a user and password"
             )
             fix = "Name a file of mode 600 with USER:PASSWORD as proxy_credentials_file."
-            return problem("proxy", f"The proxy {proxy.address} {what} (407).", fix)
+            return problem("proxy", f"The proxy {proxy.proxy} {what} (407).", fix)
         fix = f"Ask whoever runs the proxy to allow CONNECT to {self.address} from this computer."
         return problem(
-            "proxy", f"The proxy {proxy.address} refuses to connect to {self.address} ({answer}).", fix
+            "proxy", f"The proxy {proxy.proxy} refuses to connect to {self.address} ({answer}).", fix
         )
 
-    def _through(self, proxy: Proxy) -> tuple[socket.socket, int]:
+    def _through(self, proxy: Route) -> tuple[socket.socket, int]:
         """A connection through the proxy, and its answer (0: none that is HTTP); raises OSError."""
-        plain = socket.create_connection(split_address(proxy.address), timeout=STEP_S)
+        plain = socket.create_connection(split_address(proxy.proxy), timeout=STEP_S)
         asked = f"CONNECT {self.address} HTTP/1.1\r\nHost: {self.address}\r\n"
-        if proxy.credentials:
-            basic = base64.b64encode(proxy.credentials.encode()).decode("ascii")
-            asked += f"Proxy-Authorization: Basic {basic}\r\n"
+        if proxy.authorisation:
+            asked += f"Proxy-Authorization: {proxy.authorisation}\r\n"
         try:
             plain.sendall(f"{asked}\r\n".encode())
             head = b""
@@ -132,7 +152,9 @@ class Way:
 
     def _secured(self) -> Check:
         host, _ = split_address(self.address)
-        context = ssl.create_default_context(cadata=certificate_to_pem(self.authority_der).decode("ascii"))
+        context = ssl.create_default_context(
+            cadata=(certificate_to_pem(self.authority_der) + self.others_pem).decode("ascii")
+        )
         try:
             self._shown(context)
         except ssl.SSLCertVerificationError as error:
@@ -155,9 +177,7 @@ class Way:
         """Why a certificate is not believed: a name, a clock, another federation, or somebody in between."""
         host, _ = split_address(self.address)
         name, reason = self.server_name or host, error.verify_message
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # it is read, and not believed
-        issuer, is_coordinator = _issuer(self._shown(context))
+        issuer, is_coordinator = self.issuer()
         if "mismatch" in reason or "not valid for" in reason:
             fix = f"Whoever runs the coordinator adds {name} to hosts in coordinator.toml, and restarts it."
             return problem("tls", f"The coordinator's certificate is not for {name}.", fix)
@@ -174,16 +194,6 @@ class Way:
         fix = f"Ask whoever runs the proxy or firewall to exempt {host} from TLS inspection."
         found = f"{self.address} shows a certificate issued by {issuer}: something on the way inspects TLS."
         return problem("tls", found, fix)
-
-
-def proxy_of(address: str, environment: Mapping[str, str]) -> Proxy | None:
-    """The proxy that the connection will go through, as the environment says; None for a direct one."""
-    host, _ = split_address(address)
-    told = environment.get("https_proxy") or environment.get("HTTPS_PROXY") or ""
-    form = _PROXY.fullmatch(told)
-    if form is None or is_loopback(host):
-        return None
-    return Proxy(form[2], form[1] or "")
 
 
 def accepted(transport: Transport) -> tuple[agreements_pb2.AuthorityReply | None, Check]:

@@ -65,15 +65,15 @@ class ServerTls:
 class Server:
     """A server that is running; `serve` makes it."""
 
-    def __init__(self, running: grpc.aio.Server, port: int, stopping: asyncio.Event) -> None:
-        """Keep the running server together with what stops it."""
+    def __init__(self, running: grpc.aio.Server, port: int, polls: _Polls) -> None:
+        """Keep the running server together with what it holds open."""
         self.port = port  # the real one, where the address asked for port 0
         self._running = running
-        self._stopping = stopping
+        self._polls = polls
 
     async def stop(self, grace_s: float = STOP_S) -> None:
         """Take no new calls, end long polls at once, and give the other calls `grace_s` to finish."""
-        self._stopping.set()
+        self._polls.stop()
         await self._running.stop(grace_s)
 
     async def wait(self) -> None:
@@ -103,11 +103,11 @@ async def serve(
 
     """
     running = grpc.aio.server(options=_options(request_bytes_max), maximum_concurrent_rpcs=CALLS_MAX)
-    stopping = asyncio.Event()
+    polls = _Polls()
     gate = _Gate(clock, known)
     services: dict[str, dict[str, Any]] = defaultdict(dict)
     for method, handler in methods.items():
-        door = _Door(method, handler, gate, stopping, min(method.request_bytes_max, request_bytes_max))
+        door = _Door(method, handler, gate, polls, min(method.request_bytes_max, request_bytes_max))
         services[method.service][method.name] = grpc.stream_unary_rpc_method_handler(door.answer)
     health = _Health(frozenset(_names_of([*services, _HEALTH])), gate)
     services[_HEALTH] = {"Check": grpc.stream_unary_rpc_method_handler(health.answer)}
@@ -126,7 +126,7 @@ async def serve(
             f"Cannot listen on {listen}: another process does, or it is no address here."
         ) from None
     await running.start()
-    return Server(running, port, stopping)
+    return Server(running, port, polls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ class _Door:
     method: Method[Any, Any]
     handler: Handler
     gate: _Gate
-    stopping: asyncio.Event
+    polls: _Polls
     request_bytes_max: int
     _turns: WeakValueDictionary[str, asyncio.Semaphore] = field(default_factory=WeakValueDictionary)
 
@@ -227,8 +227,10 @@ class _Door:
             request = self.method.request.FromString(raw)
         except DecodeError:
             raise MessageInvalid(f"The request to {self.method.name} cannot be read.") from None
+        if self.method.long_poll and self.polls.stopping:
+            raise CoordinatorUnreachable("The coordinator is stopping.")
         work = self.handler(request, peer)
-        reply = await (_unless(self.stopping, work) if self.method.long_poll else work)
+        reply = await (self.polls.unless_stopping(work) if self.method.long_poll else work)
         return reply.SerializeToString()
 
 
@@ -239,6 +241,35 @@ def _said_of(context: Context) -> dict[str, object]:
         return said_of(peer_of(certificate_from_pem(pem)))
     except (FedstatsError, ValueError, KeyError):
         return {}
+
+
+@dataclass(slots=True)
+class _Polls:
+    """The long polls that are held open, so that a server which stops can end them."""
+
+    stopping: bool = False
+    _held: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    async def unless_stopping(self, work: Awaitable[Message]) -> Message:
+        """The outcome of a long poll, unless the server stops first."""
+        held = asyncio.current_task()
+        assert held is not None  # noqa: S101 # gRPC runs every call as a task
+        self._held.add(held)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if not self.stopping:
+                raise
+            held.uncancel()
+            raise CoordinatorUnreachable("The coordinator is stopping.") from None
+        finally:
+            self._held.discard(held)
+
+    def stop(self) -> None:
+        """End them all, with a sentence for each."""
+        self.stopping = True
+        for held in tuple(self._held):
+            held.cancel()
 
 
 def _caller(context: Context, now: datetime) -> Peer:
@@ -265,19 +296,6 @@ async def _refuse(context: Context, refusal: FedstatsError) -> bytes:
     """End a call. The status only says that there is an error; the trailer is the error. `abort` raises."""
     trailers = ((ERROR_KEY, trailer_of(refusal)),)
     return await context.abort(grpc.StatusCode.FAILED_PRECONDITION, refusal.code, trailers)
-
-
-async def _unless(stopping: asyncio.Event, work: Awaitable[Message]) -> Message:
-    """The outcome of a long poll, unless the server stops first."""
-    waiting, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stopping.wait())
-    try:
-        await asyncio.wait({waiting, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if not waiting.done():
-            raise CoordinatorUnreachable("The coordinator is stopping.")
-        return waiting.result()
-    finally:
-        waiting.cancel()
-        stopped.cancel()
 
 
 _HEALTH = "grpc.health.v1.Health"

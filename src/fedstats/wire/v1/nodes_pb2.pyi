@@ -42,20 +42,24 @@ class Decision(_message.Message):
     def __init__(self, task: _Optional[str] = ..., approved: bool = ...) -> None: ...
 
 class LeaseRequest(_message.Message):
-    __slots__ = ("wait_s", "holdings", "decisions", "software", "paused", "witness")
+    __slots__ = ("wait_s", "holdings", "decisions", "software", "paused", "witness", "instance", "running")
     WAIT_S_FIELD_NUMBER: _ClassVar[int]
     HOLDINGS_FIELD_NUMBER: _ClassVar[int]
     DECISIONS_FIELD_NUMBER: _ClassVar[int]
     SOFTWARE_FIELD_NUMBER: _ClassVar[int]
     PAUSED_FIELD_NUMBER: _ClassVar[int]
     WITNESS_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
     wait_s: int
     holdings: _containers.RepeatedCompositeFieldContainer[Holding]
     decisions: _containers.RepeatedCompositeFieldContainer[Decision]
     software: str
     paused: str
     witness: _signed_pb2.Signed
-    def __init__(self, wait_s: _Optional[int] = ..., holdings: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., software: _Optional[str] = ..., paused: _Optional[str] = ..., witness: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ...) -> None: ...
+    instance: bytes
+    running: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, wait_s: _Optional[int] = ..., holdings: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., software: _Optional[str] = ..., paused: _Optional[str] = ..., witness: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., instance: _Optional[bytes] = ..., running: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class LeaseReply(_message.Message):
     __slots__ = ("task", "authority_revision", "witnesses", "now_s")
