@@ -170,7 +170,7 @@ PARTS = {
         write=write_kits,
     ),
     "reference": Part(
-        owns=("docs/cli.md", "docs/errors/*.md"),
+        owns=("docs/cli.md", "docs/events.md", "docs/errors/*.md"),
         sources="the commands' help and the error classes",
         write=write_reference,
     ),

@@ -1,4 +1,4 @@
-"""The reference in Markdown: all commands, made from their help, and a page for every error code."""
+"""The reference in Markdown: all commands from their help, all events, and a page for every error code."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from journal_tables import events_page
 
 from fedstats.cli import main
 from fedstats.cli.root import exit_code
@@ -31,13 +32,14 @@ can change it where that may be somebody else, and last what to do: a command at
 
 
 def write_reference(out: Path) -> None:
-    """Write docs/cli.md and docs/errors/ into a folder laid out like the repository."""
+    """Write docs/cli.md, docs/events.md and docs/errors/ into a folder laid out like the repository."""
     page = out / "docs" / "cli.md"
     page.parent.mkdir(parents=True)
     settings = {**main.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
     root = click.Context(main, info_name="fedstats", **settings)
     page.write_text("\n".join([HEAD, *_sections(root)]))
     _write_errors(out / "docs" / "errors")
+    (out / "docs" / "events.md").write_text(events_page())
 
 
 def _write_errors(folder: Path) -> None:

@@ -150,6 +150,19 @@ def test_decisions_of_people_are_security_events(north: Place) -> None:
     assert ANALYST.name not in (coordinator_folder(north) / "logs" / "security.jsonl").read_text()
 
 
+def test_only_the_host_learns_whose_certificate_an_event_means(north: Place) -> None:
+    """The serial number in an event leads to the person's name by a command, and by nothing in the log."""
+    home = coordinator_folder(north)
+    joined = [e for e in security(home) if e["event"] == "member_joined" and e["role"] == "analyst"]
+    told = [
+        fedstats("coordinator", "analysts", "--certificate", event["certificate"], "--home", home)
+        for event in joined[:1]
+    ]
+    assert told == [f"analyst {ANALYST.name}\n"]
+    unknown = fedstats("coordinator", "analysts", "--certificate", "12ab", "--home", home, code=4)
+    assert "FS-307" in unknown
+
+
 def test_what_the_coordinator_does_not_believe_is_a_security_event(north: Place) -> None:
     """Forged, unappointed, disallowed, oversized, used, removed: each leaves its id."""
     home = coordinator_folder(north)

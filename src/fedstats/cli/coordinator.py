@@ -236,9 +236,15 @@ def nodes(*, home: Path) -> None:
 
 
 @coordinator.command(short_help="Show the analysts and controllers that joined.")
+@click.option(
+    "--certificate", metavar="SERIAL", help="Say whose certificate a security event speaks of, and no more."
+)
 @folder_option
-def analysts(*, home: Path) -> None:
+def analysts(*, certificate: str | None, home: Path) -> None:
     """Show the analysts and controllers that joined."""
+    if certificate is not None:
+        _say_holder(home, certificate)
+        return
     from rich.table import Table
 
     from fedstats.identity.keys import PublicKey
@@ -297,6 +303,15 @@ def _members(folder: Path, roles: set[Role]) -> list[Member]:
         return [member for member in store.members.all() if member.role in roles]
     finally:
         store.close()
+
+
+def _say_holder(folder: Path, serial: str) -> None:
+    store = _home(folder).store()
+    try:
+        holder = store.members.holder(serial)
+    finally:
+        store.close()
+    say(f"{holder.role.value} {holder.name}")
 
 
 def _say_invited(folder: Path, roles: set[Role]) -> None:

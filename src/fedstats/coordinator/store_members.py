@@ -164,6 +164,20 @@ class Members:
         sql = "SELECT 1 FROM certificates WHERE serial = ? AND role = ? AND name = ?"
         return self._file.row(sql, f"{peer.serial:x}", peer.role.value, peer.name) is not None
 
+    def holder(self, serial: str) -> Peer:
+        """Whose certificate has this serial number, in hexadecimal as logs write it.
+
+        Raises
+        ------
+        NotFound
+            Nobody's who is a member now.
+
+        """
+        row = self._file.row("SELECT role, name FROM certificates WHERE serial = ?", serial.lower())
+        if row is None:
+            raise NotFound("No certificate of this serial number counts here: a token, or somebody removed.")
+        return Peer(Role(row["role"]), row["name"])
+
     def renew(self, peer: Peer, issued: Issued, now_s: float) -> None:
         """Record a renewed certificate of a member.
 
