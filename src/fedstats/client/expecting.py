@@ -1,13 +1,15 @@
 """How wide the intervals of an answer will be: the statistic over totals made up of public sizes. Pure.
 
 The declared number of people is spread evenly over cells and departments, and sums lie in the middle of their
-bounds. Counts and sums have the same noise whatever their totals are, so their widths are exact; those of
-averages, shares and ratios are what to expect where a cell is of that size.
+bounds. Where a key has no public list, one value is made up, which each department just names.
+Counts and sums have the same noise whatever their totals are, so their widths are exact; those of averages,
+shares and ratios are what to expect where a cell is of that size.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from statistics import median
 
 import numpy as np
@@ -15,11 +17,29 @@ import numpy as np
 from fedstats.client.asking import Draft
 from fedstats.core.aggregate import Aggregate
 from fedstats.core.aggregate.grouped_sums import Measure, MeasureKind
+from fedstats.core.domain import Texts
 from fedstats.core.estimate import Estimate, Table, Value
 from fedstats.core.foresight import Foreseeing, Foreseen
-from fedstats.core.plan import noise_scales
-from fedstats.core.privacy import MechanismLoss
+from fedstats.core.plan import noise_scales, threshold_plan
+from fedstats.core.privacy import MechanismLoss, UnitKind
+from fedstats.core.schema import Dataset
 from fedstats.core.statistic import RoundResult, Statistic, Vectors
+
+MADE_UP_VALUE = "a value"
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Where a key has no public list: from which noisy number of units on a department names a value.
+
+    At most `values_max` values, and at the cost of the additive `delta`.
+    """
+
+    column: str
+    threshold: int
+    values_max: int
+    delta: Fraction
+    units: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +56,21 @@ class Width:
     exact: bool = False
     counts: bool = False
     typical: float | None = None
+
+
+def naming_of(draft: Draft, loss: MechanismLoss | None = None) -> Naming | None:
+    """How the values of an open key will be named, None where all keys are public."""
+    dataset, share = draft.terms.dataset, draft.order.round.share
+    spent = replace(loss or draft.query.loss, delta_add=draft.query.loss.delta_add)
+    for aggregate in draft.order.round.aggregates:
+        key = aggregate.open_key(dataset)
+        plan = threshold_plan(aggregate, spent.share(share), draft.query.contribution)
+        if key is not None and plan is not None:
+            domain = dataset.column(key.name).domain
+            values_max = domain.values_max if isinstance(domain, Texts) else 0
+            units = "records" if dataset.unit.kind is UnitKind.ROW else "people"
+            return Naming(key.name, plan.least, values_max, spent.delta_add, units)
+    return None
 
 
 def expected_widths(
@@ -82,8 +117,9 @@ def _made_up(draft: Draft, loss: MechanismLoss) -> RoundResult:
     """A round's result made from public sizes."""
     order, participants = draft.order, draft.terms.choice.participants
     aggregates, share = order.round.aggregates, order.round.share
+    naming = naming_of(draft, loss)
     each = {
-        name: tuple(_vectors(aggregate, draft, len(participants)) for aggregate in aggregates)
+        name: tuple(_vectors(aggregate, draft, len(participants), naming) for aggregate in aggregates)
         for name in participants
     }
     total: Vectors = tuple(
@@ -95,16 +131,29 @@ def _made_up(draft: Draft, loss: MechanismLoss) -> RoundResult:
         scales=noise_scales(aggregates, loss.share(share), draft.query.contribution),
         noises=len(participants),
         by_department=each,
+        values=() if naming is None else (MADE_UP_VALUE,),
+        named_by=() if naming is None else (frozenset(participants),),
     )
 
 
-def _vectors(aggregate: Aggregate, draft: Draft, departments: int) -> tuple[np.ndarray, ...]:
+def _vectors(
+    aggregate: Aggregate, draft: Draft, departments: int, naming: Naming | None
+) -> tuple[np.ndarray, ...]:
     dataset = draft.terms.dataset
-    cells = aggregate.cells(dataset)
-    people = max(1, round(dataset.people_about / cells / departments))
+    if naming is not None and aggregate.open_key(dataset) is not None:
+        cells = aggregate.cells(dataset, (MADE_UP_VALUE,))
+        people = max(1, round(naming.threshold / cells_of_value(aggregate, dataset)))
+    else:
+        cells = aggregate.cells(dataset)
+        people = max(1, round(dataset.people_about / cells / departments))
     return tuple(
         np.full(cells, people if _counts(measure) else 0, dtype=np.int64) for measure in aggregate.measures
     )
+
+
+def cells_of_value(aggregate: Aggregate, dataset: Dataset) -> int:
+    """How many cells each value of its open key has."""
+    return aggregate.cells(dataset, (MADE_UP_VALUE,)) - aggregate.cells(dataset, ())
 
 
 def _counts(measure: Measure) -> bool:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 
 from fedstats.client import export
 from fedstats.client.aiming import Aim
 from fedstats.client.asking import Draft, loss_of
-from fedstats.client.expecting import Width, expected_widths
+from fedstats.client.expecting import Naming, Width, cells_of_value, expected_widths, naming_of
 from fedstats.client.guarantee import cost_of, guarantee_of
 from fedstats.client.words import cost_sentence
 from fedstats.core.estimate import Cost, Guarantee
@@ -24,6 +24,7 @@ from fedstats.core.statistic import Statistic
 class Explanation:
     """A question before it is asked.
 
+    `cells` are all cells, or those of each value where `naming` says how values of an open key are named.
     `filtered` says that WHERE leaves some people out; `pure_factor` is how many times as much of the budget
     pure epsilon takes as Gaussian noise; `has_choice` is whether the agreement allows both.
     """
@@ -45,6 +46,7 @@ class Explanation:
     has_choice: bool
     filtered: bool
     aim: Aim | None = None
+    naming: Naming | None = None
 
 
 def explain(draft: Draft, statistic: Statistic, epsilon: Fraction, aimed: Aim | None = None) -> Explanation:
@@ -64,7 +66,12 @@ def explain(draft: Draft, statistic: Statistic, epsilon: Fraction, aimed: Aim | 
         edition=query.edition,
         participants=participants,
         left_out=draft.terms.choice.left_out,
-        cells=sum(aggregate.cells(dataset) for aggregate in draft.order.round.aggregates),
+        cells=sum(
+            aggregate.cells(dataset)
+            if aggregate.open_key(dataset) is None
+            else cells_of_value(aggregate, dataset)
+            for aggregate in draft.order.round.aggregates
+        ),
         people_about=dataset.people_about,
         cost=cost_of(agreement, query.loss, contribution),
         guarantee=guarantee_of(agreement, dataset, query.loss, contribution, len(participants)),
@@ -73,6 +80,7 @@ def explain(draft: Draft, statistic: Statistic, epsilon: Fraction, aimed: Aim | 
         has_choice=len(agreement.privacy.mechanisms) > 1,
         filtered=query.where is not None,
         aim=aimed,
+        naming=naming_of(draft),
     )
 
 
@@ -90,7 +98,7 @@ def explanation_lines(explanation: Explanation) -> list[tuple[str, str]]:
         ("Question:", e.question),
         ("Asks:", asks),
         *left,
-        ("Cells:", _cells_words(e)),
+        ("Cells:", _cells_words(e) if e.naming is None else _naming_words(e, e.naming)),
         *(("Target:", sentence) for sentence in (e.aim.sentences if e.aim else ())),
         *(("Expect:", _width_words(width)) for width in e.widths),
         *(("Warning:", sentence) for sentence in _warnings(e)),
@@ -115,6 +123,7 @@ def explanation_json(explanation: Explanation) -> str:
         "participants": list(e.participants),
         "left_out": list(e.left_out),
         "cells": e.cells,
+        "naming": None if e.naming is None else {**asdict(e.naming), "delta": float(e.naming.delta)},
         "people_about": e.people_about,
         "cost": export.cost_document(e.cost),
         "guarantee": export.guarantee_document(e.guarantee),
@@ -142,6 +151,16 @@ def _cells_words(e: Explanation) -> str:
     return (
         f"{e.cells:,}, and about {e.people_about:,} people: {each} if they were spread evenly and WHERE kept "
         "them all. It keeps fewer; how many, nobody knows beforehand."
+    )
+
+
+def _naming_words(e: Explanation, naming: Naming) -> str:
+    cells = "1 cell" if e.cells == 1 else f"{e.cells:,} cells"
+    return (
+        f"{cells} for each value of {naming.column}, which has no public list: a department names a value "
+        f"only where its number of {naming.units}, with noise, is {naming.threshold:,} or more, and at most "
+        f"{naming.values_max:,} values. This costs a delta of {float(naming.delta):.2g}. What to expect is "
+        "said for a value that every department just names."
     )
 
 
