@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from coordinator_world import (
     ANALYST,
@@ -28,6 +29,7 @@ from fedstats.identity.key_files import write_key
 from fedstats.identity.keys import Context, PublicKey, Signed
 from fedstats.testing.transport import SimulatedNetwork
 from fedstats.wire import codec, methods
+from fedstats.wire.method import Method, Reply, Request, Transport
 from fedstats.wire.v1 import nodes_pb2, query_pb2, signed_pb2
 
 People = Sequence[Sequence[Row]]
@@ -83,6 +85,21 @@ def refusing(code: str = "FS-207", sentence: str = "The department decided again
 
 def silent(_task: nodes_pb2.Task, _department: str) -> None:
     """A department that takes a task and never answers."""
+
+
+class Tampering:
+    """A coordinator that changes what it relays, as far as signatures let it."""
+
+    def __init__(self, honest: Transport, change: Callable[[Any], None]) -> None:
+        """Carry calls honestly, but for one change to every reply."""
+        self._honest = honest
+        self._change = change
+
+    def call(self, method: Method[Request, Reply], request: Request, timeout_s: float | None = None) -> Reply:
+        """Carry one call."""
+        reply = self._honest.call(method, request, timeout_s)
+        self._change(reply)
+        return reply
 
 
 @dataclass
@@ -151,6 +168,7 @@ def analyst_world(folder: Path, **answers: Answer) -> AnalystWorld:
 __all__ = [
     "NOW_S",
     "AnalystWorld",
+    "Tampering",
     "analyst_world",
     "exact_vectors",
     "people",

@@ -87,11 +87,19 @@ def compute(
     where: Expression | None = None,
     cells_max: int | None = None,
     engine: str = "duckdb",
+    values: Sequence[str] = (),
 ) -> Exact:
     """Compute on an edition with little memory."""
     bounds = dataset.contribution(departments_max=1, cells_max=cells_max)
     return engine_of(engine).compute(
-        edition, aggregate, dataset=dataset, where=where, contribution=bounds, key=KEY, resources=SMALL
+        edition,
+        aggregate,
+        dataset=dataset,
+        where=where,
+        contribution=bounds,
+        key=KEY,
+        resources=SMALL,
+        values=values,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from analyst_world import AnalystWorld, analyst_world, exact_vectors, people, signed_release
+from analyst_world import AnalystWorld, Tampering, analyst_world, exact_vectors, people, signed_release
 from coordinator_world import CONTROLLERS, computation_of
 from samples import seed_key
 
@@ -22,7 +22,6 @@ from fedstats.errors import FedstatsError, MessageInvalid, SignatureInvalid, Too
 from fedstats.identity.keys import Context, Signed
 from fedstats.wire import codec
 from fedstats.wire.codec.strict import sha256
-from fedstats.wire.method import Method, Reply, Request, Transport
 from fedstats.wire.v1 import analysts_pb2, nodes_pb2, signed_pb2
 
 COUNT = "SELECT COUNT(*) AS n FROM rtt"
@@ -31,21 +30,6 @@ COUNT = "SELECT COUNT(*) AS n FROM rtt"
 def longer(vectors: Vectors) -> Vectors:
     """The same with one number more in every vector."""
     return tuple(tuple(np.append(v, np.int64(0)) for v in measures) for measures in vectors)
-
-
-class Tampering:
-    """A coordinator that changes what it relays, as far as signatures let it."""
-
-    def __init__(self, honest: Transport, change: Callable[[Any], None]) -> None:
-        """Carry calls honestly, but for one change to every reply."""
-        self._honest = honest
-        self._change = change
-
-    def call(self, method: Method[Request, Reply], request: Request, timeout_s: float | None = None) -> Reply:
-        """Carry one call."""
-        reply = self._honest.call(method, request, timeout_s)
-        self._change(reply)
-        return reply
 
 
 def tampered(world: AnalystWorld, change: Callable[[Any], None]) -> Session:

@@ -89,6 +89,10 @@ def check_query(agreement: Agreement, query: Query, today: date) -> None:
         )
     _check_contribution(agreement, dataset, query)
     _check_scope(agreement, dataset, query)
+    if query.loss.delta_add > query_cap_of(agreement).delta_add:
+        raise OutsideAgreement(
+            f"The question names a larger additive delta than agreement {agreement.id} has at most."
+        )
     if not query.loss.charge(query.contribution.departments_max).fits(query_cap_of(agreement)):
         most = float(agreement.privacy.epsilon_per_query)
         raise OutsideAgreement(

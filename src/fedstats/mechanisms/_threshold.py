@@ -18,13 +18,15 @@ from heapq import nlargest
 from opendp.domains import atom_domain, map_domain
 from opendp.measurements import make_gaussian_threshold, make_laplace_threshold
 from opendp.metrics import absolute_distance, l01inf_distance, l02inf_distance
-from opendp.mod import Domain, Measurement, Metric, OpenDPException
+from opendp.mod import Domain, Measurement, Metric, OpenDPException, enable_features
 
 from fedstats.core.aggregate.exact import Exact
 from fedstats.core.plan import ThresholdPlan
 from fedstats.core.privacy import Mechanism
 from fedstats.errors import InternalError
 from fedstats.mechanisms._contract import NoiseMechanism
+
+enable_features("contrib")
 
 
 def named_values(

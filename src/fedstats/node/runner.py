@@ -22,8 +22,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 
+from fedstats.core.aggregate.grouped_sums import open_keys
 from fedstats.core.agreement import Agreement
 from fedstats.core.appointment import AppointedRole
+from fedstats.core.domain import Texts
 from fedstats.core.query import Computation, Query, RoundOrder
 from fedstats.core.rules import check_query, check_round
 from fedstats.core.schema import Dataset
@@ -291,7 +293,7 @@ class Runner:
 
         """
         query, computation = asked.query, asked.computation
-        integers = sum(len(a.measures) * a.cells(asked.dataset) for a in computation.aggregates)
+        integers = _integers_max(computation, asked.dataset)
         if integers > RELEASE_INTEGERS_MAX:
             raise OutsideAgreement(
                 f"The answer would have {integers} numbers; the most is {RELEASE_INTEGERS_MAX}."
@@ -362,6 +364,17 @@ def _refused(problem: Exception) -> Refused:
         return OutsideAgreement(problem.sentence)
     TASK_FAILED(problem=problem, places=problem)
     return NodeFailed(spent=Spent.NOTHING)
+
+
+def _integers_max(computation: Computation, dataset: Dataset) -> int:
+    """How many numbers a release can have at most; the texts of an open key take the room of some more."""
+    integers = 0
+    for aggregate in computation.aggregates:
+        integers += len(aggregate.measures) * aggregate.cells(dataset)
+        for key in open_keys(aggregate.keys, dataset):
+            domain = dataset.column(key.name).domain
+            integers += domain.values_max * domain.characters_max if isinstance(domain, Texts) else 0
+    return integers
 
 
 def _round_number(task: nodes_pb2.Task) -> int:
