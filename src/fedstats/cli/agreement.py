@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fedstats.cli.meeting import say_keys, strangers
+from fedstats.cli.next_step import remember_home
 from fedstats.cli.passphrase import open_key, passphrase_option
 from fedstats.cli.paths import FilePath
 from fedstats.cli.publishing import output_option, put_out_signed
@@ -165,6 +166,7 @@ def show(*, name: str, home: Path | None) -> None:
 @click.option("--yes", is_flag=True, help="Accept without asking. For scripts.")
 @click.option(
     "--home",
+    callback=remember_home,
     type=FilePath(file_okay=False),
     metavar="FOLDER",
     help="The node's folder. Default: /var/lib/fedstats.",

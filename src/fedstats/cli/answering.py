@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from fedstats.cli.next_step import with_home
 from fedstats.cli.paths import FilePath
 from fedstats.cli.running import say_error, terminal, write_text
 from fedstats.errors import ConfigInvalid, FileProblem
@@ -105,6 +106,6 @@ def _show(answer: Answer) -> None:
     console = terminal()
     if console.is_terminal and lines_of(answer.estimate) > console.height:
         with console.pager():  # without colours: not every pager understands them
-            show(answer.estimate, answer.question, console)
+            show(answer.estimate, answer.question, console, with_home)
     else:
-        show(answer.estimate, answer.question, console)
+        show(answer.estimate, answer.question, console, with_home)

@@ -12,6 +12,7 @@ import click
 
 from fedstats.cli.checkup import checkup_options, show, tell
 from fedstats.cli.log_options import chosen, log_options
+from fedstats.cli.next_step import remember_home
 from fedstats.cli.paths import FilePath
 from fedstats.cli.running import say, terminal
 from fedstats.errors import ConfigInvalid
@@ -40,6 +41,7 @@ def folder_option(command: Command) -> Command:
     """Add `--home FOLDER`: the coordinator's folder."""
     return click.option(
         "--home",
+        callback=remember_home,
         type=FilePath(file_okay=False),
         default=HOME,
         show_default=True,
@@ -79,9 +81,8 @@ def init(*, host: str, listen: str | None, title: str | None, home: Path) -> Non
     say(f"Made a coordinator in {home}. Its settings are in {made.config_file}.")
     say(f"Authority: SHA-256 {fingerprint_of(authority)}")
     say()
-    at = "" if home == HOME else f" --home {home}"
-    say(f"Start it:             fedstats coordinator run{at}")
-    say(f"Let somebody join it: fedstats coordinator invite node DEPARTMENT{at}")
+    say("Start it:             fedstats coordinator run")
+    say("Let somebody join it: fedstats coordinator invite node DEPARTMENT")
 
 
 @coordinator.command(short_help="Serve until told to stop.")

@@ -99,10 +99,9 @@ def init(
         return
     _configured(place, standing, NodeConfig(coordinator=network), lifetime_epsilon, answers)
     _first_edition(place, standing, edition, answers)
-    at = "" if home == Path("/var/lib/fedstats") else f" --home {home}"
     _step("Done")
-    say(f"Check everything:   fedstats node doctor{at}")
-    say(f"Answer questions:   fedstats node run{at}")
+    say("Check everything:   fedstats node doctor")
+    say("Answer questions:   fedstats node run")
 
 
 def _joined(home: Home, token: str, network: Network, answers: Answers) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from fedstats.cli.next_step import remember_home
 from fedstats.cli.paths import FilePath
 
 if TYPE_CHECKING:  # imported when a command runs
@@ -23,6 +24,7 @@ def folder_option(command: Command) -> Command:
     """Add `--home FOLDER`: the node's folder."""
     return click.option(
         "--home",
+        callback=remember_home,
         type=FilePath(file_okay=False),
         default=Path("/var/lib/fedstats"),
         show_default=True,

@@ -6,6 +6,7 @@ import click
 
 from fedstats.cli.ending import INTERRUPTED, shortened, translated
 from fedstats.cli.lazy import LazyGroup
+from fedstats.cli.next_step import with_home
 from fedstats.client.printable import printable
 from fedstats.errors import (
     AuthorityError,
@@ -65,5 +66,5 @@ def exit_code(problem: FedstatsError) -> int:
 
 def _end(ctx: click.Context, problem: FedstatsError) -> None:
     problem.sentence = shortened(problem.sentence)
-    click.echo(printable(str(problem)), err=True)
+    click.echo(printable(with_home(str(problem))), err=True)
     ctx.exit(exit_code(problem))

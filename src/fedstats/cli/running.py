@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from fedstats.cli.next_step import remember_home, with_home
 from fedstats.cli.paths import FilePath
 from fedstats.client.printable import printable
 from fedstats.errors import FileProblem
@@ -34,6 +35,7 @@ def home_option(command: Command) -> Command:
     """Add `--home FOLDER`: the analyst's or controller's folder."""
     return click.option(
         "--home",
+        callback=remember_home,
         type=FilePath(file_okay=False),
         metavar="FOLDER",
         help="Where your keys and jobs are. Default: $FEDSTATS_HOME, else ~/.config/fedstats.",
@@ -69,12 +71,12 @@ def terminal(*, stderr: bool = False) -> Console:
 
 def say(text: str = "") -> None:
     """Print plain text, and a line break."""
-    click.echo(printable(text))
+    click.echo(printable(with_home(text)))
 
 
 def say_error(text: str) -> None:
     """Print plain text to stderr, and a line break."""
-    click.echo(printable(text), err=True)
+    click.echo(printable(with_home(text)), err=True)
 
 
 def agreed(question: str, *, abort: bool = False) -> bool:
@@ -112,7 +114,13 @@ def say_sections(sections: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
         click.echo(click.style(printable(heading), bold=True))
         for line in lines:
             indent = "  " + " " * (len(line) - len(line.lstrip()))
-            say(textwrap.fill(line.strip(), width, initial_indent=indent, subsequent_indent=indent + "  "))
+            wrapped = textwrap.TextWrapper(
+                width,
+                initial_indent=indent,
+                subsequent_indent=indent + "  ",
+                break_on_hyphens=False,  # fingerprints stay whole, for reading aloud and copying
+            )
+            say(wrapped.fill(line.strip()))
         click.echo()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -18,15 +19,19 @@ from fedstats.core.estimate import Estimate, Table
 TABLE_COLUMNS_MAX = 2_000  # without a terminal nothing is cut or wrapped
 
 
-def show(estimate: Estimate, question: Question, console: Console) -> None:
+Phrase = Callable[[str], str]
+"""Has the last word on a sentence of an answer, as who prints it knows what must be typed next."""
+
+
+def show(estimate: Estimate, question: Question, console: Console, phrase: Phrase = str) -> None:
     """Print an answer to a terminal, or as plain text where the console is none."""
     if not console.is_terminal:
-        console.file.write(text_of(estimate, question) + "\n")
+        console.file.write(text_of(estimate, question, phrase) + "\n")
         return
     for table in estimate.tables:
         console.print(_drawn(table))
     for head, sentence in notes_of(estimate, question):
-        text = Text(printable(filled(f"{head} {sentence}", min(console.width, TEXT_COLUMNS))))
+        text = Text(printable(filled(phrase(f"{head} {sentence}"), min(console.width, TEXT_COLUMNS))))
         text.stylize("bold", 0, len(head))
         console.print(text)
 
@@ -36,14 +41,14 @@ def lines_of(estimate: Estimate) -> int:
     return sum(len(table.rows) + 4 for table in estimate.tables) + 10
 
 
-def text_of(estimate: Estimate, question: Question) -> str:
+def text_of(estimate: Estimate, question: Question, phrase: Phrase = str) -> str:
     """The answer as plain text, without colours and trailing spaces."""
     out = io.StringIO()
     console = Console(file=out, width=TABLE_COLUMNS_MAX, color_system=None, force_terminal=False)
     for table in estimate.tables:
         console.print(_drawn(table))
     tables = "\n".join(line.rstrip() for line in out.getvalue().splitlines())
-    notes = [filled(f"{head} {sentence}") for head, sentence in notes_of(estimate, question)]
+    notes = [filled(phrase(f"{head} {sentence}")) for head, sentence in notes_of(estimate, question)]
     return printable("\n".join([tables.strip("\n"), "", *notes]))
 
 

@@ -19,7 +19,8 @@ NO_BREAK = "\u00a0"
 def filled(text: str, columns: int = TEXT_COLUMNS) -> str:
     """Wrapped, with every percent sign on the line of its number."""
     joined = text.replace(" %", NO_BREAK + "%")
-    return textwrap.fill(joined, columns, subsequent_indent="  ").replace(NO_BREAK, " ")
+    filled_text = textwrap.fill(joined, columns, subsequent_indent="  ", break_on_hyphens=False)
+    return filled_text.replace(NO_BREAK, " ")
 
 
 def notes_of(estimate: Estimate, question: Question) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,86 @@
+"""What is printed to be typed next works as it stands: it names the folder that was named."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from one_node import make_home, published
+from samples import sample_agreement
+
+from fedstats.cli import main
+from fedstats.client.agreement_words import summary
+from fedstats.identity.keys import PublicKey
+from fedstats.node.home import Home
+from fedstats.wire.v1 import agreements_pb2
+
+
+def printed(*arguments: str | Path) -> str:
+    """Type a command; all that it prints."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments]).output
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A node that is set up, in a folder whose name a shell would split."""
+    folder = tmp_path / "our node"
+    folder.mkdir()
+    return make_home(folder)
+
+
+def test_a_next_step_and_an_error_name_the_nodes_folder(home: Home, tmp_path: Path) -> None:
+    """After --home was typed the next command can be copied, quoted where a shell needs that."""
+    quoted = shlex.quote(str(home.path))
+    paused = printed("node", "pause", "--home", home.path)
+    assert paused.endswith(f"Answer again with: fedstats node resume --home {quoted}\n")
+    empty = tmp_path / "empty"
+    assert printed("node", "pause", "--home", empty).endswith(f"fedstats node join TOKEN --home {empty}\n")
+
+
+def test_analysts_and_hosts_are_told_their_own_folder(tmp_path: Path) -> None:
+    """An analyst's folder goes to an analyst's next command, a coordinator's to the coordinator's."""
+    assert printed("jobs", "--home", tmp_path / "a").endswith("") is True
+    refused = printed("query", "SELECT COUNT(*) FROM rtt", "--epsilon", "1", "--home", tmp_path / "a")
+    assert refused.endswith(f"fedstats join - --home {tmp_path / 'a'}\n")
+    made = printed("coordinator", "init", "--host", "localhost:9", "--home", tmp_path / "c")
+    assert f"Start it:             fedstats coordinator run --home {tmp_path / 'c'}\n" in made
+    token = printed("coordinator", "invite", "node", "york", "--home", tmp_path / "c")
+    assert "fedstats node join TOKEN\n" in token  # on another computer
+
+
+def test_without_home_commands_stay_as_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whoever uses the default folder reads nothing of it."""
+    monkeypatch.setenv("FEDSTATS_HOME", str(tmp_path))
+    assert printed("query", "SELECT COUNT(*) FROM rtt", "--epsilon", "1").endswith("fedstats join -\n")
+
+
+def test_what_others_type_names_no_folder_of_ours(home: Home) -> None:
+    """The line for the controller is typed on the controller's computer."""
+    (line,) = [
+        line
+        for line in printed("node", "doctor", "--home", home.path).splitlines()
+        if "fedstats controller appoint" in line
+    ] or [""]
+    assert "--home" not in line
+
+
+def test_fingerprints_stay_in_one_piece(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However narrow the terminal, what people compare aloud and copy is not broken over lines."""
+    monkeypatch.setenv("COLUMNS", "70")
+    agreement = sample_agreement(id="NEW-2026")
+    shown = [line for _, lines in summary(agreement) for line in lines]
+    assert any("key" in line for line in shown)
+    from fedstats.node.agreements import Agreements
+    from fedstats.node.state import State
+
+    with State(home.state) as state:
+        Agreements(state, home.trust).learn(agreements_pb2.AuthorityReply(agreements=[published(agreement)]))
+    said = (
+        CliRunner()
+        .invoke(main, ["agreement", "accept", "NEW-2026", "--home", str(home.path)], input="n\n")
+        .output
+    )
+    for controller in agreement.controllers:
+        assert PublicKey(controller.key).fingerprint in said
