@@ -41,7 +41,6 @@ def test_a_next_step_and_an_error_name_the_nodes_folder(home: Home, tmp_path: Pa
 
 def test_analysts_and_hosts_are_told_their_own_folder(tmp_path: Path) -> None:
     """An analyst's folder goes to an analyst's next command, a coordinator's to the coordinator's."""
-    assert printed("jobs", "--home", tmp_path / "a").endswith("") is True
     refused = printed("query", "SELECT COUNT(*) FROM rtt", "--epsilon", "1", "--home", tmp_path / "a")
     assert refused.endswith(f"fedstats join - --home {tmp_path / 'a'}\n")
     made = printed("coordinator", "init", "--host", "localhost:9", "--home", tmp_path / "c")

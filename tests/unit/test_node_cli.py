@@ -66,6 +66,7 @@ def sat_down(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, str]:
         "n",  # the controller's key is elsewhere
         "y",  # the keys were compared
         "y",  # accept
+        str(folder / "exprot.csv"),  # mistyped: asked again
         str(folder / "export.csv"),
         "",  # the person column, as suggested
         "no_such_column",
@@ -75,12 +76,15 @@ def sat_down(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, str]:
         "",  # started
         "",  # urgent
         "",  # postcode_area
+        str(folder / "no-such-file.txt"),  # asked again
         str(folder / "optout.txt"),
         "",  # Female
         "",  # Male
         "-",  # u means missing
         "",  # dates like 25/03/2025
+        "much",  # asked again
         "12.5",  # the lifetime cap
+        "2025-13",  # asked again
         "2025-10",
     )
     return home, done("node", "init", "--home", home.path, given="".join(f"{text}\n" for text in answers))
@@ -114,6 +118,36 @@ def test_one_sitting_leads_to_the_first_edition(sat_down: tuple[Home, str]) -> N
     with open_node(home) as node:
         assert node.agreements.in_force("RTT-2026", 1) == AGREEMENT
         assert [edition.name for edition in node.editions.all()] == ["2025-10"]
+
+
+def test_what_is_mistyped_is_asked_again(sat_down: tuple[Home, str]) -> None:
+    """A wrong path, list, number or edition ends no sitting; nothing of a finished one is left beside it."""
+    home, printed = sat_down
+    for words in ("There is no file", "no-such-file.txt", "finite decimal", "'2025-13' is none of them"):
+        assert words in printed
+    assert not (home.path / "init.draft.json").exists()
+
+
+def test_a_sitting_that_was_broken_off_goes_on(tmp_path: Path) -> None:
+    """What was answered before a power cut or Ctrl-C is offered again, and is nobody else's to read."""
+    write_source(tmp_path / "export.csv")
+    home = Home(tmp_path / "home")
+    home.create("north")
+    home.certificate.write_text("joined")
+    with open_node(home) as node:
+        node.agreements.learn(agreements_pb2.AuthorityReply(agreements=[published(AGREEMENT)]))
+    first = ["n", "y", "y", str(tmp_path / "export.csv"), "", "", "", "Gender"]  # and then nothing more
+    typed = ("node", "init", "--home", str(home.path))
+    assert fedstats(*typed, given="".join(f"{text}\n" for text in first)).exit_code != 0
+    draft = home.path / "init.draft.json"
+    assert draft.stat().st_mode & 0o077 == 0
+    (tmp_path / "optout.txt").write_text("")
+    rest = ["y", "n", "", "", "", str(tmp_path / "optout.txt"), "", "", "-", "", "20", "2025-10"]
+    printed = done(*typed, given="".join(f"{text}\n" for text in rest))
+    assert "An earlier sitting was broken off here" in printed
+    assert "(F, M): Gender (as before)" in printed
+    assert read_config(home.config).mapping("rtt").column("sex").codes == {"Female": "F", "Male": "M"}
+    assert not draft.exists()
 
 
 def test_a_second_sitting_repeats_nothing(home: Home) -> None:

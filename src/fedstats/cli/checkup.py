@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from fedstats.cli.running import say
+from fedstats.cli.next_step import with_home
+from fedstats.cli.running import say, say_json
 from fedstats.client.printable import printable
 
 if TYPE_CHECKING:  # imported when a command runs
@@ -52,7 +52,7 @@ def show(checks: Iterable[Check], form: str) -> None:
         if form == "table":
             _show(check)
     if form == "json":
-        say(json.dumps(documents, indent=2, ensure_ascii=False))
+        say_json(documents)
     else:
         say()
         say(_summary(healths))
@@ -83,5 +83,5 @@ def _document(check: Check) -> dict[str, str]:
         "subject": check.subject,
         "health": check.health.value,
         "found": check.found,
-        "fix": check.fix,
+        "fix": with_home(check.fix),
     }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from fedstats.cli.paths import FilePath
-from fedstats.cli.running import home_option, say, say_sections, session_at
+from fedstats.cli.running import home_option, say, say_json, say_sections, session_at
 from fedstats.errors import ConfigInvalid
 
 if TYPE_CHECKING:  # imported when the command runs
@@ -57,7 +56,7 @@ def datasets(
         write(entries[0].dataset, dummy, output)
         say(f"Wrote {dummy:,} made-up rows to {output}. Nothing in them is real.")
     elif form == "json":
-        say(json.dumps([_document(entry) for entry in entries], ensure_ascii=False, indent=2))
+        say_json([_document(entry) for entry in entries])
     elif name is not None:
         _show_one(entries[0])
     else:

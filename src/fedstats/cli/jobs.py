@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fedstats.cli.answering import chosen_format, output_options, put_out
-from fedstats.cli.running import home_at, home_option, say, say_table, session_at
+from fedstats.cli.running import home_at, home_option, say, say_json, say_table, session_at
 
 if TYPE_CHECKING:  # imported when the command runs
     from fedstats.client.jobs import Job
@@ -32,7 +31,7 @@ def jobs(*, form: str, home: Path | None) -> None:
     found.prepare()
     kept = JobStore(found.jobs_file).all()
     if form == "json":
-        say(json.dumps([_document(job) for job in kept], ensure_ascii=False, indent=2))
+        say_json([_document(job) for job in kept])
     elif not kept:
         say("Nothing was asked from this computer yet.")
     else:

@@ -1,4 +1,4 @@
-"""Commands that are printed as the next step carry the `--home` that was typed, so that they can be copied."""
+"""Commands that are printed as the next step carry the `--home` that was typed: they can be copied."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 _TYPED = "fedstats.home"
-_COMMAND = re.compile(r"(?:(?<=:)|^) +fedstats [a-z]+[^\n,;()]*", flags=re.MULTILINE)
+_COMMAND = re.compile(r"(?:(?<=:)|^) +fedstats [a-z]+[^\n,;()\"]*", flags=re.MULTILINE)
 _HOMELESS = {("agreement", "check"), ("agreement", "new")}
 _PEOPLES = {"use", "query", "datasets", "jobs", "resume", "proceed", "join", "doctor", "agreement"}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from fedstats.cli.node_local import (
     home_of,
     node_of,
 )
-from fedstats.cli.running import say
+from fedstats.cli.running import say, say_json
 
 if TYPE_CHECKING:  # imported when a command runs
     from fedstats.core.privacy import Loss
@@ -30,6 +29,7 @@ if TYPE_CHECKING:  # imported when a command runs
     from fedstats.node.ledger import Entry
     from fedstats.node.service import Node
 
+CODES_SHOWN_MAX = 5
 LOCAL_ONLY = "These counts are exact. They are for your department only and may not be passed on."
 
 
@@ -107,7 +107,7 @@ def ledger(*, form: str, home: Path, config_file: Path | None) -> None:
             if (kind, name) not in caps
         }
     if form == "json":
-        click.echo(json.dumps(_ledger_document(statuses, unknown, entries), indent=2))
+        say_json(_ledger_document(statuses, unknown, entries))
     else:
         _say_ledger(statuses, unknown, entries)
 
@@ -124,7 +124,8 @@ def _say_report(report: EditionReport) -> None:
 
 
 def _examples(codes: tuple[str, ...]) -> str:
-    return f"; codes that nothing maps: {', '.join(map(repr, codes))}" if codes else ""
+    shown = [*map(repr, codes[:CODES_SHOWN_MAX]), *(["..."] if len(codes) > CODES_SHOWN_MAX else [])]
+    return f"; codes that nothing maps: {', '.join(shown)}" if codes else ""
 
 
 def _say_dataset(node: Node, held: Held) -> None:

@@ -14,10 +14,12 @@ from fedstats.cli.network import network_at, network_options, network_with
 from fedstats.cli.node_local import folder_option
 from fedstats.cli.paths import FilePath
 from fedstats.cli.running import say
-from fedstats.errors import FedstatsError
+from fedstats.cli.tokens import token_text
+from fedstats.errors import FedstatsError, UsageError
 
 if TYPE_CHECKING:  # imported when the command runs
     from fedstats.cli.node_mapping import Answers
+    from fedstats.core.schema import Dataset
     from fedstats.node.agreements import Standing
     from fedstats.node.config import NodeConfig
     from fedstats.node.home import Home
@@ -25,6 +27,7 @@ if TYPE_CHECKING:  # imported when the command runs
 
 LIFETIME_EPSILON = "20"
 LIFETIME_DELTA = "0.00001"
+_ASKED = "The token that the coordinator's host gave you (it is not shown)"
 
 
 @click.command
@@ -93,6 +96,7 @@ def init(
         network_at(place), proxy=proxy, proxy_credentials_file=proxy_credentials_file, ca_file=ca_file
     )
     _joined(place, token, network, answers)
+    answers.go_on(place.path)
     _appointed(place, network, controller_home, answers)
     standing = _accepted(place, network, agreement, answers, trust=trust)
     if standing is None:
@@ -111,7 +115,7 @@ def _joined(home: Home, token: str, network: Network, answers: Answers) -> None:
     if home.certificate.exists():
         say("This node has joined already.")
         return
-    typed = token or answers.ask("The token that the coordinator's host gave you", "")
+    typed = token_text(token) if token or answers.yes else click.prompt(_ASKED, hide_input=True)
     peer = join(home, typed, now=time.time, network=network)
     say(f"Joined as the node of {peer.name}. Keys and an empty ledger are in {home.path}.")
 
@@ -186,7 +190,7 @@ def _accepted(
         say("  fedstats node init")
         return None
     ids = sorted({standing.agreement.id for standing in known})
-    name = agreement or (ids[0] if len(ids) == 1 else answers.ask(f"Which one? ({', '.join(ids)})", ids[0]))
+    name = agreement or (ids[0] if len(ids) == 1 else answers.one_of("Which agreement?", ids, ids[0]))
     chosen = [standing for standing in known if standing.agreement.id == name]
     accepted = [s for s in chosen if s.accepted_s is not None and s.withdrawn_s is None]
     if not accepted:
@@ -232,6 +236,7 @@ def _configured(
         return
     config = _config(home, standing, base, lifetime_epsilon, answers)
     write_durably(home.config, config_text(config).encode(), mode=PRIVATE_MODE, replace=False)
+    answers.draft.end()
     say(f"Wrote {home.config}. Read it, and change what you like.")
 
 
@@ -250,8 +255,15 @@ def _config(
         held = held_datasets([standing], state.department)
     mappings = [Mapper(one, engine_of(ENGINE), base.resources, answers).map() for one in held]
     question = "The most that all answers together may ever reveal about one person, as epsilon"
-    typed = lifetime_epsilon or answers.ask(question, LIFETIME_EPSILON)
-    terms = LifetimeTerms(parse_epsilon(typed), Fraction(LIFETIME_DELTA))
+    terms: LifetimeTerms | None = None
+    while terms is None:
+        typed = lifetime_epsilon or answers.ask(question, LIFETIME_EPSILON)
+        try:
+            terms = LifetimeTerms(parse_epsilon(typed), Fraction(LIFETIME_DELTA))
+        except UsageError as problem:
+            if lifetime_epsilon or answers.yes:
+                raise
+            answers.ask_again(question, problem.sentence)
     namespaces = {one.dataset.unit.namespace for one in held}
     return replace(
         base,
@@ -275,10 +287,7 @@ def _first_edition(home: Home, standing: Standing, edition: str, answers: Answer
         }
         held = held_datasets([standing], state.department)
     for one in held:
-        schedule = one.dataset.editions
-        name = edition or answers.ask(
-            f"Which edition of {one.dataset.name}? ({', '.join(schedule)})", schedule[-1]
-        )
+        name = edition or _scheduled(one.dataset, answers)
         if (one.dataset.name, name) in here:
             say(f"Edition {name} of {one.dataset.name} is here already.")
             continue
@@ -291,6 +300,13 @@ def _first_edition(home: Home, standing: Standing, edition: str, answers: Answer
             home=home.path,
             config_file=None,
         )
+
+
+def _scheduled(dataset: Dataset, answers: Answers) -> str:
+    """An edition of the agreement's schedule."""
+    said = answers.one_of(f"Which edition of {dataset.name}?", dataset.editions, dataset.editions[-1])
+    answers.draft.end()
+    return said
 
 
 def _step(title: str) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from fedstats.cli.node_draft import Draft
 from fedstats.cli.running import say
 from fedstats.client.agreement_words import values_words
+from fedstats.client.printable import printable
 from fedstats.core.domain import Dates
 from fedstats.engines.mapping import ISO_DATE, ColumnMapping, DatasetMapping, Source, SourceKind, labels_of
-from fedstats.errors import MappingInvalid
+from fedstats.errors import MappingInvalid, SourceUnreadable, ValueInvalid
 from fedstats.node.suggesting import kind_of, suggest_columns, suggest_label
 
 if TYPE_CHECKING:  # for types only
@@ -21,6 +23,7 @@ if TYPE_CHECKING:  # for types only
     from fedstats.engines import ColumnReport, Engine, Resources, SourceReport
     from fedstats.node.datasets import Held
 
+CODES_SHOWN_MAX = 5
 LOOKS_MAX = 20  # times that the source is read again after answers
 UNREADABLE = 10  # one in so many dates that cannot be read is asked about
 
@@ -33,12 +36,41 @@ class Answers:
     person: str
     opt_outs: Path | None
     yes: bool
+    draft: Draft = field(default_factory=Draft)
 
     def ask(self, question: str, guess: str) -> str:
-        """What the person says, or the guess."""
+        """What the person says, or said in a sitting that was broken off, or the guess."""
         if self.yes:
             return guess
-        return str(click.prompt(question, default=guess, show_default=bool(guess))).strip()
+        if question in self.draft.answers:
+            said = self.draft.answers[question]
+            say(f"{question}: {said} (as before)")
+            return said
+        said = str(click.prompt(printable(question), default=guess, show_default=bool(guess))).strip()
+        self.draft.keep(question, said)
+        return said
+
+    def ask_again(self, question: str, problem: str) -> None:
+        """Say what is wrong with an answer, and forget it, so that `ask` asks anew."""
+        say(problem)
+        self.draft.forget(question)
+
+    def one_of(self, question: str, known: Sequence[str], guess: str) -> str:
+        """One of these; asked again until it is."""
+        asked = f"{question} ({', '.join(known)})"
+        while True:
+            said = self.ask(asked, guess)
+            if said in known or self.yes:
+                return said
+            self.ask_again(asked, f"{said[:40]!r} is none of them.")
+
+    def go_on(self, folder: Path) -> None:
+        """Offer to go on with the answers of a sitting that was broken off in this folder."""
+        if self.yes or not self.draft.open(folder):
+            return
+        say("An earlier sitting was broken off here, and its answers were kept.")
+        if not click.confirm("Go on with them?", default=True):
+            self.draft.end()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +116,35 @@ class Mapper:
         return self._with_codes(mapping)
 
     def _source(self) -> Source:
-        given = self.answers.source
-        path = given or Path(self.answers.ask("A file, or a path with * for several", ""))
-        if not str(path).strip("."):
-            raise MappingInvalid(
-                f"The source of {self.held.dataset.name} is needed.", remedy="Say: --source PATH"
-            )
-        path, kind = path.expanduser().absolute(), kind_of(path)
-        table = self.answers.ask("Which table of it?", "main.data") if kind is SourceKind.DUCKDB else ""
+        """The source; a path that is mistyped is asked for again."""
+        question = f"The source of {self.held.dataset.name}: a file, or a path with * for several"
+        while True:
+            path = self.answers.source or Path(self.answers.ask(question, ""))
+            if not str(path).strip(".") and self.answers.yes:
+                raise MappingInvalid(
+                    f"The source of {self.held.dataset.name} is needed.", remedy="Say: --source PATH"
+                )
+            try:
+                return self._source_at(path.expanduser().absolute())
+            except (SourceUnreadable, ValueInvalid) as problem:
+                if self.answers.yes or self.answers.source is not None:
+                    raise
+                self.answers.ask_again(question, problem.sentence)
+
+    def _source_at(self, path: Path) -> Source:
+        """The source in this place, once its columns could be read; raises SourceUnreadable, ValueInvalid."""
+        kind = kind_of(path)
+        asked = f"Which table of {path.name}?"
+        table = self.answers.ask(asked, "main.data") if kind is SourceKind.DUCKDB else ""
         source = Source(kind, path, table=table)
-        if kind is SourceKind.CSV and len(self.engine.source_columns(source, self.resources)) == 1:
-            source = replace(source, delimiter=self.answers.ask("What separates its columns?", ";"))
+        try:
+            alone = len(self.engine.source_columns(source, self.resources)) == 1
+        except SourceUnreadable:
+            self.answers.draft.forget(asked)
+            raise
+        if kind is SourceKind.CSV and alone:
+            asked = f"What separates the columns of {path.name}?"
+            source = replace(source, delimiter=self.answers.ask(asked, ";"))
         return source
 
     def _mapped(self, column: ColumnDefinition, guess: str, local: Sequence[str]) -> ColumnMapping:
@@ -112,13 +162,20 @@ class Mapper:
             problem = f"{question.strip()}: {said[:60]!r} is none of the source's columns."
             if self.answers.yes:
                 raise MappingInvalid(problem, remedy="Write node.toml: fedstats node config --example")
-            say(problem)
+            self.answers.ask_again(question, problem)
 
     def _opt_outs(self) -> Path | None:
         if not self.held.standing.agreement.opt_out.applies:
             return None
-        said = self.answers.opt_outs or Path(self.answers.ask("The list of people who opted out, a file", ""))
-        return said.expanduser().absolute() if str(said) != "." else None
+        question = f"The list of people of {self.held.dataset.name} who opted out: a file"
+        while True:
+            said = self.answers.opt_outs or Path(self.answers.ask(question, ""))
+            path = said.expanduser().absolute()
+            if str(said) == ".":
+                return None
+            if path.is_file() or self.answers.yes or self.answers.opt_outs is not None:
+                return path
+            self.answers.ask_again(question, f"There is no file {path}.")
 
     def _with_codes(self, mapping: DatasetMapping) -> DatasetMapping:
         """Read the source, and ask about codes and dates that nothing maps, until nobody knows more."""
@@ -151,11 +208,11 @@ class Mapper:
         labels = labels_of(definition.domain) or ()
         codes, missing = dict(known.codes), list(known.missing)
         if not self.answers.yes:
-            say(f"{definition.name} has codes that nothing maps; its labels: {', '.join(labels)}")
+            say(f"{definition.name} has codes that nothing maps. Its labels: {', '.join(labels)}")
+            say("For each, type a label, - for a missing value, or nothing to leave it unmapped.")
         for code in found.unknown_codes:
-            said = self.answers.ask(
-                f"  {code!r} means (empty: leave it, -: missing)", suggest_label(code, labels)
-            )
+            what = repr(code) if code else "an empty cell"
+            said = self.answers.ask(f"  {definition.name}: {what} means", suggest_label(code, labels))
             if said == "-":
                 missing.append(code)
             elif said in labels:
@@ -166,7 +223,7 @@ class Mapper:
         if known.date_formats:
             return known
         say(f"{found.column}: {found.invalid:,} dates are not written like 2025-09-30.")
-        said = self.answers.ask("  How are they written?", "%d/%m/%Y")
+        said = self.answers.ask(f"  How are the dates of {found.column} written?", "%d/%m/%Y")
         return replace(known, date_formats=(ISO_DATE, said)) if said else known
 
 
@@ -176,6 +233,8 @@ def _say_left(report: SourceReport) -> None:
         facts = {"invalid": column.invalid, "out of bounds": column.out_of_bounds}
         found = ", ".join(f"{count:,} {words}" for words, count in facts.items() if count)
         if found:
-            codes = f" ({', '.join(map(repr, column.unknown_codes))})" if column.unknown_codes else ""
+            shown = [*map(repr, column.unknown_codes[:CODES_SHOWN_MAX])]
+            more = ["..."] if len(column.unknown_codes) > CODES_SHOWN_MAX else []
+            codes = f" ({', '.join([*shown, *more])})" if shown else ""
             say(f"  {column.column}: {found}{codes}")
     say("These counts are exact: they are for your department only.")

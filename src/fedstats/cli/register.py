@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from fedstats.cli.paths import FilePath
-from fedstats.cli.running import home_at, say, say_error, say_table, write_text
+from fedstats.cli.running import home_at, say, say_error, say_json, say_table, write_text
 from fedstats.errors import MessageInvalid, NotFound, ValueInvalid
 
 if TYPE_CHECKING:  # imported when a command runs
@@ -60,8 +60,6 @@ def list_entries(*, after: int, home: Path | None) -> None:
 @source_option
 def show(*, number: int, home: Path | None) -> None:
     """Show entry NUMBER whole."""
-    import json
-
     from fedstats.coordinator.register import parsed, sentence_of
     from fedstats.coordinator.register_page import time_of
 
@@ -71,7 +69,7 @@ def show(*, number: int, home: Path | None) -> None:
     document = parsed(entry.document)
     say(f"{entry.number}  {time_of(entry.at_s)}")
     say(sentence_of(entry.kind, document))
-    say(json.dumps(document, indent=1))  # ASCII, so that nothing in it can steer a terminal
+    say_json(document)
 
 
 @register.command(short_help="Write the whole register as one page, or as JSON.")

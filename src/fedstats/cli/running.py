@@ -74,6 +74,13 @@ def say(text: str = "") -> None:
     click.echo(printable(with_home(text)))
 
 
+def say_json(document: object) -> None:
+    """Print a document for programs, untouched; in ASCII, so that nothing in it can steer a terminal."""
+    import json
+
+    click.echo(json.dumps(document, indent=2))
+
+
 def say_error(text: str) -> None:
     """Print plain text to stderr, and a line break."""
     click.echo(printable(with_home(text)), err=True)

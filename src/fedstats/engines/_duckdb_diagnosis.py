@@ -19,7 +19,7 @@ from fedstats.engines._duckdb_session import problem_of, session
 from fedstats.engines._duckdb_source import LocalTable, attachments, files_of, local_table
 from fedstats.engines.mapping import DatasetMapping, Source, check_local_columns, labels_of
 
-_EXAMPLES_MAX = 5
+_EXAMPLES_MAX = 60  # a person who maps codes is asked about all of them in one go
 
 
 def source_columns(source: Source, resources: Resources) -> tuple[str, ...]:
