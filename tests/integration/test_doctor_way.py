@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from doctor_world import authority_reply, examined, found, healthy_home, listening, proxy
 from doctor_world import join as join_at
+from one_node import Analyst, open_node
 from samples import NOW_S
 from wire_world import AUTHORITY, FOREIGN, NOW, SERVER_KEY, Coordinator, server_tls
 
 from fedstats.core.checks import Check, Health
+from fedstats.engines import engine_of
 from fedstats.identity.certificates import issue, issue_server
 from fedstats.identity.peer import Peer, Role
 from fedstats.node.home import Home
@@ -25,7 +27,7 @@ from fedstats.wire.methods import FETCH_AUTHORITY
 from fedstats.wire.network import Network, Route
 from fedstats.wire.reach import Way
 from fedstats.wire.server import ServerTls
-from fedstats.wire.v1 import agreements_pb2
+from fedstats.wire.v1 import agreements_pb2, signed_pb2
 
 Start = Callable[..., Coordinator]
 RIGHT = "aisha:open sesame"
@@ -231,6 +233,23 @@ def test_a_certificate_that_was_ended(home: Home, start: Start) -> None:
     address = start(methods=relaying(authority_reply(home)), known=unknown).address
     check = found(online(home, address), "accepted")
     assert (check.health, "FS-303" in check.found) == (Health.PROBLEM, True)
+
+
+def test_a_ledger_that_was_restored_from_a_backup(tmp_path: Path, start: Start) -> None:
+    """The coordinator remembers a charge that the ledger has forgotten: FS-703, and what to type."""
+    home = healthy_home(tmp_path)
+    backup = home.ledger.read_bytes()
+    with open_node(home, engine=engine_of("duckdb")) as node:
+        node.runner.run(Analyst().task())
+        record = signed_pb2.WitnessRecord(witness=node.witnesses.tell())
+    address = start(methods=relaying(authority_reply(home, witnesses=[record]))).address
+    assert found(online(home, address), "witness").health is Health.OK
+    for path in home.path.glob("ledger.sqlite*"):
+        path.unlink()
+    home.ledger.write_bytes(backup)
+    check = found(online(home, address), "witness")
+    assert (check.health, "FS-703" in check.found) == (Health.PROBLEM, True)
+    assert check.fix.endswith(f"fedstats node ledger recover --home {home.path}")
 
 
 def test_a_node_that_has_not_joined(tmp_path: Path) -> None:

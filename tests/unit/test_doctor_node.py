@@ -57,6 +57,7 @@ def test_a_healthy_node_has_no_findings(home: Home) -> None:
         "authority",
         "keys",
         "ledger",
+        "witness",
         "pause",
         "agreement",
         "source",
@@ -118,6 +119,11 @@ def corrupt_ledger(home: Home) -> None:
         sqlite.execute("INSERT INTO total VALUES ('agreement', 'RTT-2026', '1/2', '0')")
 
 
+def lose_witness(home: Home) -> None:
+    """The disk of the second witness is not there."""
+    home.config.write_text(home.config.read_text() + '[witness]\nfile = "/mnt/nowhere/fedstats.witness"\n')
+
+
 def age_opt_outs(days: int) -> Callable[[Home], None]:
     """The opt-out list was written so many days ago."""
 
@@ -163,8 +169,9 @@ BROKEN: list[tuple[Callable[[Home], object], str, Health, str, str]] = [
     (expired(10), "certificate", WARNING, "expires at", "A running node renews it"),
     (expired(91), "certificate", PROBLEM, "counts from", "clock"),
     (lambda home: home.authority.unlink(), "authority", PROBLEM, "cannot be read", "FS-102"),
-    (lambda home: home.ledger.unlink(), "ledger", PROBLEM, "FS-701", "FS-701"),
-    (corrupt_ledger, "ledger", PROBLEM, "totals", "FS-701"),
+    (lambda home: home.ledger.unlink(), "ledger", PROBLEM, "FS-701", "recover --new"),
+    (corrupt_ledger, "ledger", PROBLEM, "totals", "from a backup"),
+    (lose_witness, "witness", WARNING, "is missing", "Mount its disk"),
     (pause, "pause", WARNING, "maintenance", "fedstats node resume --home"),
     (withdraw, "agreements", PROBLEM, "none is in force", "fedstats agreement accept ID --home"),
     (lambda home: (home.path.parent / "rtt.csv").unlink(), "source rtt", PROBLEM, "FS-601", "path"),

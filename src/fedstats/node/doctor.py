@@ -29,7 +29,8 @@ from fedstats.node.home import DEFAULT_HOME, Home
 from fedstats.node.joining import introduction
 from fedstats.node.ledger import Ledger
 from fedstats.node.service import Node
-from fedstats.wire.authority import revoked_keys, verify_appointment
+from fedstats.wire.authority import revoked_keys, verify_appointment, verify_witness
+from fedstats.wire.codec import signed_from
 from fedstats.wire.reach import Way, accepted, agreeing
 from fedstats.wire.software import SOFTWARE
 from fedstats.wire.v1 import agreements_pb2
@@ -155,11 +156,36 @@ class Doctor:
             yield ok("ledger", "the ledger adds up")
 
     def _decided(self, node: Node, reply: agreements_pb2.AuthorityReply | None) -> Iterator[Check]:
-        """What people decided: appointment, pause, agreements."""
+        """What others remember, and what people decided: witnesses, appointment, pause, agreements."""
+        yield from examined("witness", lambda: self._witness(node, reply))
         if reply is not None:
             yield from examined("appointment", lambda: self._appointment(node, reply))
         yield from self._pause(node)
         yield from self._agreements(node, node.agreements.all())
+
+    def _witness(self, node: Node, reply: agreements_pb2.AuthorityReply | None) -> Iterator[Check]:
+        """Whether the ledger holds all that others remember of it; what is relayed is not kept here."""
+        file = node.config.witness.file
+        missing = bool(node.witnesses.missing())
+        for record in reply.witnesses if reply is not None else ():
+            witness = verify_witness(
+                signed_from(record.witness),
+                node.department,
+                own=node.key.public,
+                appointments=readable(record.appointments),
+                trusted=self.home.trust.is_trusted,
+            )
+            missing = missing or not node.ledger.contains(witness)
+        if missing:
+            words = "FS-703 The ledger lacks what a witness remembers: an older copy was put in its place."
+            fix = "Make sure that no other copy of this node runs, then: "
+            yield problem("witness", words, fix + self._command("fedstats node ledger recover"))
+        elif file is not None and not file.exists():
+            fix = "Mount its disk, or correct [witness] in node.toml. A running node writes it anew."
+            yield warning("witness", f"The witness of the ledger, {file}, is missing.", fix)
+        else:
+            more = "" if file else "; a second one on another disk is recommended: [witness] in node.toml"
+            yield ok("witness", f"the ledger holds what its witness remembers{more}")
 
     def _appointment(self, node: Node, reply: agreements_pb2.AuthorityReply) -> Iterator[Check]:
         key, now_s = node.key.public, int(self.now())

@@ -207,18 +207,7 @@ def accepted(transport: Transport) -> tuple[agreements_pb2.AuthorityReply | None
 
 def agreeing(reply: agreements_pb2.AuthorityReply, *, now_s: float, software: str) -> Iterator[Check]:
     """Clock and version beside the coordinator's; `now_s` is when the reply came."""
-    ahead_s = round(now_s - reply.now_s)
-    if abs(ahead_s) > CLOCK_S_MAX:
-        way = "ahead of" if ahead_s > 0 else "behind"
-        fix = "Set this computer's clock, and let it be kept: timedatectl set-ntp true"
-        yield problem("clock", f"This computer's clock is {abs(ahead_s):,} s {way} the coordinator's.", fix)
-    else:
-        yield ok(
-            "clock",
-            "as the coordinator's, to about a second"
-            if ahead_s in {-1, 0, 1}
-            else f"{abs(ahead_s)} s from the coordinator's",
-        )
+    yield _clock(round(now_s - reply.now_s))
     if _release(reply.software) != _release(software):
         fix = "Install the same version on both sides; the older side is updated first."
         yield warning(
@@ -228,6 +217,14 @@ def agreeing(reply: agreements_pb2.AuthorityReply, *, now_s: float, software: st
         )
     else:
         yield ok("version", f"{software}, as the coordinator")
+
+
+def _clock(ahead_s: int) -> Check:
+    if abs(ahead_s) > CLOCK_S_MAX:
+        way = "ahead of" if ahead_s > 0 else "behind"
+        fix = "Set this computer's clock, and let it be kept: timedatectl set-ntp true"
+        return problem("clock", f"This computer's clock is {abs(ahead_s):,} s {way} the coordinator's.", fix)
+    return ok("clock", f"within {max(abs(ahead_s), 1)} s of the coordinator's")
 
 
 def _release(software: str) -> list[str]:
