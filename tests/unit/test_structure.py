@@ -39,6 +39,8 @@ HEAVY = (
     "pyarrow",
     "scipy",
     "rich",
+    "structlog",
+    "prometheus_client",
     "cryptography",
 )
 

@@ -38,6 +38,8 @@ class Event:
 
         Never raises: what is noted before or after a charge must not change what is answered.
         """
+        if not _LISTENERS and not _LOGGER.isEnabledFor(self.level):
+            return
         try:
             said = {name: shown(kind, values[name]) for name, kind in self.fields.items() if name in values}
             for hear in _LISTENERS:

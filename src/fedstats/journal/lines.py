@@ -13,7 +13,6 @@ from fedstats.journal.events import OTHER_LOGGER
 from fedstats.journal.fields import Shown, shown
 
 SOFTWARE = version("fedstats")
-NAME_COLUMNS = 24
 
 
 class Lines(logging.Formatter):
@@ -25,7 +24,7 @@ class Lines(logging.Formatter):
         self._component = component
         self._text = text
         self._render = (
-            structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=NAME_COLUMNS, sort_keys=False)
+            structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0, sort_keys=False)
             if text
             else structlog.processors.JSONRenderer(ensure_ascii=True)
         )
@@ -43,7 +42,7 @@ class Lines(logging.Formatter):
             "event": noted.event.name,
         }
         if self._text:
-            return {**head, **noted.said}
+            return {**head, "event": f"{noted.event.name}: {noted.event.says}", **noted.said}
         security: dict[str, Shown] = {"security": noted.event.security} if noted.event.security else {}
         return {
             **head,
