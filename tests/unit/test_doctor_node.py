@@ -134,8 +134,9 @@ def age_opt_outs(days: int) -> Callable[[Home], None]:
 
 
 def newer_opt_outs(home: Home) -> None:
-    """The opt-out list was written after the edition."""
-    os.utime(home.path.parent / "optout.txt", (NOW_S + 60, NOW_S + 60))
+    """The opt-out list names somebody whom the edition did not leave out."""
+    (home.path.parent / "optout.txt").write_text("9000000001,\n")
+    os.utime(home.path.parent / "optout.txt", (NOW_S, NOW_S))
 
 
 def expired(days_left: int) -> Callable[[Home], None]:
@@ -189,7 +190,7 @@ BROKEN: list[tuple[Callable[[Home], object], str, Health, str, str]] = [
     (age_opt_outs(400), "opt-outs rtt", PROBLEM, "is older than", "Fetch the present list"),
     (age_opt_outs(29), "opt-outs rtt", WARNING, "29 days old", "Fetch the present list soon"),
     (lambda home: (home.path.parent / "optout.txt").unlink(), "opt-outs rtt", PROBLEM, "FS-604", "FS-604"),
-    (newer_opt_outs, "edition rtt 2025-09", WARNING, "before the present opt-out list", "--revise --home"),
+    (newer_opt_outs, "edition rtt 2025-09", PROBLEM, "changed after this edition", "--revise --home"),
     (forget_edition, "edition rtt 2025-09", PROBLEM, "is missing", "--edition 2025-09 --revise --home"),
 ]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
-from pathlib import Path
 
 from fedstats.core.checks import Check, examined, ok, problem, warning
 from fedstats.engines.mapping import check_local_columns
+from fedstats.errors import EditionMissing
 from fedstats.identity import computer
 from fedstats.node.config import NodeConfig
 from fedstats.node.datasets import Held
@@ -136,33 +136,23 @@ class DatasetDoctor:
             yield warning("edition", words, self._refresh(due[-1]), subject=self._name)
 
     def _edition(self, edition: Edition) -> Iterator[Check]:
-        """One edition: its file, whether it can answer, its age, and whether its opt-outs are the present."""
+        """One edition: its file, whether it answers under the present terms and opt-out list, its age."""
         name = f"{self._name} {edition.name}"
         again = self._refresh(edition.base, revise=True)
-        agreement = self.held.standing.agreement
         made = datetime.fromtimestamp(edition.made_s, UTC)
         age = int((self.node.now() - edition.made_s) // DAY_S)
-        obstacle = edition.obstacle(agreement, self.held.dataset)
+        try:
+            self.node.editions.find(self.held.standing.agreement, self.held.dataset, edition.name)
+        except EditionMissing as obstacle:
+            yield problem("edition", obstacle.sentence, again, subject=name)
+            return
         if not edition.path.exists():
             yield problem("edition", f"{edition.path} is missing.", again, subject=name)
-        elif obstacle:
-            yield problem("edition", obstacle, again, subject=name)
-        elif self._list_made_s() > edition.made_s:
-            words = f"It was made on {made:%Y-%m-%d}, before the present opt-out list."
-            yield warning("edition", words, again, subject=name)
         elif age > EDITION_DAYS_OLD:
             yield warning("edition", f"It was made {age} days ago.", again, subject=name)
         else:
             size = f"{edition.path.stat().st_size / 1e6:.1f} MB"
             yield ok("edition", f"made on {made:%Y-%m-%d}, {size}", subject=name)
-
-    def _list_made_s(self) -> float:
-        """When the opt-out list was written; 0 where none is applied or found (a check of its own)."""
-        names = {mapping.dataset for mapping in self.node.config.datasets}
-        path: Path | None = None
-        if self.held.standing.agreement.opt_out.applies and self._name in names:
-            path = self.node.config.mapping(self._name).opt_out_list
-        return path.stat().st_mtime if path is not None and path.exists() else 0.0
 
     def _refresh(self, edition: str, *, revise: bool = False) -> str:
         more = " --revise" if revise else ""
