@@ -7,24 +7,32 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from fedstats.client.home import Home as PersonHome
 from fedstats.client.session import connect
+from fedstats.coordinator.authority import Admission
 from fedstats.coordinator.config import Limits
 from fedstats.coordinator.home import Home as CoordinatorHome
 from fedstats.demo import founding
-from fedstats.demo.agreement import AGREEMENT_ID, PURPOSE
+from fedstats.demo.agreement import AGREEMENT_ID, PURPOSE, agreement_document
 from fedstats.demo.founding import Places
 from fedstats.demo.local_files import write
 from fedstats.demo.processes import command, environment
 from fedstats.demo.trusts import TRUSTS
 from fedstats.demo.waiting_list import generate
 from fedstats.identity.address import split_address
+from fedstats.identity.peer import Peer
+from fedstats.identity.tls_key import TlsKey
+from fedstats.identity.token import Token
 from fedstats.node.ledger import Ledger
+from fedstats.wire.channel import Channel, ClientTls
+from fedstats.wire.methods import JOIN_ANALYST
+from fedstats.wire.v1 import signed_pb2
 
 MEMBERS = TRUSTS[:3]
 ANSWER_S_MAX = 90.0
@@ -56,6 +64,23 @@ class Running:
     places: Places
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the coordinator listens."""
+        return split_address(CoordinatorHome(self.places.coordinator).config().address)
+
+    def invite(self, peer: Peer, *, age: timedelta = timedelta()) -> Token:
+        """A token that lives for an hour and was made so long ago."""
+        home = CoordinatorHome(self.places.coordinator)
+        store, made_at = home.store(), datetime.now(UTC) - age
+        try:
+            admission = Admission(home.authority(), store.members, made_at.timestamp)
+            return admission.invite(
+                peer, address=home.config().address, lifetime=timedelta(hours=1), again=True
+            )
+        finally:
+            store.close()
+
     def start(self, name: str, *arguments: str) -> None:
         """Start `fedstats ARGUMENTS`."""
         self._start(name, command(arguments))
@@ -63,7 +88,7 @@ class Running:
     def start_coordinator(self) -> None:
         """Start the coordinator over its folder, and wait until it listens."""
         self.start("coordinator", "coordinator", "run", "--home", str(self.places.coordinator))
-        host, port = split_address(CoordinatorHome(self.places.coordinator).config().address)
+        host, port = self.address
         pause = threading.Event()
         for _ in range(600):
             try:
@@ -89,6 +114,14 @@ class Running:
         process = self.processes.pop(name)
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+    def freeze(self, number: int) -> None:
+        """Stop a member's node as a machine that hangs: its connection stays open, and nothing moves."""
+        self.processes[MEMBERS[number].department].send_signal(signal.SIGSTOP)
+
+    def thaw(self, number: int) -> None:
+        """Let it go on where it was."""
+        self.processes[MEMBERS[number].department].send_signal(signal.SIGCONT)
 
     def wait_until_killed(self, name: str) -> int:
         """The exit code of a process that ends by itself."""
@@ -120,7 +153,7 @@ def federation(folder: Path) -> Iterator[Running]:
     try:
         made.start_coordinator()
         founding.join_everybody(places, MEMBERS)
-        agreement = founding.sign_agreement_by_all(places, MEMBERS, pathways_per_trust=400)
+        agreement = founding.sign_by_all(places, MEMBERS, _agreement)
         for number, trust in enumerate(MEMBERS):
             founding.open_node(places, trust, agreement, reply_deadline_s=0)
             made.start_node(number)
@@ -131,6 +164,35 @@ def federation(folder: Path) -> Iterator[Running]:
         yield made
     finally:
         made.stop()
+
+
+@contextmanager
+def coordinator_alone(folder: Path) -> Iterator[Running]:
+    """A coordinator that nobody has joined."""
+    places = Places(folder)
+    founding.found_coordinator(places)
+    made = Running(places)
+    try:
+        made.start_coordinator()
+        yield made
+    finally:
+        made.stop()
+
+
+def member_tls(running: Running, peer: Peer) -> ClientTls:
+    """What a new analyst or controller proves herself with, after she joined over the network."""
+    token, key = running.invite(peer), TlsKey.generate()
+    bearer = ClientTls(token.ca_certificate_der, token.certificate_der, token.key, token.server_name)
+    with Channel(token.address, bearer) as channel:
+        reply = channel.call(JOIN_ANALYST, signed_pb2.JoinRequest(certificate_request=key.request()))
+    return ClientTls(token.ca_certificate_der, reply.certificate, key)
+
+
+def _agreement(keys: Mapping[str, str]) -> Mapping[str, object]:
+    """The demo's agreement, for everybody whom the first trust appoints; two departments are enough."""
+    analysts, today = [f"*@{MEMBERS[0].department}"], datetime.now(UTC).date()
+    document = agreement_document(MEMBERS, keys, pathways_per_trust=400, analysts=analysts, today=today)
+    return {**document, "nodes_min": 2}
 
 
 def _wait_for_holdings(places: Places) -> None:

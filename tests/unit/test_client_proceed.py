@@ -110,7 +110,7 @@ def test_too_few_answers_are_refused_with_the_rule(tmp_path: Path) -> None:
         job = session.jobs()[0].name
         assert "proceed" not in told.advice
         assert "needs 2 departments" in told.advice
-        with pytest.raises(OutsideAgreement, match="at least 2 departments, and 1 have answered"):
+        with pytest.raises(OutsideAgreement, match="at least 2 departments, and 1 answered so far"):
             session.proceed(job)
         world.answers["south"] = releasing(people(5))
         world.pause(120)

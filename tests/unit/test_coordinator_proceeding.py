@@ -116,7 +116,7 @@ def test_a_participant_has_released(world: World) -> None:
 def test_the_agreement_says_how_few_may_answer(world: World) -> None:
     """Below nodes_min the sentence says the rule, who can change it, and that what answered was charged."""
     answer(world, "north")
-    with pytest.raises(OutsideAgreement, match="at least 2 departments, and 1 have answered") as told:
+    with pytest.raises(OutsideAgreement, match="at least 2 departments, and 1 answered so far") as told:
         world.proceed(QUERY, ("north",), ("south", "west"))
     assert "signed by all controllers" in told.value.advice
     assert told.value.spent is Spent.CHARGED

@@ -80,7 +80,7 @@ class Rounds:
         try:
             return self._answer(asked, known=())
         except (CoordinatorUnreachable, NoReplyInTime) as problem:
-            raise _kept(problem, asked.job) from None
+            raise kept(problem, asked.job) from None
 
     def resume(self, asked: Asked) -> Answer:
         """Go on with a job from wherever it is.
@@ -100,7 +100,7 @@ class Rounds:
         try:
             return self._answer(asked, known=self._known(asked))
         except (CoordinatorUnreachable, NoReplyInTime) as problem:
-            raise _kept(problem, asked.job) from None
+            raise kept(problem, asked.job) from None
 
     def proceed(self, asked: Asked) -> Answer:
         """Go on without those that have not answered the newest round; where all have, as `resume`.
@@ -125,7 +125,7 @@ class Rounds:
                         raise
             return self._answer(asked, known=self._known(asked))
         except (CoordinatorUnreachable, NoReplyInTime) as problem:
-            raise _kept(problem, asked.job) from None
+            raise kept(problem, asked.job) from None
 
     def _go_on(self, asked: Asked, order: RoundOrder) -> None:
         outcomes = self._verified(asked, order, self._messages(order))
@@ -244,7 +244,7 @@ def _check_unchanged(*, same: bool) -> None:
         )
 
 
-def _kept(problem: NetworkError, job: Job) -> NetworkError:
+def kept(problem: NetworkError, job: Job) -> NetworkError:
     """The same problem, with the word that nothing is lost."""
     problem.advice = f"{problem.advice} The question is kept: fedstats resume {job.name}".strip()
     return problem

@@ -29,11 +29,11 @@ from fedstats.client.following import Patience, Tell
 from fedstats.client.home import Home
 from fedstats.client.jobs import Job, JobStore
 from fedstats.client.joining import open_channel
-from fedstats.client.rounds import Asked, Rounds
+from fedstats.client.rounds import Asked, Rounds, kept
 from fedstats.core.accounting import EPSILON_MIN, parse_epsilon
 from fedstats.core.query import NONCE_BYTES
 from fedstats.core.statistic import Statistic
-from fedstats.errors import FileProblem, JobUnknown
+from fedstats.errors import CoordinatorUnreachable, FileProblem, JobUnknown, NoReplyInTime
 from fedstats.identity.key_files import read_signing_key
 from fedstats.identity.keys import Context, Signed, SigningKey
 from fedstats.statistics.table import Table
@@ -240,21 +240,25 @@ class Session:
 
     def _asked(self, job: str, statistic: Statistic | None) -> Asked:
         """A kept job with everything that is needed to go on with it."""
-        kept, key = self._jobs.find(job), self._key()
-        if kept.query.key != key.public:
-            raise JobUnknown(f"Job {kept.name} was asked with another key than this home has now.", remedy="")
-        if statistic is None and not kept.sql:
+        found, key = self._jobs.find(job), self._key()
+        if found.query.key != key.public:
+            raise JobUnknown(f"Job {found.name} was asked with another key than this home has.", remedy="")
+        if statistic is None and not found.sql:
             raise JobUnknown(
-                f"Job {kept.name} was asked from Python.",
-                remedy=f"Give its statistic again: session.resume({kept.name!r}, statistic=...)",
+                f"Job {found.name} was asked from Python.",
+                remedy=f"Give its statistic again: session.resume({found.name!r}, statistic=...)",
             )
-        query, directory = decode_query(kept.query.payload), self.directory()
+        query = decode_query(found.query.payload)
+        try:
+            directory = self.directory()
+        except (CoordinatorUnreachable, NoReplyInTime) as problem:
+            raise kept(problem, found) from None
         agreement = directory.agreement(query.agreement, version=query.agreement_version)
         return Asked(
-            job=kept,
-            statistic=statistic or Table.from_sql(kept.sql, agreement.dataset),
+            job=found,
+            statistic=statistic or Table.from_sql(found.sql, agreement.dataset),
             query=query,
-            first=decode_round(kept.round.payload),
+            first=decode_round(found.round.payload),
             agreement=agreement,
             authority=directory.authority,
             key=key,

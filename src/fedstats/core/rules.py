@@ -147,8 +147,8 @@ def check_proceeding(agreement: Agreement, query: Query, order: RoundOrder, proc
     if answered < least:
         needs = f"at least {least}" if agreement.partial else f"all {holders}"
         raise OutsideAgreement(
-            f"Agreement {agreement.id} needs the answers of {needs} departments, and {answered} have"
-            f" answered: nobody may go on without {', '.join(proceeding.left_out)}.",
+            f"Agreement {agreement.id} needs the answers of {needs} departments, and {answered} answered so"
+            f" far: it does not allow going on without {', '.join(proceeding.left_out)}.",
             remedy="Wait for them, or ask their IT: the question stays open until its deadline. Only a new "
             "version of the agreement, signed by all controllers, allows fewer.",
             spent=Spent.CHARGED if answered else Spent.NOTHING,

@@ -39,8 +39,10 @@ CALLS_OF_PEOPLE_MAX = 5_000  # of these; the others are kept for nodes
 CALLS_EACH_MAX = 16  # of one role and name
 LARGE_BYTES = 4 * 1024 * 1024  # what a method may take before its calls are counted apart
 LARGE_CALLS_EACH_MAX = 2  # of one name at once in such a method; more wait, so that memory is bounded
+WINDOW_BYTES = 2**20  # of one connection, sent and not read yet: at 50 ms that is 20 MB a second
 STREAMS_MAX = 100  # of one connection
 STOP_S = 5.0
+HEALTH_BYTES_MAX = 1_000
 
 Handler: TypeAlias = Callable[[Any, Peer], Awaitable[Message]]
 Clock: TypeAlias = Callable[[], datetime]
@@ -140,6 +142,9 @@ class _Gate:
     clock: Clock
     known: Known
     _open: Counter[tuple[object, ...]] = field(default_factory=Counter)
+    _arriving: WeakValueDictionary[tuple[object, ...], asyncio.Semaphore] = field(
+        default_factory=WeakValueDictionary
+    )
 
     @asynccontextmanager
     async def passed(self, context: Context) -> AsyncIterator[Peer]:
@@ -161,6 +166,16 @@ class _Gate:
             self._counted((peer.role, peer.name), CALLS_EACH_MAX),
         ):
             yield peer
+
+    async def arrived(self, context: Context, peer: Peer, *, wait_s: float, bytes_max: int) -> bytes:
+        """The one message of a call to a method that takes small ones.
+
+        How large it is is known when it is there, and the port takes what its largest method takes: so only
+        a few of one name come at once.
+        """
+        key = (peer.role, peer.name)
+        async with self._arriving.setdefault(key, asyncio.Semaphore(LARGE_CALLS_EACH_MAX)):
+            return await _arrived(context, wait_s=wait_s, bytes_max=bytes_max)
 
     @contextmanager
     def _counted(self, what: tuple[object, ...], most: int) -> Iterator[None]:
@@ -190,11 +205,11 @@ class _Door:
     request_bytes_max: int
     _turns: WeakValueDictionary[str, asyncio.Semaphore] = field(default_factory=WeakValueDictionary)
 
-    async def answer(self, arriving: AsyncIterator[bytes], context: Context) -> bytes:
+    async def answer(self, _arriving: AsyncIterator[bytes], context: Context) -> bytes:
         begun_s = time.monotonic()
         try:
             async with self.gate.passed(context) as peer:
-                reply = await self._answer(arriving, peer)
+                reply = await self._answer(context, peer)
                 CALL_ENDED(method=self.method.path, took_s=time.monotonic() - begun_s)
                 return reply
         except FedstatsError as error:
@@ -206,23 +221,19 @@ class _Door:
         CALL_ENDED(method=self.method.path, code=refusal.code, took_s=time.monotonic() - begun_s)
         return await _refuse(context, refusal)
 
-    async def _answer(self, arriving: AsyncIterator[bytes], peer: Peer) -> bytes:
+    async def _answer(self, context: Context, peer: Peer) -> bytes:
         if peer.role not in self.method.roles:
             raise NotPermitted(
                 f"A certificate for the role {peer.role.value} does not open {self.method.name}."
             )
-        if self.request_bytes_max <= LARGE_BYTES:
-            return await self._handled(arriving, peer)
+        wait_s, bytes_max = self.method.timeout_s, self.request_bytes_max
+        if bytes_max <= LARGE_BYTES:
+            raw = await self.gate.arrived(context, peer, wait_s=wait_s, bytes_max=bytes_max)
+            return await self._handled(raw, peer)
         async with self._turns.setdefault(peer.name, asyncio.Semaphore(LARGE_CALLS_EACH_MAX)):
-            return await self._handled(arriving, peer)
+            return await self._handled(await _arrived(context, wait_s=wait_s, bytes_max=bytes_max), peer)
 
-    async def _handled(self, arriving: AsyncIterator[bytes], peer: Peer) -> bytes:
-        raw = await _arrived(arriving, self.method.timeout_s)
-        if len(raw) > self.request_bytes_max:
-            raise MessageInvalid(
-                f"The request to {self.method.name} is too large: {len(raw):,} bytes,"
-                f" {self.request_bytes_max:,} are allowed."
-            )
+    async def _handled(self, raw: bytes, peer: Peer) -> bytes:
         try:
             request = self.method.request.FromString(raw)
         except DecodeError:
@@ -281,15 +292,24 @@ def _caller(context: Context, now: datetime) -> Peer:
     return peer_of(certificate_der)
 
 
-async def _arrived(arriving: AsyncIterator[bytes], wait_s: float) -> bytes:
-    """The one message of a call."""
+async def _arrived(context: Context, *, wait_s: float, bytes_max: int) -> bytes:
+    """The one message of a call. One that is too large is let go before anything else waits.
+
+    It is read from the context: gRPC's iterator over messages, left before its end, keeps the last one until
+    Python's collector of cycles comes by, and a few dozen large ones would fill the memory.
+    """
     try:
         async with asyncio.timeout(wait_s):
-            async for raw in arriving:
-                return raw
+            raw = await context.read()
     except TimeoutError:
         raise MessageInvalid("The request did not arrive in time.") from None
-    raise MessageInvalid("The call has no request.")
+    if not isinstance(raw, bytes):
+        raise MessageInvalid("The call has no request.")
+    size = len(raw)
+    if size <= bytes_max:
+        return raw
+    del raw  # an error holds its frames, and they what is in them
+    raise MessageInvalid(f"The request is too large: {size:,} bytes, {bytes_max:,} are allowed.")
 
 
 async def _refuse(context: Context, refusal: FedstatsError) -> bytes:
@@ -318,10 +338,11 @@ class _Health:
     names: frozenset[bytes]
     gate: _Gate
 
-    async def answer(self, arriving: AsyncIterator[bytes], context: Context) -> bytes:
+    async def answer(self, _arriving: AsyncIterator[bytes], context: Context) -> bytes:
         try:
-            async with self.gate.passed(context):
-                if await _arrived(arriving, STOP_S) in self.names:
+            async with self.gate.passed(context) as peer:
+                asked = await self.gate.arrived(context, peer, wait_s=STOP_S, bytes_max=HEALTH_BYTES_MAX)
+                if asked in self.names:
                     return _SERVING
         except FedstatsError as refusal:
             return await _refuse(context, refusal)
@@ -332,6 +353,8 @@ def _options(request_bytes_max: int) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", request_bytes_max),
         ("grpc.max_concurrent_streams", STREAMS_MAX),
+        ("grpc.http2.bdp_probe", 0),  # or each connection could grow a window of 16 MB, filled by who likes
+        ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
         ("grpc.so_reuseport", 0),  # a second coordinator on this port must fail, not share its calls
         ("grpc.keepalive_time_ms", 60_000),  # finds nodes that vanished without closing
         ("grpc.keepalive_timeout_ms", 20_000),
