@@ -84,9 +84,9 @@ def now() -> float:
 def test_joining_makes_everything_that_a_node_needs(tmp_path: Path) -> None:
     """One token makes keys, certificate, ledger and records, in a folder that only its owner can read."""
     home, issuer = Home(tmp_path / "home"), Issuer()
-    assert join(home, issuer.token(), now=now, connect=issuer.connect) == peer_of(
-        read_certificate(home.certificate)
-    )
+    joined = join(home, issuer.token(), now=now, connect=issuer.connect)
+    assert joined.peer == peer_of(read_certificate(home.certificate))
+    assert (joined.links, joined.remembered, joined.words) == (0, None, "")
     assert issuer.asked_by == ["join"]
     assert issuer.signing_keys == {home.read_node_key().public.raw}
     assert read_certificate(home.authority) == issuer.authority.certificate_der

@@ -15,7 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "datasets": ("fedstats.cli.node_data:datasets", "Show what the agreements define, and where it is here."),
     "explain": ("fedstats.cli.node_question:explain", "Print the SQL that a question becomes."),
     "try": ("fedstats.cli.node_question:try_", "Show, on this machine only, what would leave."),
-    "ledger": ("fedstats.cli.node_data:ledger", "Show what was spent of each budget, and for what."),
+    "ledger": ("fedstats.cli.node_ledger:ledger", "Show what was spent of each budget, and for what."),
     "pause": ("fedstats.cli.node_life:pause", "Answer nothing until resumed."),
     "resume": ("fedstats.cli.node_life:resume", "Answer again."),
     "withdraw": ("fedstats.cli.node_life:withdraw", "Leave an agreement, and delete its editions."),

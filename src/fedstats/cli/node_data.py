@@ -1,10 +1,8 @@
-"""A node's data: making editions, what is where, and what was spent."""
+"""A node's data: making editions, and what is where."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,18 +13,13 @@ from fedstats.cli.node_local import (
     dataset_options,
     folder_option,
     held_by,
-    home_of,
     node_of,
 )
-from fedstats.cli.running import say, say_json
+from fedstats.cli.running import say
 
 if TYPE_CHECKING:  # imported when a command runs
-    from fedstats.core.privacy import Loss
     from fedstats.engines import EditionReport
-    from fedstats.node.caps import Cap, CapStatus
     from fedstats.node.datasets import Held
-    from fedstats.node.home import Home
-    from fedstats.node.ledger import Entry
     from fedstats.node.service import Node
 
 CODES_SHOWN_MAX = 5
@@ -87,31 +80,6 @@ def datasets(*, count: bool, home: Path, config_file: Path | None) -> None:
                 _say_counts(node, one)
 
 
-@click.command
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", help="Default: table."
-)
-@folder_option
-@config_option
-def ledger(*, form: str, home: Path, config_file: Path | None) -> None:
-    """Show what was spent of each budget, and for what. All of it may be shown to anybody."""
-    from fedstats.node.ledger import Ledger
-
-    place = home_of(home)
-    with Ledger(place.ledger) as opened:
-        caps = _caps(place, config_file)
-        statuses, entries = opened.status(caps.values()), opened.entries()
-        unknown = {
-            f"{kind.value} {name}": loss
-            for (kind, name), loss in opened.totals().items()
-            if (kind, name) not in caps
-        }
-    if form == "json":
-        say_json(_ledger_document(statuses, unknown, entries))
-    else:
-        _say_ledger(statuses, unknown, entries)
-
-
 def _say_report(report: EditionReport) -> None:
     for words, count in report:
         say(f"  {count:>12,}  {words}")
@@ -169,90 +137,3 @@ def _say_counts(node: Node, held: Held) -> None:
         )
     say(f"  {LOCAL_ONLY}")
     say()
-
-
-def _caps(place: Home, config_file: Path | None) -> dict[tuple[object, str], Cap]:
-    """Every limit that is known today: of the accepted agreements, and of the configuration."""
-    from fedstats.errors import FileProblem
-    from fedstats.node.agreements import Agreements
-    from fedstats.node.caps import agreement_cap
-    from fedstats.node.config import read_config
-    from fedstats.node.state import State
-
-    with State(place.state) as state:
-        standings = Agreements(state, place.trust).all()
-    caps = [
-        agreement_cap(s.agreement) for s in standings if s.accepted_s is not None
-    ]  # the newest comes last
-    try:
-        caps += read_config(config_file or place.config).lifetime_caps.values()
-    except FileProblem:
-        if config_file is not None:
-            raise
-    return {(cap.kind, cap.name): cap for cap in caps}
-
-
-def _say_ledger(
-    statuses: tuple[CapStatus, ...], unknown: Mapping[str, Loss], entries: tuple[Entry, ...]
-) -> None:
-    from fedstats.node.caps import percent
-
-    for status in statuses:
-        cap = status.cap
-        used, left = percent(status.used_share, up=True), percent(1 - status.used_share)
-        say(f"{cap.kind.value} {cap.name}: {used} used, {left} left")
-        say(f"  rho {float(status.spent.rho):.6g} of {float(cap.budget.rho):.6g}")
-    for name, loss in unknown.items():
-        say(f"{name}: rho {float(loss.rho):.6g} spent; its budget is not known here today")
-    say()
-    say(f"{len(entries)} charges")
-    for entry in entries:
-        at = datetime.fromtimestamp(entry.at_s, UTC)
-        state = "" if entry.recorded else " (no answer was made yet)"
-        say(
-            f"  {entry.number:>5} {at:%Y-%m-%d %H:%M} {entry.analyst} for {entry.purpose}: {entry.dataset} "
-            f"{entry.edition}, rho {float(entry.loss.rho):.6g} under {entry.agreement}{state}"
-        )
-
-
-def _ledger_document(
-    statuses: tuple[CapStatus, ...], unknown: Mapping[str, Loss], entries: tuple[Entry, ...]
-) -> dict[str, object]:
-    return {
-        "caps": [
-            {
-                "kind": status.cap.kind.value,
-                "name": status.cap.name,
-                "budget": _loss_document(status.cap.budget),
-                "spent": _loss_document(status.spent),
-                "left": _loss_document(status.left),
-                "used_percent": float(status.used_share * 100),
-            }
-            for status in statuses
-        ],
-        "unknown_caps": {name: _loss_document(loss) for name, loss in unknown.items()},
-        "entries": [
-            {
-                "number": entry.number,
-                "at_s": entry.at_s,
-                "analyst": entry.analyst,
-                "purpose": entry.purpose,
-                "agreement": entry.agreement,
-                "agreement_version": entry.agreement_version,
-                "namespace": entry.namespace,
-                "dataset": entry.dataset,
-                "edition": entry.edition,
-                "query": entry.query.hex(),
-                "round": entry.round,
-                "computation": entry.computation.hex(),
-                "loss": _loss_document(entry.loss),
-                "recorded": entry.recorded,
-            }
-            for entry in entries
-        ],
-    }
-
-
-def _loss_document(loss: Loss) -> dict[str, str]:
-    """Exact, as fractions in text."""
-    return {"rho": str(loss.rho), "delta_add": str(loss.delta_add)}

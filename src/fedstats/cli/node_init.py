@@ -116,8 +116,10 @@ def _joined(home: Home, token: str, network: Network, answers: Answers) -> None:
         say("This node has joined already.")
         return
     typed = token_text(token) if token or answers.yes else click.prompt(_ASKED, hide_input=True)
-    peer = join(home, typed, now=time.time, network=network)
-    say(f"Joined as the node of {peer.name}. Keys and an empty ledger are in {home.path}.")
+    joined = join(home, typed, now=time.time, network=network)
+    say(f"Joined as the node of {joined.peer.name}. Its keys and its ledger are in {home.path}.")
+    if joined.words:
+        say(joined.words)
 
 
 def _appointed(home: Home, network: Network, controller_home: Path | None, answers: Answers) -> None:

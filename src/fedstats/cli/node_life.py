@@ -45,9 +45,12 @@ def join(
     place = Home(home)
     known = network_at(place, config_file)
     network = network_with(known, proxy=proxy, proxy_credentials_file=proxy_credentials_file, ca_file=ca_file)
-    peer = join_federation(place, token_text(token), now=time.time, network=network)
+    joined = join_federation(place, token_text(token), now=time.time, network=network)
+    peer = joined.peer
     key = place.read_node_key().public
     say(f"Joined as the node of {peer.name}. Keys and ledger are in {home}.")
+    if joined.words:
+        say(joined.words)
     say(f"The node's key: {key.fingerprint}")
     say()
     say("Your controller now appoints this key, which gives it its authority:")

@@ -62,10 +62,20 @@ def witness_of(sqlite: sqlite3.Connection, department: str, now_s: int) -> Witne
         epoch=before[-1].epoch if before else 1,
         tip=here,
         marks=tuple(marks),
-        carried=tuple(sorted({carriage.carried for carriage in before})),
+        carried=tuple(sorted(_carried(sqlite, origin, before))),
         totals=tuple(CapTotal(kind, name, spent) for (kind, name), spent in totals(sqlite).items()),
         at_s=now_s,
     )
+
+
+def _carried(sqlite: sqlite3.Connection, origin: bytes, before: tuple[Carriage, ...]) -> set[Carried]:
+    """The ledgers that were carried forward, and this one under the ids that it had before each time."""
+    ids = (origin, *(carriage.ledger for carriage in before))
+    own = {
+        Carried(id_, Mark(c.link - 1, head_at(sqlite, c.link - 1) or b""))
+        for id_, c in zip(ids, before, strict=False)
+    }
+    return own | {carriage.carried for carriage in before}
 
 
 def contained(sqlite: sqlite3.Connection, witness: Witness) -> bool:

@@ -50,10 +50,14 @@ class Database:
             self._sqlite = sqlite3.connect(
                 path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
             )
-            self._sqlite.execute("PRAGMA journal_mode = WAL")
-            self._sqlite.execute("PRAGMA synchronous = FULL")
-            self._sqlite.execute("PRAGMA foreign_keys = ON")
-            (found,) = self._sqlite.execute("PRAGMA user_version").fetchone()
+            try:
+                self._sqlite.execute("PRAGMA journal_mode = WAL")
+                self._sqlite.execute("PRAGMA synchronous = FULL")
+                self._sqlite.execute("PRAGMA foreign_keys = ON")
+                (found,) = self._sqlite.execute("PRAGMA user_version").fetchone()
+            except sqlite3.Error:
+                self._sqlite.close()
+                raise
         if found != version:
             self._sqlite.close()
             raise damaged(f"{path} is of version {found}, and this version of fedstats needs {version}.")
@@ -124,7 +128,30 @@ class Database:
             yield
         except sqlite3.IntegrityError as problem:
             raise InternalError(f"{self.path.name}: {problem}") from None
-        except (sqlite3.OperationalError, sqlite3.ProgrammingError) as problem:
-            raise self._busy(f"{self.path} cannot be used now: {problem}.") from None
-        except sqlite3.DatabaseError as problem:
+        except (sqlite3.Error, UnicodeDecodeError) as problem:
+            passing = isinstance(problem, sqlite3.ProgrammingError) or _code(problem) in _PASSING
+            if passing:
+                raise self._busy(f"{self.path} cannot be used now: {problem}.") from None
             raise self._damaged(f"{self.path} is damaged: {problem}.") from None
+
+
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_INTERRUPT,
+    }
+)
+"""What SQLite says of the machine, not of the file: later it may be different. All else is damage."""
+
+
+def _code(problem: Exception) -> int:
+    """SQLite's primary result code; 0 where Python itself could not read what the file holds."""
+    return getattr(problem, "sqlite_errorcode", 0) & 0xFF

@@ -114,7 +114,11 @@ class Ledger:
 
         """
         self._database = Database(path, version=VERSION, busy=LedgerBusy, damaged=LedgerCorrupt)
-        self.verify()
+        try:
+            self.verify()
+        except BaseException:
+            self.close()
+            raise
 
     @staticmethod
     def create(path: Path) -> bool:

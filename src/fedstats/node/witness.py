@@ -86,18 +86,7 @@ class Witnesses:
         """
         for record in records:
             self._told = None  # what was told last did not contain it; what is told next may
-            signed = signed_from(record.witness)
-            appointments = [signed_from(message) for message in record.appointments]
-            self._take(
-                verify_witness(
-                    signed,
-                    self._state.department,
-                    own=self._key().public,
-                    appointments=appointments,
-                    trusted=self._trust.is_trusted,
-                ),
-                record.witness,
-            )
+            self._take(self._verified(record), record.witness)
         self.check()
 
     def check(self) -> None:
@@ -158,6 +147,16 @@ class Witnesses:
             if content != self._in_file:
                 write_durably(self._file, content, mode=PRIVATE_MODE, replace=True)
                 self._in_file = content
+
+    def _verified(self, record: signed_pb2.WitnessRecord) -> Witness:
+        """What a record says, when this department's node signed it."""
+        return verify_witness(
+            signed_from(record.witness),
+            self._state.department,
+            own=self._key().public,
+            appointments=[signed_from(message) for message in record.appointments],
+            trusted=self._trust.is_trusted,
+        )
 
     def _read_file(self) -> None:
         """Hear what the file says, once. It is in the department's own hands: whoever signed it counts."""

@@ -25,7 +25,7 @@ from fedstats.core.agreement import Agreement
 from fedstats.core.agreement_document import canonical_json, document_of
 from fedstats.core.appointment import AppointedRole
 from fedstats.core.privacy import NO_LOSS, Loss
-from fedstats.errors import NetworkError
+from fedstats.errors import LedgerError, NetworkError
 from fedstats.identity.certificates import make_authority
 from fedstats.identity.key_files import write_key
 from fedstats.identity.keys import PublicKey, Signed, SigningKey
@@ -33,6 +33,7 @@ from fedstats.identity.peer import Peer, Role
 from fedstats.identity.token import Token
 from fedstats.node.config import config_of
 from fedstats.node.home import Home as NodeHome
+from fedstats.node.joining import Joined
 from fedstats.node.joining import join as join_node
 from fedstats.node.service import Node
 from fedstats.testing.clock import ManualClock
@@ -70,6 +71,8 @@ class Federation:
         self.folder, self.clock = folder, clock
         self.faults: Faults = no_faults
         self._setting, self._open = setting, ExitStack()
+        self._configs = dict(setting.configs)
+        self._homes = {name: NodeHome(folder / name) for name in setting.configs}
         self._authority = make_authority("Simulated federation", now=self._moment())
         self._store_file = folder / "store.sqlite"
         Store.create(self._store_file).close()
@@ -122,7 +125,7 @@ class Federation:
         self.stop_node(department)
         node = Node(
             self.node_home(department),
-            config_of(self._setting.configs[department], folder=self.folder),
+            config_of(self._configs[department], folder=self.folder),
             self.network(Peer(Role.NODE, department)),
             now=self.clock,
             checkpoint=self._setting.checkpoints.get(department, lambda _: None),
@@ -132,7 +135,38 @@ class Federation:
 
     def node_home(self, department: str) -> NodeHome:
         """The folder of a department's node."""
-        return NodeHome(self.folder / department)
+        return self._homes[department]
+
+    def configure(self, department: str, **settings: object) -> None:
+        """Change a department's node.toml; it counts when the node is started again."""
+        self._configs[department] = {**self._configs[department], **settings}
+
+    def rebuild(self, department: str, folder: Path) -> Joined:
+        """Build a department's node anew in another folder, with new keys: it has joined, and no more."""
+        self.stop_node(department)
+        self._homes[department] = home = NodeHome(folder)
+        token = self._invite(Peer(Role.NODE, department), again=True)
+        joined = join_node(home, token.text(), now=self.clock, connect=self._as_bearer_of(token))
+        self.start_node(department)
+        return joined
+
+    def settle(self, department: str) -> Node:
+        """What people do for a node that has joined: appointment, keys compared, acceptance, editions."""
+        home = self.node_home(department)
+        self._appoint(department, AppointedRole.NODE, department, home.read_node_key().public)
+        for controller in self.agreement.controllers:
+            home.trust.trust(controller.department, PublicKey(controller.key).fingerprint)
+        node = self.start_node(department)
+        node.exchange_authority()
+        node.agreements.accept(
+            self.agreement.id, self.agreement.version, lambda _: True, now_s=int(self.clock())
+        )
+        for mapping in node.config.datasets:
+            edition = self._setting.edition
+            node.editions.refresh(
+                self.agreement, mapping, edition, node.bench, revise=False, now_s=int(self.clock())
+            )
+        return node
 
     def session(self) -> Session:
         """The analyst's session; while it waits, time passes and the nodes work."""
@@ -144,12 +178,12 @@ class Federation:
         return SimulatedNetwork(lambda: self.coordinator, peer, faults=self._faults)
 
     def work(self) -> bool:
-        """Let every running node take at most one task; whether any did. A node that hears nothing waits."""
+        """Let every running node take at most one task; whether any did. Some hear nothing, and wait."""
         worked = False
         for node in tuple(self.nodes.values()):
             try:
                 worked = node.poll_once() or worked
-            except NetworkError:
+            except (NetworkError, LedgerError):
                 continue
         return worked
 
@@ -190,19 +224,7 @@ class Federation:
         home.create(department, key=key)
         token = self._invite(Peer(Role.NODE, department))
         join_node(home, token.text(), now=self.clock, connect=self._as_bearer_of(token))
-        self._appoint(department, AppointedRole.NODE, department, key.public)
-        for controller in self.agreement.controllers:
-            home.trust.trust(controller.department, PublicKey(controller.key).fingerprint)
-        node = self.start_node(department)
-        node.exchange_authority()
-        node.agreements.accept(
-            self.agreement.id, self.agreement.version, lambda _: True, now_s=int(self.clock())
-        )
-        for mapping in node.config.datasets:
-            edition = self._setting.edition
-            node.editions.refresh(
-                self.agreement, mapping, edition, node.bench, revise=False, now_s=int(self.clock())
-            )
+        node = self.settle(department)
         node.poll_once()
 
     def _appoint_analyst(self) -> None:
@@ -222,8 +244,9 @@ class Federation:
         signed = appoint(controller, department, role, name, key, until=until, now_s=now_s)
         self._publish(department, "appointment", signed)
 
-    def _invite(self, peer: Peer) -> Token:
-        return self.coordinator.admission.invite(peer, address=ADDRESS, lifetime=timedelta(days=1))
+    def _invite(self, peer: Peer, *, again: bool = False) -> Token:
+        lifetime = timedelta(days=1)
+        return self.coordinator.admission.invite(peer, address=ADDRESS, lifetime=lifetime, again=again)
 
     def _as_bearer_of(self, token: Token) -> Callable[[str, ClientTls], AbstractContextManager[Transport]]:
         peer = Peer(Role.JOIN, token.token_id)
