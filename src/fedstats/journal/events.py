@@ -20,6 +20,7 @@ WORK_ASKED = Event(
     "The coordinator was asked for work, and replied.",
     {"found": Kind.TRUTH},
 )
+POLL_FAILED = Event("poll_failed", Level.DEBUG, "A call for work had no answer.", {"problem": Kind.PROBLEM})
 WORK_MISSED = Event(
     "work_missed",
     Level.WARNING,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from fedstats.journal.event import Event
-from fedstats.journal.events import CALL_ENDED, TASK_ANSWERED, TASK_REFUSED, WORK_ASKED, WORK_MISSED
+from fedstats.journal.events import CALL_ENDED, POLL_FAILED, TASK_ANSWERED, TASK_REFUSED, WORK_ASKED
 from fedstats.journal.fields import Shown
 
 OK = "ok"
@@ -163,7 +163,7 @@ def moves(event: Event, said: Mapping[str, Shown], now_s: float) -> list[Move]:
     elif event is WORK_ASKED:
         word = "some" if said.get("found") else "none"
         found += [(POLLS, (word,), 1), (CONNECTED, (), 1), (LAST_CONTACT, (), now_s)]
-    elif event is WORK_MISSED:
+    elif event is POLL_FAILED:
         found += [(POLLS, ("no_answer",), 1), (CONNECTED, (), 0)]
     elif event is CALL_ENDED:
         method = str(said.get("method", "")).rpartition(".")[2]  # Nodes/Lease

@@ -17,6 +17,7 @@ from fedstats.journal.events import (
     ANSWER_NOT_SENT,
     ANSWER_NOT_TAKEN,
     NODE_STOPPING,
+    POLL_FAILED,
     WORK_MISSED,
     WORK_RESUMED,
     WORKER_FAILED,
@@ -78,6 +79,7 @@ class Agent:
         except Exception as problem:  # noqa: BLE001 # whatever it was, a daemon asks again
             if not self.stop.is_set():
                 wait_s = back_off.after_failure(problem)
+                POLL_FAILED(problem=problem)  # each, for metrics; a word for people only now and then
                 if back_off.worth_a_word:
                     WORK_MISSED(problem=problem, again_in_s=wait_s)
                 if isinstance(problem, FedstatsError):
