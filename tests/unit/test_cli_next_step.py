@@ -12,6 +12,7 @@ from samples import sample_agreement
 
 from fedstats.cli import main
 from fedstats.client.agreement_words import summary
+from fedstats.client.words import filled
 from fedstats.identity.keys import PublicKey
 from fedstats.node.home import Home
 from fedstats.wire.v1 import agreements_pb2
@@ -83,3 +84,11 @@ def test_fingerprints_stay_in_one_piece(home: Home, monkeypatch: pytest.MonkeyPa
     )
     for controller in agreement.controllers:
         assert PublicKey(controller.key).fingerprint in said
+
+
+def test_a_last_command_is_not_broken_over_lines() -> None:
+    """What a person copies out of an answer's note stands on one line, however long the folder's name is."""
+    command = f"fedstats resume 6d24406608 --home /srv/{'statistics/' * 4}analyst"
+    note = filled(f"Job: 6d24406608; to see this answer again, free, 61 % of it: {command}", 80)
+    assert command in note.splitlines()[-1]
+    assert "61 %" in note.splitlines()[0]

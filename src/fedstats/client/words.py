@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 
@@ -14,13 +15,20 @@ from fedstats.errors import who_acts
 
 TEXT_COLUMNS = 100
 NO_BREAK = "\u00a0"
+_LAST_COMMAND = re.compile(r"(?<=: )fedstats [^\n]*$")
 
 
 def filled(text: str, columns: int = TEXT_COLUMNS) -> str:
-    """Wrapped, with every percent sign on the line of its number."""
-    joined = text.replace(" %", NO_BREAK + "%")
-    filled_text = textwrap.fill(joined, columns, subsequent_indent="  ", break_on_hyphens=False)
-    return filled_text.replace(NO_BREAK, " ")
+    """Wrapped, with every percent sign on the line of its number and a last command in one piece."""
+    joined = _LAST_COMMAND.sub(lambda found: found[0].replace(" ", NO_BREAK), text)
+    wrapped = textwrap.fill(
+        joined.replace(" %", NO_BREAK + "%"),
+        columns,
+        subsequent_indent="  ",
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    return wrapped.replace(NO_BREAK, " ")
 
 
 def notes_of(estimate: Estimate, question: Question) -> Iterator[tuple[str, str]]:
