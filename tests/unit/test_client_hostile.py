@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from analyst_world import AnalystWorld, Tampering, analyst_world, exact_vectors, people, signed_release
+from analyst_world import (
+    AnalystWorld,
+    Tampering,
+    analyst_world,
+    exact_vectors,
+    people,
+    refusing,
+    signed_release,
+)
 from coordinator_world import CONTROLLERS, computation_of
 from samples import seed_key
 
@@ -224,7 +232,7 @@ def test_a_job_is_not_resumed_from_rounds_that_others_signed(
     tmp_path: Path, change: Callable[[Any], None], kind: type[FedstatsError]
 ) -> None:
     """The rounds of a job are this analyst's, whatever the coordinator says."""
-    world = analyst_world(tmp_path)
+    world = analyst_world(tmp_path, west=refusing())  # an answer from all would be seen again without it
     with world.session() as session:
         job = session.query(COUNT, epsilon=1).job
     with tampered(world, change) as session, pytest.raises(kind):

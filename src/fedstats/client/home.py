@@ -15,6 +15,8 @@ from fedstats.core.reading import Reader
 from fedstats.errors import ConfigInvalid, FileProblem, NotJoined
 from fedstats.identity.address import check_host, split_address
 from fedstats.identity.durable_file import PRIVATE_MODE, write_durably
+from fedstats.identity.key_files import read_signing_key
+from fedstats.identity.keys import SigningKey
 from fedstats.identity.peer import Peer, Role
 from fedstats.identity.trust import TrustStore
 from fedstats.wire.network import Network
@@ -123,6 +125,15 @@ class Home:
     def trust(self) -> TrustStore:
         """The controllers' keys that were compared and are trusted here."""
         return TrustStore(self.folder / "trust.json")
+
+    def signing_key(self) -> SigningKey:
+        """The analyst's key; raises FileProblem where there is none."""
+        if not self.signing_key_file.exists():
+            raise FileProblem(
+                f"There is no analyst's key in {self.signing_key_file.parent}.",
+                remedy="Join as an analyst: fedstats join -",
+            )
+        return read_signing_key(self.signing_key_file)
 
     def prepare(self) -> None:
         """Make the folders, for their owner only; ones that are there are closed to others.

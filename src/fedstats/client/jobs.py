@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from fedstats.client.private import keep_private
+from fedstats.client.replaying import Kept
 from fedstats.errors import FileProblem, JobUnknown
 from fedstats.identity.keys import PublicKey, Signed
 
@@ -37,6 +38,18 @@ CREATE TABLE IF NOT EXISTS jobs (
     appointment BLOB NOT NULL,
     appointment_key BLOB NOT NULL,
     appointment_signature BLOB NOT NULL
+) STRICT
+"""
+
+_ANSWERS = """
+CREATE TABLE IF NOT EXISTS answers (
+    query_hash BLOB PRIMARY KEY REFERENCES jobs,
+    authority BLOB NOT NULL,
+    fetched BLOB NOT NULL,
+    answered_at_s INTEGER NOT NULL,
+    complete INTEGER NOT NULL,
+    agreement_version INTEGER NOT NULL,
+    left_ppm INTEGER
 ) STRICT
 """
 
@@ -116,6 +129,32 @@ class JobStore:
                 (state.value, sentence, query_hash),
             )
 
+    def keep(self, query_hash: bytes, kept: Kept) -> None:
+        """Keep what an answer was made of, in place of what was kept before."""
+        row = (query_hash, *(getattr(kept, name) for name in _KEPT))
+        with self._transaction() as database:
+            marks = ", ".join("?" * len(row))
+            names = ", ".join(_KEPT)
+            database.execute(f"INSERT OR REPLACE INTO answers (query_hash, {names}) VALUES ({marks})", row)  # noqa: S608 # our own names
+
+    def kept(self, query_hash: bytes) -> Kept | None:
+        """What was kept of a job's answer; None if nothing was."""
+        with self._transaction() as database:
+            row = database.execute("SELECT * FROM answers WHERE query_hash = ?", (query_hash,)).fetchone()
+        if row is None:
+            return None
+        return Kept(**{**{name: row[name] for name in _KEPT}, "complete": bool(row["complete"])})
+
+    def left_ppm(self, agreement: str, version: int) -> int | None:
+        """What was left of an agreement's budget when departments last said so; None if they never did."""
+        sql = (
+            "SELECT left_ppm FROM answers JOIN jobs USING (query_hash) WHERE agreement = ?"
+            " AND agreement_version = ? AND left_ppm IS NOT NULL ORDER BY answered_at_s DESC LIMIT 1"
+        )
+        with self._transaction() as database:
+            row = database.execute(sql, (agreement, version)).fetchone()
+        return None if row is None else int(row["left_ppm"])
+
     def all(self) -> tuple[Job, ...]:
         """Every job, the newest first."""
         with self._transaction() as database:
@@ -153,6 +192,7 @@ class JobStore:
             database.execute("PRAGMA synchronous = FULL")  # what was signed must survive a power cut
             database.execute("BEGIN IMMEDIATE")
             database.execute(_SCHEMA)
+            database.execute(_ANSWERS)
             yield database
             database.execute("COMMIT")
         except sqlite3.Error as problem:
@@ -164,6 +204,9 @@ class JobStore:
 _PLAIN = (
     "query_hash", "asked_at_s", "agreement", "purpose", "dataset", "edition", "question", "sql", "sentence",
 )  # fmt: skip
+
+
+_KEPT = ("authority", "fetched", "answered_at_s", "complete", "agreement_version", "left_ppm")
 
 
 def _job(row: sqlite3.Row) -> Job:

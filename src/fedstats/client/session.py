@@ -29,13 +29,13 @@ from fedstats.client.following import Patience, Tell
 from fedstats.client.home import Home
 from fedstats.client.jobs import Job, JobStore
 from fedstats.client.joining import open_channel
+from fedstats.client.replaying import Remembering, Replaying, kept_of
 from fedstats.client.rounds import Asked, Rounds, kept
 from fedstats.core.accounting import EPSILON_MIN, parse_epsilon
 from fedstats.core.query import NONCE_BYTES
 from fedstats.core.statistic import Statistic
-from fedstats.errors import CoordinatorUnreachable, FileProblem, JobUnknown, NoReplyInTime
-from fedstats.identity.key_files import read_signing_key
-from fedstats.identity.keys import Context, Signed, SigningKey
+from fedstats.errors import CoordinatorUnreachable, JobUnknown, NoReplyInTime
+from fedstats.identity.keys import Context, Signed
 from fedstats.statistics.table import Table
 from fedstats.wire.codec import decode_query, decode_round, encode_round
 from fedstats.wire.method import Transport
@@ -60,7 +60,7 @@ class Session:
     ) -> None:
         """Talk through `transport`; nothing is sent yet."""
         self.home = home
-        self.transport = transport
+        self.transport: Transport = Remembering(transport)
         self._now = now
         self._pause = pause
         self._close = close
@@ -92,11 +92,10 @@ class Session:
     ) -> Answer:
         """Ask a question in SQL and wait for the answer, until its deadline or for `wait_s` seconds.
 
-        `epsilon` is the loss of one person over the whole federation; `target`, in its place, is the widest
-        half width of an interval that is exact enough: 50, "2%" of the public size, or "5% of JOB"; then the
-        least epsilon for it is asked. `pure` asks for pure epsilon (Laplace) in place of the Gaussian
-        mechanism. What is not given comes from `fedstats use`, or is the only or the
-        newest there is. `progress` is told of every change.
+        `epsilon` is the loss of one person over the whole federation; `target`, in its place, the widest half
+        width that is exact enough (50, "2%" of the public size, "5% of JOB"), for which the least epsilon is
+        asked. `pure` asks for pure epsilon (Laplace). What is not given comes from `fedstats use`, or is the
+        only or the newest there is. `progress` is told of every change.
 
         Raises
         ------
@@ -168,8 +167,7 @@ class Session:
         """Find the least epsilon for an accuracy, as `query` does, and ask nothing."""
         under = Under(None, target, purpose, agreement, edition, pure)
         directory, statistic = self._parsed(sql, under)
-        terms = self._terms(directory, statistic, under)
-        return self._aim(terms, statistic, sql, under)
+        return self._aim(self._terms(directory, statistic, under), statistic, sql, under)
 
     def datasets(self) -> tuple[DatasetEntry, ...]:
         """Every dataset that can be asked about: those of agreements in force with trusted controllers."""
@@ -193,6 +191,9 @@ class Session:
     ) -> Answer:
         """Take a job up again; nothing is paid twice. One that came from Python needs its `statistic` again.
 
+        An answer from all departments is shown from what this computer kept of it, also while the coordinator
+        is away; so is any other then, and else departments that could not answer are asked again.
+
         Raises
         ------
         JobUnknown
@@ -203,8 +204,15 @@ class Session:
             The statistic no longer asks what was signed.
 
         """
-        asked = self._asked(job, statistic)
-        return self._rounds(asked.query.deadline_s, progress, wait_s).resume(asked)
+        seen = self._jobs.kept(self._jobs.find(job).query_hash)
+        if seen is None or not seen.complete:
+            try:
+                return self._resumed(job, statistic, progress, wait_s)
+            except (CoordinatorUnreachable, NoReplyInTime):
+                if seen is None:
+                    raise
+        then = Session(self.home, Replaying(seen), now=lambda: seen.answered_at_s, pause=lambda _: None)
+        return then._resumed(job, statistic, None, wait_s)  # this class's own
 
     def proceed(
         self,
@@ -227,7 +235,7 @@ class Session:
 
         """
         asked = self._asked(job, statistic)
-        return self._rounds(asked.query.deadline_s, progress, wait_s).proceed(asked)
+        return self._kept(asked, self._rounds(asked.query.deadline_s, progress, wait_s).proceed(asked))
 
     def authority(self) -> Authority:
         """What the controllers signed, as the coordinator relays it. Not verified yet."""
@@ -238,9 +246,22 @@ class Session:
         catalogue = self.transport.call(CATALOGUE, analysts_pb2.CatalogueRequest())
         return Directory(self.authority(), catalogue, self.home.trust.is_trusted, self._today(), self._now())
 
+    def _resumed(
+        self, job: str, statistic: Statistic | None, progress: Tell | None, wait_s: float | None
+    ) -> Answer:
+        asked = self._asked(job, statistic)
+        return self._kept(asked, self._rounds(asked.query.deadline_s, progress, wait_s).resume(asked))
+
+    def _kept(self, asked: Asked, answer: Answer) -> Answer:
+        """The answer; what it was made of is kept, unless it is large."""
+        seen = kept_of(self.transport, asked.query, answer, answered_at_s=int(self._now()))
+        if seen is not None:
+            self._jobs.keep(asked.job.query_hash, seen)
+        return answer
+
     def _asked(self, job: str, statistic: Statistic | None) -> Asked:
         """A kept job with everything that is needed to go on with it."""
-        found, key = self._jobs.find(job), self._key()
+        found, key = self._jobs.find(job), self.home.signing_key()
         if found.query.key != key.public:
             raise JobUnknown(f"Job {found.name} was asked with another key than this home has.", remedy="")
         if statistic is None and not found.sql:
@@ -283,7 +304,8 @@ class Session:
         target = parse_target(str(under.target))
         earlier = self.resume(target.job, wait_s=0).table if target.job else None
         least = self._drafted(terms, statistic, text, EPSILON_MIN, under)
-        return aim(least, statistic, target, pure=under.pure, earlier=earlier)
+        left_ppm = self._jobs.left_ppm(terms.agreement.id, terms.agreement.version)
+        return aim(least, statistic, target, pure=under.pure, earlier=earlier, left_ppm=left_ppm)
 
     def _terms(self, directory: Directory, statistic: Statistic, under: Under) -> Terms:
         named, config = self._agreement_named(under), self.home.config()
@@ -313,7 +335,7 @@ class Session:
         progress: Tell | None,
         wait_s: float | None,
     ) -> Answer:
-        key, query, agreement = self._key(), drafted.query, drafted.terms.agreement
+        key, query, agreement = self.home.signing_key(), drafted.query, drafted.terms.agreement
         appointment = directory.authority.analyst(agreement, key.public, now_s=int(self._now()))
         job = Job(
             query_hash=drafted.order.query,
@@ -330,7 +352,7 @@ class Session:
         )
         self._jobs.add(job)  # kept before it is sent: whatever happens next, `resume` finds it
         asked = Asked(job, statistic, query, drafted.order, agreement, directory.authority, key)
-        return self._rounds(query.deadline_s, progress, wait_s).ask(asked)
+        return self._kept(asked, self._rounds(query.deadline_s, progress, wait_s).ask(asked))
 
     def _rounds(self, deadline_s: int, progress: Tell | None, wait_s: float | None) -> Rounds:
         until_s = deadline_s if wait_s is None else min(deadline_s, self._now() + wait_s)
@@ -339,15 +361,6 @@ class Session:
 
     def _agreement_named(self, under: Under) -> str:
         return under.agreement or self.home.config().agreement
-
-    def _key(self) -> SigningKey:
-        path = self.home.signing_key_file
-        if not path.exists():
-            raise FileProblem(
-                f"There is no analyst's key in {path.parent}.",
-                remedy="Join as an analyst: fedstats join -",
-            )
-        return read_signing_key(path)
 
     @property
     def _jobs(self) -> JobStore:
