@@ -6,7 +6,7 @@ import click
 import pytest
 from rich.console import Console
 
-from fedstats.cli.progress import drawn, shown
+from fedstats.cli.progress import Lines, drawn, shown
 from fedstats.client.following import DepartmentProgress, Progress
 
 NOW_S = 1_000_000
@@ -44,7 +44,33 @@ def test_every_department_has_a_line() -> None:
         "south refused: The department has [paused].",
         "west offered: its node was last seen 10 minutes ago",
         "east offered: its node has not connected yet",
+        "on without it, where allowed: fedstats proceed 0123456789",
     ]
+
+
+def test_a_log_hears_who_is_awaited_and_why() -> None:
+    """Without a terminal: nothing at first, then one line for each change, with what can be done."""
+    lines = Lines(NOW_S)
+    there = (department("north", "answered"), department("leeds", "computing"))
+    away = (department("north", "answered"), department("leeds", "offered", seen_s=NOW_S - 3 * 3_600))
+    assert list(lines.heard(Progress("0123456789", 0, there), NOW_S + 1)) == []
+    assert list(lines.heard(Progress("0123456789", 0, there), NOW_S + 20)) == [
+        "Job 0123456789: 1 of 2 answered; waiting for leeds (computing)."
+    ]
+    assert list(lines.heard(Progress("0123456789", 0, there), NOW_S + 70)) == []
+    (line,) = lines.heard(Progress("0123456789", 0, away), NOW_S + 80)
+    assert "1 of 2 answered; waiting for leeds (its node was last seen 3 hours ago)." in line
+    assert line.endswith("where the agreement allows it: fedstats proceed 0123456789")
+    over = (department("north", "answered"), department("leeds", "answered"))
+    assert list(lines.heard(Progress("0123456789", 0, over), NOW_S + 90)) == []
+
+
+def test_a_log_hears_of_a_problem_once() -> None:
+    """A coordinator that is away, or a department that is asked again, is said at once and once."""
+    lines = Lines(NOW_S)
+    trouble = Progress("0123456789", 0, (), "The coordinator cannot be reached.")
+    assert list(lines.heard(trouble, NOW_S)) == ["Job 0123456789: The coordinator cannot be reached."]
+    assert list(lines.heard(trouble, NOW_S + 60)) == []
 
 
 def test_interrupting_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,11 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from analyst_world import AnalystWorld, analyst_world, refusing
+from analyst_world import AnalystWorld, analyst_world, refusing, silent
 from two_rounds import Twice
 
+from fedstats.cli.jobs import state_words
+from fedstats.client.jobs import JobState
 from fedstats.client.session import Session, connect
-from fedstats.errors import CoordinatorUnreachable, FedstatsError, RoundConflict, TargetOutOfReach
+from fedstats.errors import (
+    CoordinatorUnreachable,
+    FedstatsError,
+    RoundConflict,
+    StillWaiting,
+    TargetOutOfReach,
+)
 from fedstats.wire.method import Method, Reply, Request
 
 COUNT = "SELECT sex, COUNT(*) AS n FROM rtt GROUP BY sex"
@@ -92,3 +100,16 @@ def test_a_target_heeds_what_departments_said_is_left(tmp_path: Path) -> None:
         with pytest.raises(TargetOutOfReach, match="is left"):
             session.aim(COUNT, target=100)
         assert wide > 0
+
+
+def test_jobs_say_in_words_how_far_they_are(tmp_path: Path) -> None:
+    """Asked and in time: waiting; past its deadline: so it says; else how it ended."""
+    world = analyst_world(tmp_path, north=silent)
+    now_s = world.world.clock()
+    with world.session() as session:
+        with pytest.raises(StillWaiting):
+            session.query(COUNT, epsilon=1, wait_s=1)
+        (job,) = session.jobs()
+    assert state_words(job, now_s) == "waiting"
+    assert state_words(job, now_s + 2 * DAY_S) == "deadline passed"
+    assert state_words(replace(job, state=JobState.NOT_ANSWERED), now_s) == "not answered"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,8 @@ if TYPE_CHECKING:  # imported when the command runs
 def jobs(*, form: str, home: Path | None) -> None:
     """List the questions of this computer.
 
-    The newest comes first. Take one up again, or see its answer again, with: fedstats resume JOB
+    The newest comes first. A job waits until somebody looks whether it was answered; after its deadline, what
+    came by then counts. Take one up again, or see its answer again, with: fedstats resume JOB
     """
     from fedstats.client.jobs import JobStore
 
@@ -88,9 +90,19 @@ def _show(kept: tuple[Job, ...]) -> None:
         table.add_column(heading, no_wrap=heading != "question")
     for job in kept:
         asked = f"{_time(job):%Y-%m-%d %H:%M}"
-        texts = (job.name, asked, job.state.value, job.agreement, job.edition, job.question)
+        texts = (job.name, asked, state_words(job, time.time()), job.agreement, job.edition, job.question)
         table.add_row(*(Text(text) for text in texts))
     say_table(table)
+
+
+def state_words(job: Job, now_s: float) -> str:
+    """How far a job is, as this computer knows."""
+    from fedstats.client.jobs import JobState
+    from fedstats.wire.codec import decode_query
+
+    if job.state is not JobState.ASKED:
+        return str(job.state.value)
+    return "waiting" if now_s < decode_query(job.query.payload).deadline_s else "deadline passed"
 
 
 def _document(job: Job) -> dict[str, str]:

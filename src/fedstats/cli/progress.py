@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import click
 from rich.live import Live
@@ -16,19 +17,31 @@ from fedstats.cli.running import say_error, terminal
 from fedstats.client.following import DepartmentProgress, Progress, Tell
 
 SILENT_S = 120  # a node that has not asked for work for so long is probably away
+QUIET_S = 10.0  # without a terminal, nothing is said of a question that is answered sooner
+NAMED_MAX = 10
+HOUR_S, DAY_S = 3_600, 86_400
 
 
 @contextmanager
 def shown(*, quiet: bool) -> Iterator[Tell]:
-    """What tells of progress: a table on stderr that is drawn anew, or nothing where nobody watches.
+    """What tells of progress on stderr: a table drawn anew, or without a terminal a line at each change.
 
     Ctrl-C ends the waiting and not the question: it says how to take the question up again.
     """
     console = terminal(stderr=True)
     newest: list[Progress] = []
     try:
-        if quiet or not console.is_terminal:
+        if quiet:
             yield newest.append
+        elif not console.is_terminal:
+            lines = Lines(time.time())
+
+            def note(progress: Progress) -> None:
+                newest.append(progress)
+                for line in lines.heard(progress, time.time()):
+                    say_error(line)
+
+            yield note
         else:
             with Live(console=console, transient=True, auto_refresh=False) as live:
 
@@ -43,6 +56,37 @@ def shown(*, quiet: bool) -> Iterator[Tell]:
         raise click.exceptions.Exit(INTERRUPTED) from None
 
 
+@dataclass(slots=True)
+class Lines:
+    """What a log is told of a question: who is awaited and why, once for each change; times since 1970."""
+
+    started_s: float
+    _said: object = None
+    _noted: str = ""
+
+    def heard(self, progress: Progress, now_s: float) -> Iterator[str]:
+        """The lines that this progress is worth."""
+        if progress.problem and progress.problem != self._noted:
+            self._noted = progress.problem
+            yield f"Job {progress.job}: {progress.problem}"
+        states = [(d.department, d.state, _is_silent(d, now_s)) for d in progress.departments]
+        if now_s - self.started_s >= QUIET_S and states and states != self._said and not progress.over:
+            self._said = states
+            yield f"Job {progress.job}: {waiting_line(progress, now_s)}"
+
+
+def waiting_line(progress: Progress, now_s: float) -> str:
+    """Who answered, who is awaited and why, and what the analyst can do."""
+    awaited = [d for d in progress.departments if not d.over]
+    over = len(progress.departments) - len(awaited)
+    names = ", ".join(f"{d.department} ({_awaited(d, now_s)})" for d in awaited[:NAMED_MAX])
+    more = f" and {len(awaited) - NAMED_MAX} more" if len(awaited) > NAMED_MAX else ""
+    line = f"{over} of {len(progress.departments)} answered; waiting for {names}{more}."
+    if over and any(_is_silent(d, now_s) for d in awaited):
+        line += f" To go on without, where the agreement allows it: fedstats proceed {progress.job}"
+    return line
+
+
 def drawn(progress: Progress, now_s: float) -> Table:
     """One line for each department, and what is in the way."""
     table = Table.grid(padding=(0, 2))
@@ -50,6 +94,10 @@ def drawn(progress: Progress, now_s: float) -> Table:
     table.add_row(Text(f"Job {progress.job}{number}", style="bold"), Text(progress.problem, style="yellow"))
     for department in progress.departments:
         table.add_row(Text(f"  {department.department}"), _state(department, now_s))
+    silent = any(_is_silent(department, now_s) for department in progress.departments)
+    if silent and any(department.over for department in progress.departments):
+        how = f"on without it, where allowed: fedstats proceed {progress.job}"
+        table.add_row(Text(""), Text(how, style="dim"))
     return table
 
 
@@ -58,9 +106,25 @@ def _state(department: DepartmentProgress, now_s: float) -> Text:
     text = Text(department.state, style=style)
     if department.sentence:
         text.append(f": {department.sentence}", style="dim")
-    elif not department.over and department.node_seen_s == 0:
-        text.append(": its node has not connected yet", style="yellow")
-    elif not department.over and now_s - department.node_seen_s > SILENT_S:
-        minutes = int((now_s - department.node_seen_s) // 60)
-        text.append(f": its node was last seen {minutes} minutes ago", style="yellow")
+    elif _is_silent(department, now_s):
+        text.append(f": {_awaited(department, now_s)}", style="yellow")
     return text
+
+
+def _is_silent(department: DepartmentProgress, now_s: float) -> bool:
+    return not department.over and now_s - department.node_seen_s > SILENT_S
+
+
+def _awaited(department: DepartmentProgress, now_s: float) -> str:
+    """Why a department is awaited."""
+    if not _is_silent(department, now_s):
+        return department.sentence or department.state
+    if department.node_seen_s == 0:
+        return "its node has not connected yet"
+    return f"its node was last seen {_ago(now_s - department.node_seen_s)} ago"
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 2 * HOUR_S:
+        return f"{int(seconds // 60)} minutes"
+    return f"{int(seconds // HOUR_S)} hours" if seconds < 2 * DAY_S else f"{int(seconds // DAY_S)} days"
