@@ -77,8 +77,12 @@ def _error_page(page: Page) -> Iterator[str]:
 
 
 def _with_command(step: str) -> str:
-    """The step, its command set as code."""
-    return re.sub(r": ((?:fedstats|sqlite3|sudo|ls|df|fuser) .+)$", r": `\1`", step)
+    """The step, its commands set as code."""
+    return re.sub(
+        r"(?<=[:,r] )((?:fedstats|sqlite3|sudo|ls|df|fuser) .+?)(?=, or fed|, then fed|, fed|$)",
+        r"`\1`",
+        step,
+    )
 
 
 def _sections(context: click.Context) -> Iterator[str]:

@@ -91,6 +91,12 @@ def spoken() -> list[str]:
     return advised + [text for page in pages() for text in (*page.steps, *page.causes, page.example)]
 
 
+def test_a_command_ends_its_step() -> None:
+    """A step that ends in a command has nothing behind it, so that all of it can be copied."""
+    steps = [step for page in pages() for step in page.steps]
+    assert [step for step in steps if re.search(r": fedstats [^:]*[.;]( |$)", step)] == []
+
+
 def test_every_command_that_a_page_names_is_there() -> None:
     """Nobody is sent to a command that does not exist."""
     named = {words.strip() for text in spoken() for words in COMMAND.findall(text)}
@@ -105,7 +111,7 @@ def is_command(words: str) -> bool:
     for word in words.split():
         if isinstance(group, click.Group):
             group = group.get_command(context, word)
-    return group is not None and not isinstance(group, click.Group)
+    return group is not None and (not isinstance(group, click.Group) or group.invoke_without_command)
 
 
 @pytest.mark.parametrize("error", CLASSES.values(), ids=lambda error: error.code)
