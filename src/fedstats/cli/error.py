@@ -78,7 +78,7 @@ def _named(typed: str, found: tuple[Page, ...]) -> Page:
         if number:
             names = [code for code in by_code if code[:4] == wanted[:4]] or list(by_code)
         raise NameUnknown(
-            f"There is no error {wanted[:40]!r}{did_you_mean(wanted, names)}.".replace("?.", "?"),
+            f"There is no error {wanted[:40]!r}{did_you_mean(wanted, names) or '.'}",
             remedy="See all of them: fedstats error",
             spent=Spent.NOT_APPLICABLE,
         )

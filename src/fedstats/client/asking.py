@@ -148,9 +148,9 @@ def choose_purpose(agreement: Agreement, asked: str) -> str:
     if asked in codes:
         return asked
     if asked:
-        close = did_you_mean(asked, codes)
+        close = did_you_mean(asked, codes) or "."
         raise NameUnknown(
-            f"Agreement {agreement.id} has no purpose {asked[:48]!r}; it has {', '.join(codes)}{close}.",
+            f"Agreement {agreement.id} has no purpose {asked[:48]!r}; it has {', '.join(codes)}{close}",
             remedy=f"Read them with: fedstats agreement show {agreement.id}",
         )
     if len(codes) > 1:

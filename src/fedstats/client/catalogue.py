@@ -73,14 +73,14 @@ def choose(agreement: Agreement, dataset: Dataset, holdings: Holdings, edition: 
         edition = max(held, key=lambda name: (_count(holdings, name), edition_order(dataset, name)))
     elif not _is_scheduled(edition, dataset):
         known = ", ".join(dataset.editions)
-        close = did_you_mean(edition, dataset.editions)
-        raise NameUnknown(f"{dataset.name} has no edition {edition[:40]!r}; there are {known}{close}.")
+        close = did_you_mean(edition, dataset.editions) or "."
+        raise NameUnknown(f"{dataset.name} has no edition {edition[:40]!r}; there are {known}{close}")
     participants = tuple(sorted(name for name, editions in holdings.items() if edition in editions))
     left_out = tuple(sorted(set(holdings) - set(participants)))
     needed = agreement.nodes_min if agreement.partial else len(dataset.holders)
     if len(participants) < needed:
         raise EditionMissing(
-            f"Edition {edition} of {dataset.name} is held by {len(participants)} departments, and "
+            f"Edition {edition} of {dataset.name} is held by {len(participants) or 'no'} departments, and "
             f"agreement {agreement.id} needs {needed}. Without it: {', '.join(left_out)}."
         )
     return Choice(edition, participants, left_out)

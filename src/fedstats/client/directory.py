@@ -123,5 +123,5 @@ class Directory:
                 remedy=f"Look at them and trust them: fedstats use {known[0] if known else 'AGREEMENT'}",
             )
         names = [entry.dataset.name for entry in entries]
-        close = did_you_mean(dataset, names)
-        return NameUnknown(f"No dataset is called {dataset[:48]!r}; there is {', '.join(names)}{close}.")
+        close = did_you_mean(dataset, names) or "."
+        return NameUnknown(f"No dataset is called {dataset[:48]!r}; there is {', '.join(names)}{close}")

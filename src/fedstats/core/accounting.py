@@ -69,7 +69,7 @@ def parse_epsilon(text: str) -> Fraction:
     """
     written = text.strip()
     if len(written) > _EPSILON_LENGTH_MAX or not _EPSILON_TEXT.fullmatch(written):
-        raise LossInvalid(f"'{written[:_EPSILON_LENGTH_MAX]}' is not a finite decimal number.")
+        raise LossInvalid(f"'{written[:_EPSILON_LENGTH_MAX]}' is no decimal number of a few digits.")
     epsilon = Fraction(written)
     if epsilon <= 0:
         raise LossInvalid(f"A privacy loss of {written} is not possible: an answer always costs more than 0.")

@@ -100,8 +100,8 @@ class Categories:
             shown = self.labels[:_LABELS_SHOWN_MAX]
             known = ", ".join(shown) + (", ..." if len(shown) < len(self.labels) else "")
             raise ExpressionInvalid(
-                f"{label[:40]!r} is not one of the declared categories{did_you_mean(label, self.labels)} "
-                f"({known})."
+                f"{label[:40]!r} is not one of the declared categories ({known})"
+                f"{did_you_mean(label, self.labels) or '.'}"
             )
         return self.labels.index(label)
 

@@ -62,6 +62,7 @@ class LossInvalid(UsageError):
 
     code = "FS-106"
     title = "The privacy loss must be a positive number."
+    spent_default = Spent.NOTHING
     acts = (Actor.ANALYST,)
     remedy = "Ask with --epsilon between 0.001 and 100, for example --epsilon 1."
 

@@ -64,8 +64,9 @@ def find_dataset(held: Iterable[Held], name: str, *, agreement: str = "") -> Hel
             f"Several datasets could be meant: {', '.join(names)}, in {ids}.",
             remedy="Say which with --dataset and --agreement.",
         )
+    close = did_you_mean(name, names) or "."
     raise NameUnknown(
-        f"No dataset {name[:48]!r} is known here; there is {', '.join(names)}{did_you_mean(name, names)}.",
+        f"No dataset {name[:48]!r} is known here; there is {', '.join(names)}{close}",
         remedy="",
     )
 
