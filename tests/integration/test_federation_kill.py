@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 
@@ -11,6 +13,7 @@ from real_federation import ANSWER_S_MAX, MEMBERS, Running, federation
 
 from fedstats.client.answer import Answer
 from fedstats.client.session import Session, connect
+from fedstats.demo.processes import command, environment
 
 STEPS = ("verify", "find", "reserve", "compute", "record", "answer")
 
@@ -74,3 +77,19 @@ def test_a_coordinator_killed_mid_round_forgets_nothing(running: Running) -> Non
     doctor.join()
     assert everybody_answered(answer)
     assert [running.entries(number) for number in range(len(MEMBERS))] == [count + 1 for count in before]
+
+
+def test_values_that_nobody_listed_are_named_by_processes(running: Running) -> None:
+    """At a real command line: commissioners of many patients are rows, each with how many trusts named it."""
+    sql = "SELECT commissioner_code, COUNT(*) AS n FROM rtt GROUP BY commissioner_code"
+    words = ["query", sql, "--epsilon", "2", "--format", "json"]
+    home = {"FEDSTATS_HOME": str(running.places.analyst)}
+    said = subprocess.run(
+        command(words), env={**environment(), **home}, capture_output=True, text=True, check=True
+    ).stdout
+    rows = {row["key"][0]: row["named_by"] for row in json.loads(said)["tables"][0]["rows"]}
+    assert rows.pop(None) == len(MEMBERS)
+    listed = {code for member in MEMBERS for code in member.commissioner_codes}
+    assert rows
+    assert set(rows) <= listed
+    assert all(1 <= named_by <= len(MEMBERS) for named_by in rows.values())

@@ -29,6 +29,7 @@ DATASET_COLUMNS = (
     "sex",
     "ethnic_category",
     "imd_decile",
+    "commissioner_code",
 )
 Document = dict[str, object]
 
@@ -110,6 +111,7 @@ def _dataset(pathways_per_trust: int, trusts: int) -> Document:
             _coded("sex", "as recorded"),
             _coded("ethnic_category", "NHS Data Dictionary"),
             _number("imd_decile", "deprivation of the neighbourhood, 1 is most deprived", IMD_DECILE_BOUNDS),
+            _text("commissioner_code", "who pays; each trust knows its own, nobody lists them all"),
         ],
     }
 
@@ -133,3 +135,8 @@ def _number(name: str, description: str, bounds: tuple[int, int]) -> Document:
         "lo": str(bounds[0]),
         "hi": str(bounds[1]),
     }
+
+
+def _text(name: str, description: str) -> Document:
+    column: Document = {"name": name, "description": description, "type": "text", "missing": True}
+    return {**column, "characters_max": 10, "values_max": 200, "as_measure": False}
