@@ -281,3 +281,37 @@ def test_the_register_says_who_was_silent(world: World) -> None:
     world.coordinator.tick()
     entries = [json.loads(entry.document) for entry in world.register() if entry.kind == "outcome"]
     assert [entry["missing"] for entry in entries] == [["south", "west"]]
+
+
+def test_a_node_that_was_started_anew_gets_its_tasks_at_once(world: World) -> None:
+    """What a dead process had leased is offered to its successor, without waiting for the lease to end."""
+    world.submit(submission())
+    task = world.lease("north", instance=b"first")
+    assert task is not None
+    again = world.lease("north", instance=b"second")
+    assert again is not None
+    assert (again.id, again.attempt) == (task.id, 2)
+    assert again.lease_token != task.lease_token
+
+
+def test_a_task_whose_lease_was_lost_on_the_way_comes_again(world: World) -> None:
+    """The same process that does not know of a task gets it again; one that works on it is left alone."""
+    world.submit(submission())
+    task = world.lease("north", instance=b"first")
+    assert task is not None
+    assert world.lease("north", instance=b"first", running=[task.id]) is None
+    assert world.lease("south", instance=b"other") is not None
+    again = world.lease("north", instance=b"first", running=[])
+    assert again is not None
+    assert again.id == task.id
+    world.report("north", task=task.id, lease_token=task.lease_token, release=release(task, "north"))
+    assert world.lease("north", instance=b"second") is None
+
+
+def test_whoever_says_nothing_of_its_tasks_loses_none(world: World) -> None:
+    """A request without an instance ends no lease, and one of another department neither."""
+    world.submit(submission())
+    assert world.lease("north", instance=b"first") is not None
+    assert world.lease("north") is None
+    assert world.lease("south", instance=b"other") is not None
+    assert world.states(world.submit(submission()))["north"] == "leased"

@@ -68,9 +68,10 @@ class Poll(Generic[Request, Reply]):
     """One method that may wait until there is something to say.
 
     Whoever serves it calls, in this order: `arrive` once, which gives the reply for a wait in which nothing
-    happens (None: `idle` makes it then); `look` then and whenever one of `topics` rings, until it gives a
-    reply; `idle` for the reply when the wait is over, or when one of `ends` rings. A poll that begins ends
-    all earlier ones of its `line`: whoever asks again does not listen to the old call any more.
+    happens (None: `idle` makes it then; `refresh` brings it up to date); `look` then and whenever one of
+    `topics` rings, until it gives a reply; `idle` for the reply when the wait is over, or when one of `ends`
+    rings. A poll that begins ends all earlier ones of its `line`: whoever asks again does not listen to the
+    old call any more.
 
     With `settle_s`, changes that come thick and fast are told together: nothing is looked up before the poll
     has waited so long, unless it is `ripe`, or one of the topics that `hurry` rings.
@@ -83,6 +84,7 @@ class Poll(Generic[Request, Reply]):
     topics: Callable[[Request, Peer], tuple[str, ...]]
     ends: Callable[[Peer], tuple[str, ...]] = lambda _peer: ()
     line: Callable[[Request, Peer], str] = lambda _request, _peer: ""
+    refresh: Callable[[Reply], None] = lambda _reply: None
     settle_s: float = 0.0
     ripe: Callable[[Request, Peer], bool] = lambda _request, _peer: True
     hurry: Callable[[Request, Peer], tuple[str, ...]] = lambda _request, _peer: ()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fedstats.coordinator.desk import Desk, Poll, authority, offers, progress
 from fedstats.coordinator.rounds import Effect, Event, Outcome, Parked, Reported, State
 from fedstats.coordinator.store_members import Holding
-from fedstats.coordinator.store_questions import StoredRound
+from fedstats.coordinator.store_questions import StoredQuery, StoredRound
 from fedstats.coordinator.store_tasks import Change, StoredTask
 from fedstats.coordinator.witnessing import Witnessing
 from fedstats.core.names import check_agreement, check_edition, check_identifier, check_label, check_text
@@ -24,6 +24,7 @@ HOLDINGS_MAX = 1_000
 DECISIONS_MAX = 1_000
 INSTANCE_BYTES_MAX = 16
 RUNNING_MAX = 1_000
+ROUNDS_READ_MAX = 32
 SEEN_EVERY_S = 60
 """How often it is stored that a node is there; in between it is known to this process only."""
 PARTS_PER_MILLION = 1_000_000
@@ -45,6 +46,7 @@ class Nodes:
     witnessing: Witnessing
     seen_s: dict[str, float] = field(default_factory=dict)  # when each node last asked for work
     _presences: dict[str, Presence] = field(default_factory=dict)
+    _read: dict[tuple[bytes, int], tuple[StoredQuery, StoredRound]] = field(default_factory=dict)
 
     def lease_poll(self) -> Poll[nodes_pb2.LeaseRequest, nodes_pb2.LeaseReply]:
         """Lease as a long poll: ends with a task, or when there are new agreements to fetch."""
@@ -56,6 +58,7 @@ class Nodes:
             topics=lambda _request, peer: (offers(peer.name),),
             ends=lambda peer: (authority(peer.name),),
             line=lambda request, peer: peer.name if request.instance else "",
+            refresh=self._refresh,
         )
 
     def arrive(self, request: nodes_pb2.LeaseRequest, peer: Peer) -> nodes_pb2.LeaseReply:
@@ -140,6 +143,10 @@ class Nodes:
         self.desk.tell(change)
         return nodes_pb2.ReportReply()
 
+    def _refresh(self, reply: nodes_pb2.LeaseReply) -> None:
+        """The time is that of the reply, by which nodes compare their clocks."""
+        reply.now_s = int(self.desk.now())
+
     def _lose(self, request: nodes_pb2.LeaseRequest, department: str, now_s: float) -> None:
         """Offer again at once what a process that is gone had leased, or what a lost reply had brought."""
         if len(request.instance) > INSTANCE_BYTES_MAX or len(request.running) > RUNNING_MAX:
@@ -179,10 +186,7 @@ class Nodes:
             now_s=int(self.desk.now()),
         )
         if leased is not None:
-            query = self.desk.store.questions.query(leased.query)
-            order = self._round(leased)
-            if query is None:
-                raise InternalError(f"Task {leased.id} has no query.")
+            query, order = self._asked(leased)
             reply.task.CopyFrom(
                 nodes_pb2.Task(
                     id=leased.id,
@@ -201,7 +205,7 @@ class Nodes:
         """A release of exactly this round's computation, no larger than it can be."""
         signed = signed_from(request.release)
         note = decode_release(signed.verify(Context.RELEASE))
-        order = self._round(task)
+        _, order = self._asked(task)
         if (note.department, note.computation) != (task.department, order.computation):
             raise MessageInvalid("The release is of another computation or department.")
         size = sum(vector.nbytes for measures in note.vectors for vector in measures)
@@ -209,11 +213,19 @@ class Nodes:
             raise MessageInvalid("The release has more numbers than the round asks for.")
         return Outcome(sha256(signed.payload), free=request.budget.free)
 
-    def _round(self, task: StoredTask) -> StoredRound:
-        order = self.desk.store.questions.round(task.query, task.number)
-        if order is None:
-            raise InternalError(f"Task {task.id} has no round.")
-        return order
+    def _asked(self, task: StoredTask) -> tuple[StoredQuery, StoredRound]:
+        """What was signed, which never changes: read once for all departments of a round."""
+        key = (task.query, task.number)
+        known = self._read.get(key)
+        if known is None:
+            questions = self.desk.store.questions
+            query, order = questions.query(task.query), questions.round(task.query, task.number)
+            if query is None or order is None:
+                raise InternalError(f"Task {task.id} has no query or no round.")
+            if len(self._read) >= ROUNDS_READ_MAX:
+                self._read.clear()
+            known = self._read[key] = query, order
+        return known
 
     def _note(self, change: Change) -> None:
         if Effect.CONFLICT in change.effects:

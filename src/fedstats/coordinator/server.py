@@ -208,6 +208,7 @@ class Polling(Generic[Request, Reply]):
             if reply is not None:
                 return reply
             if quiet is not None and not bell.over:
+                poll.refresh(quiet)
                 return quiet  # needs no store: a slow disk delays no reply that was promised for a time
             return await shell.worker.work(poll.idle, request, peer)
 

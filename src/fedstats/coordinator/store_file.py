@@ -164,8 +164,10 @@ class StoreFile:
 
     def rows(self, sql: str, *values: Value) -> list[sqlite3.Row]:
         """All rows that a SELECT finds."""
-        with _translated():
+        try:  # asked several times in every call, so without a block of its own
             return self._connection.execute(sql, values).fetchall()
+        except sqlite3.OperationalError as problem:
+            raise _unusable(problem) from None
 
     def row(self, sql: str, *values: Value) -> sqlite3.Row | None:
         """The first row that a SELECT finds."""
@@ -202,8 +204,12 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as problem:
-        STORE_FAILED(problem=problem, places=problem)
-        raise CoordinatorUnreachable(
-            "The coordinator cannot use its store at the moment; its log says why.",
-            remedy="Try again later, or tell whoever runs the coordinator.",
-        ) from None
+        raise _unusable(problem) from None
+
+
+def _unusable(problem: sqlite3.OperationalError) -> CoordinatorUnreachable:
+    STORE_FAILED(problem=problem, places=problem)
+    return CoordinatorUnreachable(
+        "The coordinator cannot use its store at the moment; its log says why.",
+        remedy="Try again later, or tell whoever runs the coordinator.",
+    )

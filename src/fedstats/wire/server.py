@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
@@ -40,6 +41,7 @@ CALLS_EACH_MAX = 16  # of one role and name
 LARGE_BYTES = 4 * 1024 * 1024  # what a method may take before its calls are counted apart
 LARGE_CALLS_EACH_MAX = 2  # of one name at once in such a method; more wait, so that memory is bounded
 WINDOW_BYTES = 2**20  # of one connection, sent and not read yet: at 50 ms that is 20 MB a second
+CERTIFICATES_READ_MAX = 10_000  # that are kept as read
 STREAMS_MAX = 100  # of one connection
 STOP_S = 5.0
 HEALTH_BYTES_MAX = 1_000
@@ -286,10 +288,17 @@ class _Polls:
 def _caller(context: Context, now: datetime) -> Peer:
     """The peer that TLS has verified. TLS looks at dates when a connection opens; this, at every call."""
     (pem,) = context.auth_context()["x509_pem_cert"]
-    certificate_der = certificate_from_pem(pem)
-    if now >= validity_of(certificate_der).not_after:
+    peer, not_after = _read(pem)
+    if now >= not_after:
         raise NotPermitted("Your certificate has expired since this connection was opened. Open a new one.")
-    return peer_of(certificate_der)
+    return peer
+
+
+@lru_cache(maxsize=CERTIFICATES_READ_MAX)
+def _read(pem: bytes) -> tuple[Peer, datetime]:
+    """Whose certificate it is, and when it ends: read once for all calls of a connection."""
+    certificate_der = certificate_from_pem(pem)
+    return peer_of(certificate_der), validity_of(certificate_der).not_after
 
 
 async def _arrived(context: Context, *, wait_s: float, bytes_max: int) -> bytes:
