@@ -32,7 +32,7 @@ test: $(VENV)/.dev ## the tests that need only pip (under six minutes)
 	$(BIN)/pytest -n 2
 
 .PHONY: test-real
-test-real: $(VENV)/.dev ## the tests that need more than pip: a browser (chromium)
+test-real: $(VENV)/.dev ## the tests that need more than pip: a browser (chromium), a proxy (tinyproxy)
 	$(BIN)/pytest -m real
 
 .PHONY: check

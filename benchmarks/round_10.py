@@ -1,8 +1,8 @@
 """One round with ten node processes over mutual TLS, beyond the nodes' own work, in milliseconds.
 
-From the analyst's Submit to the end of the Fetch that brings all ten signed releases. The nodes' own work is
-left out by preparing it: each answer was signed before, and a node looks it up (`_federation.py`) and sends it
-at once, without the reply deadline that hides how long a node computed.
+From the analyst's Submit to the end of the Fetch that brings all ten signed releases. The nodes' own work
+is left out by preparing it: each answer was signed before, and a node looks it up (`_federation.py`) and
+sends it at once, without the reply deadline that hides how long a node computed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One round with 1,000 simulated nodes over 1,000 connections with mutual TLS to one coordinator process.
 
-In seconds, from the analyst's Submit to the end of the Fetch that brings all 1,000 signed releases. The nodes,
-the analyst and the coordinator share the machine; nodes compute nothing (`_federation.py`).
+In seconds, from the analyst's Submit to the end of the Fetch that brings all 1,000 signed releases. The
+nodes, the analyst and the coordinator share the machine; nodes compute nothing (`_federation.py`).
 """
 
 from __future__ import annotations

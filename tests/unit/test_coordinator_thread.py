@@ -90,7 +90,7 @@ def test_a_change_that_fails_takes_no_other_with_it(tmp_path: Path) -> None:
 
 
 def test_when_the_commit_fails_nobody_is_told_otherwise(tmp_path: Path) -> None:
-    """What could not be made durable did not happen: every caller of that turn hears it, and nothing rings."""
+    """What could not be made durable did not happen: each caller of that turn hears it, nothing rings."""
 
     async def test(place: Place) -> None:
         def spoil() -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from fedstats.coordinator.config import Config
 from fedstats.coordinator.store_members import Issued, Members
-from fedstats.errors import AlreadyExists, MessageInvalid
+from fedstats.errors import AlreadyExists, ConfigInvalid, FileProblem, MessageInvalid
 from fedstats.identity.certificates import (
     AUTHORITY_LIFETIME,
     Authority,
@@ -25,7 +26,13 @@ from fedstats.identity.certificates import (
     make_authority,
     validity_of,
 )
-from fedstats.identity.key_files import read_certificate, read_tls_key, write_certificate, write_key
+from fedstats.identity.key_files import (
+    read_certificate,
+    read_secret,
+    read_tls_key,
+    write_certificate,
+    write_key,
+)
 from fedstats.identity.keys import PUBLIC_KEY_BYTES
 from fedstats.identity.peer import Peer, Role, peer_of
 from fedstats.identity.tls_key import TlsKey
@@ -69,6 +76,34 @@ def fingerprint_of(authority: Authority) -> str:
     """SHA-256 of the authority's certificate, as other tools print it."""
     digest = hashlib.sha256(authority.certificate_der).hexdigest().upper()
     return ":".join(digest[i : i + 2] for i in range(0, len(digest), 2))
+
+
+def configured_tls(authority: Authority, config: Config, *, now: datetime) -> ServerTls:
+    """What the server proves itself with: of its own authority, or the certificate that is configured.
+
+    Raises
+    ------
+    FileProblem
+        A file is missing, or the key can be read by others.
+    ConfigInvalid
+        The key is not that of the certificate.
+
+    """
+    own = server_tls(authority, config.certificate_hosts, now=now)
+    if not config.certificate_file:
+        return own
+    key_pem = read_secret(Path(config.key_file))
+    try:
+        chain_pem = Path(config.certificate_file).read_bytes()
+        first = x509.load_pem_x509_certificates(chain_pem)[0]
+        fits = load_pem_private_key(key_pem, password=None).public_key() == first.public_key()
+    except OSError as problem:
+        raise FileProblem(f"{config.certificate_file} cannot be read: {problem.strerror}.") from None
+    except (ValueError, TypeError):
+        raise FileProblem(f"{config.certificate_file} or {config.key_file} is not in PEM form.") from None
+    if not fits:
+        raise ConfigInvalid(f"{config.key_file} is not the key of {config.certificate_file}.")
+    return replace(own, chain_pem=chain_pem, key_pem=key_pem)
 
 
 def server_tls(authority: Authority, hosts: Sequence[str], *, now: datetime) -> ServerTls:

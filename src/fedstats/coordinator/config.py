@@ -15,6 +15,7 @@ from fedstats.errors import ConfigInvalid, FileProblem, UsageError, ValueInvalid
 from fedstats.identity.address import check_host, split_address
 from fedstats.identity.certificates import TITLE_CHARACTERS_MAX
 from fedstats.journal.settings import LogTerms, MetricsTerms, example
+from fedstats.wire.network import KEEPALIVE_S_LEAST, KEEPALIVE_S_MOST
 
 CONFIG_BYTES_MAX = 64_000
 PORT_DEFAULT = 8443
@@ -78,6 +79,17 @@ class Config:
         (),
         says="More names or addresses that its own certificate must carry; the host above is in it always.",
     )
+    certificate_file: str = _setting(
+        "",
+        says="Certificates (PEM, the server's first) to show in place of one by the federation's authority: "
+        "your organisation's, say; nodes and analysts then name that authority as ca_file.",
+    )
+    key_file: str = _setting(
+        "", says="The private key (PEM, mode 600) of certificate_file. Both are read at the start."
+    )
+    keepalive_s: int = _setting(
+        30, says="Seconds of silence after which a connection is tried, so that one that broke is noticed."
+    )
     title: str = _setting(
         "fedstats federation", says="What people see as the issuer of certificates; used once, by `init`."
     )
@@ -95,6 +107,10 @@ class Config:
             check_label(self.title, what="title")
         except ValueInvalid as problem:
             raise ConfigInvalid(problem.sentence) from None
+        if bool(self.certificate_file) != bool(self.key_file):
+            raise ConfigInvalid("certificate_file and key_file belong together.")
+        if not KEEPALIVE_S_LEAST <= self.keepalive_s <= KEEPALIVE_S_MOST:
+            raise ConfigInvalid(f"keepalive_s lies between {KEEPALIVE_S_LEAST} and {KEEPALIVE_S_MOST}.")
         if len(self.title) > TITLE_CHARACTERS_MAX or not self.title.strip():
             raise ConfigInvalid(f"The title has 1 to {TITLE_CHARACTERS_MAX} characters.")
 
@@ -148,6 +164,9 @@ def config_of(document: object) -> Config:
             address=reader.text("address"),
             listen=reader.text("listen", _DEFAULT.listen),
             hosts=reader.texts("hosts", _DEFAULT.hosts),
+            certificate_file=reader.text("certificate_file", _DEFAULT.certificate_file),
+            key_file=reader.text("key_file", _DEFAULT.key_file),
+            keepalive_s=reader.integer("keepalive_s", _DEFAULT.keepalive_s),
             title=reader.text("title", _DEFAULT.title),
             limits=Limits(**numbers),
             log=_terms(LogTerms, reader.table("log", optional=True)),

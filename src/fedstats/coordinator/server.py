@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic
 
-from fedstats.coordinator.authority import server_tls
+from fedstats.coordinator.authority import configured_tls
 from fedstats.coordinator.config import Config
 from fedstats.coordinator.desk import Poll
 from fedstats.coordinator.service import Coordinator
@@ -69,11 +69,12 @@ async def _serve(
         shell = Shell(coordinator, worker, waiting, loop)
         server = await serve(
             config.listen,
-            server_tls(authority, config.certificate_hosts, now=datetime.fromtimestamp(now(), UTC)),
+            configured_tls(authority, config, now=datetime.fromtimestamp(now(), UTC)),
             shell.handlers(),
             request_bytes_max=config.limits.request_bytes_max,
             clock=lambda: datetime.fromtimestamp(now(), UTC),
             known=shell.knows,
+            keepalive_s=config.keepalive_s,
         )
         ticking = asyncio.create_task(shell.tick())
         on_listening(server.port)

@@ -37,7 +37,7 @@ _CAUSES = {
     "Timeout occurred": "nothing answered",
     "FD shutdown": "nothing answered",
 }
-CREDENTIALS_WANTED = 407
+CREDENTIALS_WANTED = frozenset({401, 407})  # the first is what tinyproxy says to wrong ones
 SERVER_ERRORS = 500  # and above: the proxy would, and cannot
 
 
@@ -114,7 +114,7 @@ class Destination:
 
     def _proxy_refused(self, answer: int) -> NetworkError:
         proxy, named = (self.route.proxy, self.route.named_by) if self.route else ("", "")
-        if answer == CREDENTIALS_WANTED:
+        if answer in CREDENTIALS_WANTED:
             given = self.route is not None and bool(self.route.credentials)
             what = (
                 "does not accept the user and password it was given"
@@ -124,7 +124,7 @@ class Destination:
             return ProxyRefused(
                 f"The proxy {proxy} {what} ({answer}).",
                 remedy="Write USER:PASSWORD into a file of mode 600, and name it as proxy_credentials_file"
-                f" (the proxy comes from {named}).",
+                f"{f' beside proxy, in place of {named}' if named.startswith('$') else ''}.",
             )
         if answer >= SERVER_ERRORS:
             return CoordinatorUnreachable(

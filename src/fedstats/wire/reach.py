@@ -30,7 +30,8 @@ from fedstats.wire.v1 import agreements_pb2
 STEP_S = 5.0
 CLOCK_S_MAX = 60
 HEAD_BYTES_MAX = 8_192
-CONNECTED, CREDENTIALS_WANTED = 200, 407
+CONNECTED = 200
+CREDENTIALS_WANTED = frozenset({401, 407})  # the first is what tinyproxy says to wrong ones
 _ANSWER = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 
@@ -117,14 +118,14 @@ class Way:
         plain.close()
         if answer == CONNECTED:
             return ok("proxy", f"{proxy.proxy} connects to {self.address}")
-        if answer == CREDENTIALS_WANTED:
+        if answer in CREDENTIALS_WANTED:
             what = (
                 "does not accept the user and password"
                 if proxy.credentials
                 else "asks for a user and password"
             )
             fix = "Name a file of mode 600 with USER:PASSWORD as proxy_credentials_file."
-            return problem("proxy", f"The proxy {proxy.proxy} {what} (407).", fix)
+            return problem("proxy", f"The proxy {proxy.proxy} {what} ({answer}).", fix)
         fix = f"Ask whoever runs the proxy to allow CONNECT to {self.address} from this computer."
         return problem(
             "proxy", f"The proxy {proxy.proxy} refuses to connect to {self.address} ({answer}).", fix

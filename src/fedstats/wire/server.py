@@ -45,6 +45,7 @@ CERTIFICATES_READ_MAX = 10_000  # that are kept as read
 STREAMS_MAX = 100  # of one connection
 STOP_S = 5.0
 HEALTH_BYTES_MAX = 1_000
+KEEPALIVE_S = 30
 
 Handler: TypeAlias = Callable[[Any, Peer], Awaitable[Message]]
 Clock: TypeAlias = Callable[[], datetime]
@@ -64,6 +65,15 @@ class ServerTls:
     authority_der: bytes = field(repr=False)
     certificate_der: bytes = field(repr=False)
     key: TlsKey
+    chain_pem: bytes = field(default=b"", repr=False)  # in place of the certificate: another authority's,
+    key_pem: bytes = field(default=b"", repr=False)  # with its key; callers name that authority as ca_file
+
+    @property
+    def pair(self) -> tuple[bytes, bytes]:
+        """Key and certificates in PEM form, as the TLS library takes them."""
+        if self.chain_pem:
+            return self.key_pem, self.chain_pem
+        return self.key.private_pem(), certificate_to_pem(self.certificate_der)
 
 
 class Server:
@@ -93,6 +103,7 @@ async def serve(
     request_bytes_max: int = REQUEST_BYTES_MAX,
     clock: Clock = lambda: datetime.now(UTC),
     known: Known = _known_by_its_authority,
+    keepalive_s: int = KEEPALIVE_S,
 ) -> Server:
     """Start to serve `methods` on `listen` (ADDRESS:PORT; port 0 takes a free one), with mutual TLS only.
 
@@ -106,7 +117,9 @@ async def serve(
         The address cannot be listened on, for example because another process does.
 
     """
-    running = grpc.aio.server(options=_options(request_bytes_max), maximum_concurrent_rpcs=CALLS_MAX)
+    running = grpc.aio.server(
+        options=_options(request_bytes_max, keepalive_s), maximum_concurrent_rpcs=CALLS_MAX
+    )
     polls = _Polls()
     gate = _Gate(clock, known)
     services: dict[str, dict[str, Any]] = defaultdict(dict)
@@ -119,7 +132,7 @@ async def serve(
         [grpc.method_handlers_generic_handler(name, members) for name, members in services.items()]
     )
     credentials = grpc.ssl_server_credentials(
-        [(tls.key.private_pem(), certificate_to_pem(tls.certificate_der))],
+        [tls.pair],
         root_certificates=certificate_to_pem(tls.authority_der),
         require_client_auth=True,
     )
@@ -358,16 +371,16 @@ class _Health:
         return await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
 
 
-def _options(request_bytes_max: int) -> list[tuple[str, int]]:
+def _options(request_bytes_max: int, keepalive_s: int) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", request_bytes_max),
         ("grpc.max_concurrent_streams", STREAMS_MAX),
         ("grpc.http2.bdp_probe", 0),  # or each connection could grow a window of 16 MB, filled by who likes
         ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
         ("grpc.so_reuseport", 0),  # a second coordinator on this port must fail, not share its calls
-        ("grpc.keepalive_time_ms", 60_000),  # finds nodes that vanished without closing
+        ("grpc.keepalive_time_ms", keepalive_s * 1_000),  # finds nodes that vanished without closing
         ("grpc.keepalive_timeout_ms", 20_000),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # channels ping every 30 s while they wait
+        ("grpc.http2.min_ping_interval_without_data_ms", 9_000),  # channels ping every 10 s or less often
         ("grpc.server_handshake_timeout_ms", 20_000),
     ]
