@@ -142,7 +142,7 @@ def test_everything_works_over_ipv6(tmp_path: Path) -> None:
         token = process.invite("node", "north")
         assert token.address == f"[::1]:{process.port}"
         home = Home(tmp_path / "node")
-        assert join(home, token.text(), now=time.time).name == "north"
+        assert join(home, token.text(), now=time.time).peer.name == "north"
         connection = Connection(home, now=time.time)
         connection.call(LEASE, nodes_pb2.LeaseRequest())
         process.end(signal.SIGKILL)
