@@ -50,7 +50,7 @@ from fedstats.wire.methods import FETCH, SUBMIT
 from fedstats.wire.v1 import analysts_pb2
 
 PROCEED_ATTEMPTS = 5
-LATE_AGAIN_MAX = 3  # how often departments that were late are asked again before the answer does without them
+LATE_AGAIN_MAX = 5  # how often departments that were late are asked again before the answer does without them
 
 
 @dataclass(frozen=True, slots=True)
