@@ -13,6 +13,7 @@ __all__ = ["COMMANDS", "LazyGroup", "main"]
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("fedstats.cli.demo:demo", "Show a whole federation at work on this computer."),
     "join": ("fedstats.cli.join:join", "Join a federation with a token, as an analyst or a controller."),
+    "rotate-key": ("fedstats.cli.join:rotate_key", "Make a new key for this analyst."),
     "use": ("fedstats.cli.use:use", "Choose the agreement and the purpose that you ask under."),
     "datasets": ("fedstats.cli.datasets:datasets", "Show what you can ask about, and who holds it."),
     "query": ("fedstats.cli.query:query", "Ask a question in SQL."),

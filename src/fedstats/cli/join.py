@@ -66,3 +66,33 @@ def _say_next_to_analyst(home: Path | None, name: str) -> None:
     say(f"  {introduction(name, signing_key(home_at(home)).public)}")
     say()
     say("Then choose what you ask under:  fedstats use AGREEMENT")
+
+
+@click.command("rotate-key")
+@click.option(
+    "--now", "at_once", is_flag=True, help="Sign with the new key at once: the old one may be stolen."
+)
+@home_option
+def rotate_key(*, at_once: bool, home: Path | None) -> None:
+    """Make a new key for this analyst; it signs as soon as your controller has appointed it.
+
+    Until then the old key signs. Questions that it asked stay yours: they are followed and fetched as before.
+    If the old key may be stolen, the controller revokes it: fedstats controller revoke
+    """
+    from fedstats.client.joining import introduction
+    from fedstats.client.keyring import make_next_key, take_over
+
+    found = home_at(home)
+    name, old = found.joined_config().name, found.signing_key().public
+    new = make_next_key(found).public
+    if at_once:
+        take_over(found)
+    say(f"Made a new key: {new.fingerprint}")
+    say("Give this line to the controller of your organisation, who appoints it:")
+    say(f"  {introduction(name, new)}")
+    say()
+    if at_once:
+        say("It signs from now on; until it is appointed, your questions are refused.")
+    else:
+        say("Until then your old key signs; the new one takes over by itself with the next question.")
+    say(f"If the old key may be stolen:  fedstats controller revoke {old.raw.hex()} --reason 'key lost'")

@@ -179,3 +179,27 @@ def config(*, example: bool, home: Path, config_file: Path | None) -> None:
     path = config_file or Home(home).config
     found = read_config(path)
     say(f"{path} is valid: {len(found.datasets)} datasets, {len(found.lifetime)} lifetime caps.")
+
+
+@click.command("rotate-key")
+@click.option("--again", is_flag=True, help="Make another one in the place of a new key that still waits.")
+@folder_option
+def rotate_key(*, again: bool, home: Path) -> None:
+    """Make a new key for the node; it signs as soon as your controller has appointed it.
+
+    Until then the old key signs, and a running node changes over by itself. What was answered stays valid:
+    recorded answers are signed anew, with the same numbers. Revoke the old key only if it may be stolen:
+    then what it signed no longer counts.
+    """
+    from fedstats.node.joining import introduction
+    from fedstats.node.node_key import make_next_key
+    from fedstats.node.state import State
+
+    place = home_of(home)
+    with State(place.state) as state:
+        department = state.department
+    key = make_next_key(place, again=again)
+    say(f"Made a new key for the node of {department}: {key.fingerprint}")
+    say("Your controller now appoints this key:")
+    say(f"  {introduction(department, key)}")
+    say("Until then the old key signs; a running node changes over by itself.")

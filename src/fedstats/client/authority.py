@@ -129,8 +129,13 @@ class Authority:
             remedy="Give your organisation's controller the line that this prints: fedstats join",
         )
 
-    def check_node(self, agreement: Agreement, department: str, key: PublicKey, *, now_s: int) -> None:
-        """Return if the department's controller appointed this key as its node.
+    def check_node(
+        self, agreement: Agreement, department: str, key: PublicKey, between: tuple[int, int]
+    ) -> None:
+        """Return if the department's controller appointed this key as its node, at some time in `between`.
+
+        So an answer stays valid when the appointment ends after it was given. A revocation has no such
+        grace: who holds a revoked key could say that anything was signed before.
 
         Raises
         ------
@@ -144,8 +149,10 @@ class Authority:
             appointment = _decoded(signed)
             if appointment is None or (appointment.department, appointment.key) != (department, key.raw):
                 continue
+            since_s, now_s = between
+            at_s = min(now_s, max(appointment.until_s - 1, since_s))  # the last moment that may count
             try:
-                verify_appointment(signed, AppointedRole.NODE, agreement, now_s=now_s, revoked=revoked)
+                verify_appointment(signed, AppointedRole.NODE, agreement, now_s=at_s, revoked=revoked)
             except FedstatsError as problem:
                 refusal = AppointmentInvalid(problem.sentence)
             else:

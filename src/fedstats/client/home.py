@@ -97,6 +97,11 @@ class Home:
         return self.folder / "keys" / "signing.pem"
 
     @property
+    def next_key_file(self) -> Path:
+        """The analyst's key that takes over once it is appointed; there mostly is none."""
+        return self.folder / "keys" / "signing.next.pem"
+
+    @property
     def controller_key_file(self) -> Path:
         """The controller's Ed25519 key."""
         return self.folder / "keys" / "controller.pem"

@@ -65,13 +65,14 @@ def verify_outcomes(
     agreement: Agreement,
     authority: Authority,
     *,
-    now_s: int,
+    between: tuple[int, int],
     why_silent: str = NOT_IN_TIME,
 ) -> Outcomes:
     """Sort the outcomes of a round into releases and absences; one that is not valid is an absence.
 
     A release counts when the department's appointed node signed it for exactly this computation, and its
     vectors have the shape that the computation gives. A department without an outcome did not answer.
+    `between` says when an answer can have been signed: from when the question was asked, until now.
     """
     released: dict[str, Noisy] = {}
     absent: dict[str, Refusal] = {}
@@ -81,7 +82,7 @@ def verify_outcomes(
         if department not in order.participants or department in released or department in absent:
             continue
         try:
-            outcome = _verified(message, query, order, agreement, authority, now_s)
+            outcome = _verified(message, query, order, agreement, authority, between)
         except FedstatsError as problem:
             absent[department] = Refusal(
                 department, problem.code, f"Its answer does not count: {problem.sentence}"
@@ -164,12 +165,12 @@ def _verified(
     order: RoundOrder,
     agreement: Agreement,
     authority: Authority,
-    now_s: int,
+    between: tuple[int, int],
 ) -> Noisy | Refusal:
     if message.WhichOneof("what") == "release":
-        return _release(message, query, order, agreement, authority, now_s)
+        return _release(message, query, order, agreement, authority, between)
     signed = signed_from(message.refusal)
-    authority.check_node(agreement, message.department, signed.key, now_s=now_s)
+    authority.check_node(agreement, message.department, signed.key, between)
     note = decode_refusal(signed.verify(Context.REFUSAL))
     if (note.department, note.query, note.number) != (message.department, order.query, order.number):
         raise MessageInvalid("The refusal is one to another question.")
@@ -182,10 +183,10 @@ def _release(
     order: RoundOrder,
     agreement: Agreement,
     authority: Authority,
-    now_s: int,
+    between: tuple[int, int],
 ) -> Noisy:
     signed = signed_from(message.release)
-    authority.check_node(agreement, message.department, signed.key, now_s=now_s)
+    authority.check_node(agreement, message.department, signed.key, between)
     note = decode_release(signed.verify(Context.RELEASE))
     if note.department != message.department:
         raise MessageInvalid("The release is another department's.")

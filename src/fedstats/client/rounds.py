@@ -212,7 +212,7 @@ class Rounds:
             order,
             asked.agreement,
             asked.authority,
-            now_s=int(self.patience.now()),
+            between=(asked.job.asked_at_s, int(self.patience.now())),
             why_silent=WENT_ON if went_on else NOT_IN_TIME,
         )
 

@@ -29,6 +29,7 @@ from fedstats.client.following import Patience, Tell
 from fedstats.client.home import Home
 from fedstats.client.jobs import Job, JobStore
 from fedstats.client.joining import open_channel
+from fedstats.client.keyring import key_that_signed, signing
 from fedstats.client.replaying import Remembering, Replaying, kept_of
 from fedstats.client.rounds import Asked, Rounds, kept
 from fedstats.core.accounting import EPSILON_MIN, parse_epsilon
@@ -261,8 +262,9 @@ class Session:
 
     def _asked(self, job: str, statistic: Statistic | None) -> Asked:
         """A kept job with everything that is needed to go on with it."""
-        found, key = self._jobs.find(job), self.home.signing_key()
-        if found.query.key != key.public:
+        found = self._jobs.find(job)
+        key = key_that_signed(self.home, found.query.key)
+        if key is None:
             raise JobUnknown(f"Job {found.name} was asked with another key than this home has.", remedy="")
         if statistic is None and not found.sql:
             raise JobUnknown(
@@ -287,7 +289,7 @@ class Session:
 
     def _parsed(self, sql: str, under: Under) -> tuple[Directory, Table]:
         directory = self.directory()
-        named = self._agreement_named(under)
+        named = under.agreement or self.home.config().agreement
         return directory, Table.from_sql(sql, lambda name: directory.find(name, agreement=named).dataset)
 
     def _draft(
@@ -308,7 +310,7 @@ class Session:
         return aim(least, statistic, target, pure=under.pure, earlier=earlier, left_ppm=left_ppm)
 
     def _terms(self, directory: Directory, statistic: Statistic, under: Under) -> Terms:
-        named, config = self._agreement_named(under), self.home.config()
+        named, config = under.agreement or self.home.config().agreement, self.home.config()
         entry = directory.find(statistic.dataset, agreement=named)
         agreement = entry.agreement
         used = config.purpose if agreement.id == config.agreement else ""
@@ -335,11 +337,11 @@ class Session:
         progress: Tell | None,
         wait_s: float | None,
     ) -> Answer:
-        key, query, agreement = self.home.signing_key(), drafted.query, drafted.terms.agreement
-        appointment = directory.authority.analyst(agreement, key.public, now_s=int(self._now()))
+        query, agreement, now_s = drafted.query, drafted.terms.agreement, int(self._now())
+        key, appointment = signing(self.home, directory.authority, agreement, now_s=int(self._now()))
         job = Job(
             query_hash=drafted.order.query,
-            asked_at_s=int(self._now()),
+            asked_at_s=now_s,
             agreement=agreement.id,
             purpose=query.purpose,
             dataset=query.dataset,
@@ -358,9 +360,6 @@ class Session:
         until_s = deadline_s if wait_s is None else min(deadline_s, self._now() + wait_s)
         patience = Patience(until_s, self._now, self._pause)
         return Rounds(self.transport, self._jobs, patience, progress or (lambda _: None))
-
-    def _agreement_named(self, under: Under) -> str:
-        return under.agreement or self.home.config().agreement
 
     @property
     def _jobs(self) -> JobStore:

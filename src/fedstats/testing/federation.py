@@ -120,14 +120,14 @@ class Federation:
         if node is not None:
             node.close()
 
-    def start_node(self, department: str) -> Node:
-        """Start the node of a department over its folder, as after a crash."""
+    def start_node(self, department: str, *, now: Callable[[], float] | None = None) -> Node:
+        """Start the node of a department over its folder, as after a crash; `now`: by a clock of its own."""
         self.stop_node(department)
         node = Node(
             self.node_home(department),
             config_of(self._configs[department], folder=self.folder),
             self.network(Peer(Role.NODE, department)),
-            now=self.clock,
+            now=now or self.clock,
             checkpoint=self._setting.checkpoints.get(department, lambda _: None),
         )
         self.nodes[department] = node
@@ -153,7 +153,7 @@ class Federation:
     def settle(self, department: str) -> Node:
         """What people do for a node that has joined: appointment, keys compared, acceptance, editions."""
         home = self.node_home(department)
-        self._appoint(department, AppointedRole.NODE, department, home.read_node_key().public)
+        self.appoint(department, AppointedRole.NODE, department, home.read_node_key().public)
         for controller in self.agreement.controllers:
             home.trust.trust(controller.department, PublicKey(controller.key).fingerprint)
         node = self.start_node(department)
@@ -167,6 +167,11 @@ class Federation:
                 self.agreement, mapping, edition, node.bench, revise=False, now_s=int(self.clock())
             )
         return node
+
+    @property
+    def analyst_key(self) -> PublicKey:
+        """The key that signs the analyst's questions."""
+        return self._analyst.signing_key().public
 
     def session(self) -> Session:
         """The analyst's session; while it waits, time passes and the nodes work."""
@@ -212,9 +217,10 @@ class Federation:
         document = canonical_json(document_of(self.agreement))
         for department, key in self.controllers.items():
             signed = sign_agreement(key, department, self.agreement, document)
-            self._publish(department, "agreement", signed)
+            self.publish(department, "agreement", signed)
 
-    def _publish(self, department: str, what: str, signed: Signed) -> None:
+    def publish(self, department: str, what: str, signed: Signed) -> None:
+        """Publish what a department's controller signed: an `agreement`, `appointment` or `revocation`."""
         network = SimulatedNetwork(lambda: self.coordinator, Peer(Role.CONTROLLER, department))
         network.call(PUBLISH, agreements_pb2.PublishRequest(**{what: signed_to(signed)}))
 
@@ -229,7 +235,7 @@ class Federation:
 
     def _appoint_analyst(self) -> None:
         key = _key(f"analyst {ANALYST}")
-        self._appoint(next(iter(self.controllers)), AppointedRole.ANALYST, ANALYST, key.public)
+        self.appoint(next(iter(self.controllers)), AppointedRole.ANALYST, ANALYST, key.public)
         self._analyst = AnalystHome.at(self.folder / "analyst")
         self._analyst.prepare()
         for controller in self.agreement.controllers:
@@ -238,11 +244,20 @@ class Federation:
         token = self._invite(Peer(Role.ANALYST, ANALYST))
         join_analyst(self._analyst, token.text(), now=self.clock, connect=self._as_bearer_of(token))
 
-    def _appoint(self, department: str, role: AppointedRole, name: str, key: PublicKey) -> None:
-        until: date = self._moment().date() + timedelta(days=APPOINTED_DAYS)
+    def appoint(
+        self,
+        department: str,
+        role: AppointedRole,
+        name: str,
+        key: PublicKey,
+        *,
+        days: int = APPOINTED_DAYS,
+    ) -> None:
+        """Let a department's controller appoint a key, until the end of a day."""
+        until: date = self._moment().date() + timedelta(days=days)
         controller, now_s = self.controllers[department], int(self.clock())
         signed = appoint(controller, department, role, name, key, until=until, now_s=now_s)
-        self._publish(department, "appointment", signed)
+        self.publish(department, "appointment", signed)
 
     def _invite(self, peer: Peer, *, again: bool = False) -> Token:
         lifetime = timedelta(days=1)
