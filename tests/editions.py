@@ -15,7 +15,7 @@ import duckdb
 from fedstats.core.aggregate.exact import Exact
 from fedstats.core.aggregate.grouped_sums import GroupedSums
 from fedstats.core.domain import Categories, Domain, Numbers
-from fedstats.core.evaluation import Row
+from fedstats.core.evaluation import TextRow
 from fedstats.core.expression import Expression
 from fedstats.core.privacy import UnitKind
 from fedstats.core.schema import ColumnDefinition, Dataset, Unit
@@ -32,10 +32,10 @@ Contents = Counter[tuple[int | None, ...]]
 """What an edition holds: (pseudonym, code, code, ...) and how many rows are equal to it."""
 
 
-def text_of(domain: Domain, code: int | None) -> str:
+def text_of(domain: Domain, code: int | str | None) -> str:
     """How a department would write a code: a decimal, an ISO date, a label, nothing where it is missing."""
-    if code is None:
-        return ""
+    if code is None or isinstance(code, str):
+        return code or ""
     if not isinstance(domain, Numbers):
         return domain.label(code)
     value = code * domain.step
@@ -44,7 +44,7 @@ def text_of(domain: Domain, code: int | None) -> str:
     return f"{'-' if value < 0 else ''}{digits[: len(digits) - places]}.{digits[len(digits) - places :]}"
 
 
-def texts_of(people: Mapping[str, Sequence[Row]], dataset: Dataset) -> list[Texts]:
+def texts_of(people: Mapping[str, Sequence[TextRow]], dataset: Dataset) -> list[Texts]:
     """The rows of a source in which each person has these rows."""
     return [
         {PERSON: person, **{c.name: text_of(c.domain, row[c.name]) for c in dataset.columns}}

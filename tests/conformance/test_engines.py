@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from editions import compute, csv_mapping, make, numbers, texts_of
-from hypothesis import given
+from editions import KEY, PEOPLE, SMALL, compute, csv_mapping, make, numbers, texts_of
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import DATASET, conditions, grouped_sums, rows
 
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
-from fedstats.core.evaluation import Row
+from fedstats.core.domain import Texts
+from fedstats.core.evaluation import Row, TextRow
 from fedstats.core.expression import Column, Expression
-from fedstats.core.schema import Dataset
+from fedstats.core.schema import ColumnDefinition, Dataset
 from fedstats.engines import engine_of, engines_here
 from fedstats.engines.mapping import DatasetMapping
 from fedstats.errors import ConfigInvalid, EditionMissing
 
 People = Mapping[str, Sequence[Row]]
-Load = Callable[[Path, People, Dataset], DatasetMapping]
+TextPeople = Mapping[str, Sequence[TextRow]]
+Load = Callable[[Path, TextPeople, Dataset], DatasetMapping]
 
 
-def load_csv(folder: Path, people: People, dataset: Dataset) -> DatasetMapping:
+def load_csv(folder: Path, people: TextPeople, dataset: Dataset) -> DatasetMapping:
     """Rows where the engine reads files."""
     return csv_mapping(folder / "rows.csv", texts_of(people, dataset), dataset)
 
@@ -84,6 +88,56 @@ def test_an_answer_is_a_sum_over_persons(
         make(LOADS[engine](Path(folder), held, DATASET), DATASET, edition, engine=engine)
         together = np.array(numbers(compute(edition, aggregate, DATASET, cells_max=cells_max, engine=engine)))
         assert np.array_equal(together, sum(alone, start=np.zeros_like(together)))
+
+
+TEXTS = ("Leeds", "a|b", "|", "\u773c", None)
+WITH_TEXT = replace(
+    PEOPLE, columns=(*PEOPLE.columns, ColumnDefinition("town", Texts(8, 20, nullable=True), as_measure=False))
+)
+
+
+TEXT_ROW = st.fixed_dictionaries(
+    {"age": st.integers(0, 3), "ward": st.sampled_from([0, 1, None]), "town": st.sampled_from(TEXTS)}
+)
+TEXT_ROWS = st.lists(TEXT_ROW, min_size=1, max_size=2, unique_by=lambda row: tuple(row.items()))
+
+
+@ENGINES
+@given(
+    held=st.dictionaries(st.sampled_from(["p1", "p2", "p3", "p4"]), TEXT_ROWS),
+    values=st.sets(st.sampled_from(["Leeds", "a|b", "|", "Nowhere"])).map(sorted),
+    town_first=st.booleans(),
+)
+@settings(max_examples=15)
+def test_open_keys_equal_the_reference(
+    engine: str, held: TextPeople, values: list[str], *, town_first: bool
+) -> None:
+    """All values with their people, each once; then the reference's integers over those that are named."""
+    keys = (Column("town"), Column("ward")) if town_first else (Column("ward"), Column("town"))
+    third = Fraction(1, 3)
+    counts = tuple(Measure(kind, None, None, third) for kind in (MeasureKind.ROWS, MeasureKind.PEOPLE))
+    asked = GroupedSums(keys, counts, third)
+    with TemporaryDirectory() as folder:
+        edition = Path(folder) / "edition"
+        make(LOADS[engine](Path(folder), held, WITH_TEXT), WITH_TEXT, edition, engine=engine)
+        exact = compute(edition, asked, WITH_TEXT, engine=engine, values=values)
+        assert numbers(exact) == numbers(asked.reference(held.values(), WITH_TEXT, None, values))
+        batches = list(
+            engine_of(engine).find_values(
+                edition,
+                asked,
+                dataset=WITH_TEXT,
+                where=None,
+                contribution=WITH_TEXT.contribution(departments_max=1),
+                key=KEY,
+                resources=SMALL,
+            )
+        )
+    found = [(v, n) for b in batches for v, n in zip(b.values or (), b.vectors[0].tolist(), strict=True)]
+    towns = sorted({str(row["town"]) for rows in held.values() for row in rows if row["town"] is not None})
+    selection = asked.selection(WITH_TEXT)
+    (people_at, *_) = numbers(selection.reference(held.values(), WITH_TEXT, None, towns))
+    assert sorted(found) == list(zip(towns, people_at[: len(towns)], strict=True))
 
 
 @ENGINES

@@ -66,7 +66,7 @@ def test_signed_bytes_are_those_of_the_specification() -> None:
 def test_no_context_is_a_prefix_trap() -> None:
     """No context holds the separator, so two pairs of context and payload never give the same bytes."""
     values = [context.value for context in Context]
-    assert len(set(values)) == len(values) == 9
+    assert len(set(values)) == len(values) == len(Context)
     assert all(value.isascii() and value.isalpha() for value in values)
 
 

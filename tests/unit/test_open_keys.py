@@ -11,6 +11,8 @@ import pytest
 from practices import PRACTICE, with_practice
 from samples import TODAY, sample_agreement, sample_order, sample_query
 
+from fedstats.client.agreement_words import column_line
+from fedstats.client.dummy import names, rows
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
 from fedstats.core.agreement import Agreement
 from fedstats.core.agreement_document import agreement_from_json, canonical_json, document_of
@@ -119,6 +121,22 @@ def test_the_default_delta_is_on_the_grid_and_within_the_cap() -> None:
         delta = open_delta_of(agreement(privacy=privacy))
         assert 0 < 64 * delta <= privacy.delta / 2
         assert (delta * 2**60).denominator == 1
+
+
+def test_people_read_what_it_is_for() -> None:
+    """A controller who signs reads that values without a list are named, how long and how many."""
+    line = column_line(PRACTICE)
+    assert line.startswith("practice: text of up to 20 characters, without a public list")
+    assert "at most 50" in line
+    assert "may be missing" in line
+    assert "filter" not in line
+
+
+def test_made_up_rows_have_made_up_values() -> None:
+    """Code can be tried on rows that fit the column, drawn from nothing but its bounds."""
+    position = names(DATASET).index("practice")
+    for row in rows(DATASET, 50):
+        assert row[position] is None or PRACTICE.domain.check(str(row[position]))  # type: ignore[union-attr]  # it is Texts
 
 
 # ---------------------------------------------------------------------------------------------- the rules

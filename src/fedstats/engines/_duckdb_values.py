@@ -17,6 +17,8 @@ from fedstats.sql.statement import NAMED_TABLE, NAMED_VALUE, key_name, measure_n
 
 _FOUND_TABLE = "_found"
 _CELLS_UNKNOWN = 2**62
+_BATCH_VALUES_MAX = 250_000
+"""So many texts of up to 80 characters take some tens of megabytes of this process, beside DuckDB's own."""
 
 
 def find_values(question: Question, resources: Resources) -> Iterator[Exact]:
@@ -31,7 +33,7 @@ def find_values(question: Question, resources: Resources) -> Iterator[Exact]:
             lambda spared, finer: _counted(stack, question, spared, finer), resources
         )
         (groups,) = connection.execute(f"SELECT count(*) FROM {_FOUND_TABLE}").fetchone() or (0,)
-        parts = 1 + groups // part_rows(2, resources, ranked=False)
+        parts = 1 + groups // min(_BATCH_VALUES_MAX, part_rows(2, resources, ranked=False))
         for part in range(parts):
             found = connection.execute(
                 f"SELECT value, CAST(sum(units) AS BIGINT) AS units FROM {_FOUND_TABLE} "
