@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -203,3 +203,22 @@ def restart(process: Process) -> None:
 def fetch(process: Process, query: bytes) -> analysts_pb2.FetchReply:
     """Everything of a query."""
     return process.channels["a.smith"].call(methods.FETCH, analysts_pb2.FetchRequest(query=query))
+
+
+def test_a_newer_poll_of_a_node_ends_the_older_one(process: Process) -> None:
+    """A node that asks again listens to its old call no more: that one ends at once, and takes no task."""
+    channel, wanted = process.channels["west"], nodes_pb2.LeaseRequest(wait_s=50, instance=b"one")
+    with ThreadPoolExecutor() as threads:
+        older = threads.submit(channel.call, methods.LEASE, wanted)
+        newer = threads.submit(channel.call, methods.LEASE, wanted)
+        done, waiting = wait({older, newer}, timeout=START_S, return_when=FIRST_COMPLETED)
+        assert [call.result().HasField("task") for call in done] == [False]
+        asked_s = time.monotonic()
+        process.channels["a.smith"].call(methods.SUBMIT, question())
+        (found,) = (call.result(timeout=START_S).task for call in waiting)
+        assert time.monotonic() - asked_s < START_S
+    report(process, "west", found)
+    for department in ("north", "south"):
+        task = lease(process, department, 10)
+        assert task is not None
+        report(process, department, task)
