@@ -202,7 +202,7 @@ def test_an_analyst_looks_asks_and_sees_it_again(town: Town) -> None:
     """From `datasets` to an answer on paper: one question, three departments, one of which refuses."""
     wait_for_editions(town)
     assert "protects a person" in town.run("analyst", "datasets", "rtt")
-    assert "Cells: 2 cells" in town.run("analyst", "query", COUNT, "--epsilon", "1", "--explain")
+    assert "Cells: 2, and about" in town.run("analyst", "query", COUNT, "--epsilon", "1", "--explain")
     printed = town.run("analyst", "query", COUNT, "--epsilon", "1", "--wait", "60")
     assert re.search(r"^F +2,000 ± [0-9]+$", printed, re.MULTILINE), printed
     assert "Answered: north, south." in printed
