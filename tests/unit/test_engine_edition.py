@@ -75,9 +75,9 @@ def test_an_edition_without_rows_is_an_edition(text: str, tmp_path: Path) -> Non
     [
         ("rows.csv", "who,age,ward\np1,1,SECRET,x\n", "rows.csv, line 2: it has more or fewer fields"),
         ("rows.csv", 'who,age,ward\np1,1,"SECRET\n', "rows.csv, line 2: a quote is opened"),
-        ("rows.csv", "", "rows.csv has no header line"),
+        ("rows.csv", "", "rows.csv is empty: it has no header line"),
         ("rows.csv", "who,age,age\n", "rows.csv has a column name twice"),
-        ("rows.parquet", "SECRET but no Parquet", "cannot be read"),
+        ("rows.parquet", "SECRET but no Parquet", "rows.parquet is no Parquet file"),
         ("rows.duckdb", "SECRET but no DuckDB", "cannot be read"),
     ],
 )

@@ -17,6 +17,7 @@ from fedstats.engines._duckdb_edition import column_reports
 from fedstats.engines._duckdb_reading import PERSON, read_column
 from fedstats.engines._duckdb_session import problem_of, session
 from fedstats.engines._duckdb_source import LocalTable, attachments, files_of, local_table
+from fedstats.engines._duckdb_types import check_types
 from fedstats.engines.mapping import DatasetMapping, Source, check_local_columns, labels_of
 
 _EXAMPLES_MAX = 60  # a person who maps codes is asked about all of them in one go
@@ -33,6 +34,7 @@ def diagnose(mapping: DatasetMapping, dataset: Dataset, resources: Resources) ->
     mapping.check(dataset)
     with _opened(mapping.source, resources) as (connection, table):
         check_local_columns(mapping, dataset, table.columns)
+        check_types(mapping, dataset, table)
         connection.execute(f"CREATE TEMP TABLE read AS {reading_statement(mapping, dataset, table)}")
         counted = connection.execute(f"SELECT count(*), count(*) - count({PERSON}) FROM read").fetchone()
         rows, without_person = counted or (0, 0)

@@ -21,6 +21,7 @@ from fedstats.engines._duckdb_parts import rows_in_memory, write_blocks
 from fedstats.engines._duckdb_reading import PERSON, marks_of, person_code, person_number, person_text
 from fedstats.engines._duckdb_session import Attached, identifier, problem_of, session, text
 from fedstats.engines._duckdb_source import LocalColumn, LocalTable, attachments, files_of, local_table
+from fedstats.engines._duckdb_types import check_types
 from fedstats.engines._opt_outs import SEPARATOR, copy_opt_outs
 from fedstats.engines._workplace import publish, workplace
 from fedstats.engines.mapping import DatasetMapping, check_local_columns
@@ -57,6 +58,7 @@ def make_edition(
             ) as connection:
                 table = local_table(connection, mapping.source, files)
                 check_local_columns(mapping, dataset, table.columns)
+                check_types(mapping, dataset, table)
                 report = _Making(connection, mapping, dataset, order, resources, table, listed).run()
         except duckdb.Error as error:
             raise problem_of(error, f"The source of {dataset.name}") from None

@@ -131,7 +131,10 @@ def read_column(mapping: ColumnMapping, domain: Domain, table: LocalTable, i: in
         typed = _typed(mapping, table, (*_WHOLE, *_FLOATS, "DECIMAL"))
         places = _Places.of(domain)
         marked = _marked(raw, code, marks, *_beyond(raw, value, code, domain))
-        origin = (typed, given) if typed else (_text(mapping, table), _present(given, mapping.missing))
+        written = _present(given, mapping.missing)
+        if table.decimal_comma:  # with a point it is as little a number as with a comma elsewhere
+            written = f"replace(replace({written}, '.', ' '), ',', '.')"
+        origin = (typed, given) if typed else (_text(mapping, table), written)
         return Reading(*origin, places.value(raw), places.code(value, domain), marked)
     if isinstance(domain, Dates):
         typed = _typed(mapping, table, _DATES)

@@ -85,10 +85,18 @@ def problem_of(error: duckdb.Error, what: str) -> DataError:
     message = str(error)
     if isinstance(error, duckdb.OutOfMemoryException):
         return SourceUnreadable(f"{what} needs more memory than it may use.", remedy="Raise memory_mb.")
+    if "No space left" in message:
+        return SourceUnreadable(
+            f"{what} needs more room on the disk than there is.",
+            remedy="Make room: about ten times the size of the source while an edition is made.",
+        )
     line = re.search(r"CSV Error on Line: (\d+)", message)
     if line is None:
         kind = type(error).__name__.removesuffix("Exception")
-        return SourceUnreadable(f"{what} cannot be read or written ({kind}).")
+        return SourceUnreadable(
+            f"{what} cannot be read or written ({kind}).",
+            remedy="See that its files are whole, of the kind that node.toml says, and not open for writing.",
+        )
     file = re.search(r"^\s*file = (.+)$", message, flags=re.MULTILINE)
     name = Path(file[1]).name if file else what
     return SourceUnreadable(f"{name}, line {line[1]}: {_csv_reason(message)}.")

@@ -54,7 +54,8 @@ class PersonCheck(Enum):
 class Source:
     """The rows: CSV or Parquet files (a file name with * or ? for several), or a table of a DuckDB file.
 
-    `delimiter` and `encoding` are for CSV, `table` (or `schema.table`) for DuckDB.
+    `delimiter`, `encoding` and `decimal` (the sign between a number's ones and tenths) are for CSV, `table`
+    (or `schema.table`) for DuckDB.
     """
 
     kind: SourceKind
@@ -62,6 +63,7 @@ class Source:
     delimiter: str = ","
     encoding: str = "utf-8"
     table: str = ""
+    decimal: str = "."
 
     def __post_init__(self) -> None:
         """Only what the kind can use."""
@@ -69,6 +71,8 @@ class Source:
             raise ValueInvalid("A delimiter is one character, and no quote.")
         if self.encoding not in ENCODINGS:
             raise ValueInvalid(f"The encoding must be one of {', '.join(ENCODINGS)}.")
+        if self.decimal not in (".", ",") or (self.decimal == "," and self.kind is not SourceKind.CSV):
+            raise ValueInvalid("decimal is a point or, in CSV files only, a comma.")
         if (self.kind is SourceKind.DUCKDB) != bool(self.table):
             raise ValueInvalid("A DuckDB source names its table, and files have none.")
 
@@ -80,7 +84,8 @@ class Source:
             path = folder / reader.text("path")
             if kind is SourceKind.CSV:
                 delimiter = reader.text("delimiter", ",").replace("\\t", "\t")
-                return cls(kind, path, delimiter, reader.text("encoding", "utf-8"))
+                encoding, decimal = reader.text("encoding", "utf-8"), reader.text("decimal", ".")
+                return cls(kind, path, delimiter, encoding, decimal=decimal)
             return cls(kind, path, table=reader.text("table") if kind is SourceKind.DUCKDB else "")
 
 

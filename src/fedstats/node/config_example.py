@@ -32,6 +32,7 @@ kind = "csv"                       # or "parquet", "duckdb"
 path = "/srv/waiting-list/*.csv"
 # delimiter = ","                  # CSV only
 # encoding = "utf-8"               # CSV only; or "latin-1", "utf-16"
+# decimal = "."                    # CSV only; or "," for numbers such as 3,5
 # table = "main.pathways"          # DuckDB only
 
 # One table for each shared column that the source names or writes in its own way; the others need none.

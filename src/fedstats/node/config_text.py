@@ -61,6 +61,7 @@ def _source(source: Source) -> Iterable[str]:
     if source.kind is SourceKind.CSV:
         yield f"delimiter = {_text(source.delimiter)}"
         yield f"encoding = {_text(source.encoding)}"
+        yield f"decimal = {_text(source.decimal)}"
     if source.table:
         yield f"table = {_text(source.table)}"
 
