@@ -123,7 +123,7 @@ def test_one_sitting_leads_to_the_first_edition(sat_down: tuple[Home, str]) -> N
 def test_what_is_mistyped_is_asked_again(sat_down: tuple[Home, str]) -> None:
     """A wrong path, list, number or edition ends no sitting; nothing of a finished one is left beside it."""
     home, printed = sat_down
-    for words in ("There is no file", "no-such-file.txt", "finite decimal", "'2025-13' is none of them"):
+    for words in ("There is no file", "no-such-file.txt", "'much'", "'2025-13' is none of them"):
         assert words in printed
     assert not (home.path / "init.draft.json").exists()
 
