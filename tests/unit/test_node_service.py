@@ -13,7 +13,15 @@ from one_node import Analyst, ReferenceEngine, make_home, open_node, published, 
 from samples import NOW_S, sample_agreement, seed_key
 
 from fedstats.core.appointment import Revocation
-from fedstats.errors import CoordinatorUnreachable, NotFound, NotJoined, NotPermitted
+from fedstats.errors import (
+    CertificateProblem,
+    CoordinatorUnreachable,
+    FedstatsError,
+    NotFound,
+    NotJoined,
+    NotPermitted,
+    ProxyRefused,
+)
 from fedstats.identity.keys import Context, Signed
 from fedstats.node.agent import Agent
 from fedstats.node.home import Home
@@ -285,3 +293,16 @@ def test_every_try_to_send_asks_whether_it_is_still_allowed(
             assert (refusal.code, refusal.charged) == ("FS-206", True)
             assert not sent.HasField("budget")
         assert [entry.recorded for entry in node.ledger.entries()] == [True]
+
+
+@pytest.mark.parametrize("problem", [CoordinatorUnreachable(), ProxyRefused(), CertificateProblem()])
+def test_an_acceptance_that_did_not_reach_the_coordinator_is_said_again(
+    node: Node, relay: Relay, problem: FedstatsError
+) -> None:
+    """What a proxy or TLS kept back was not said: the next call for work says it."""
+    relay.fails["Publish"] = [problem]
+    with pytest.raises(type(problem)):
+        node.poll_once()
+    assert not relay.accepted
+    node.poll_once()
+    assert len(relay.accepted) == 1

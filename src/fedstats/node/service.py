@@ -12,7 +12,15 @@ from typing import Self
 from fedstats.core.agreement import Agreement
 from fedstats.core.appointment import Acceptance
 from fedstats.engines import Engine, engine_of
-from fedstats.errors import CoordinatorUnreachable, FedstatsError, NoReplyInTime, NotJoined
+from fedstats.errors import (
+    CertificateProblem,
+    CoordinatorUnreachable,
+    FedstatsError,
+    NoReplyInTime,
+    NotJoined,
+    ProxyRefused,
+    UsageError,
+)
 from fedstats.identity.keys import Context, Signed, SigningKey
 from fedstats.journal.events import ACCEPTANCE_NOT_TAKEN, TASK_ANSWERED, WORK_ASKED
 from fedstats.journal.security import NODE_KEY_CHANGED
@@ -38,6 +46,8 @@ from fedstats.wire.software import SOFTWARE
 from fedstats.wire.v1 import agreements_pb2, nodes_pb2
 
 ENGINE = "duckdb"  # reads files and DuckDB; one source is in one engine
+NOT_HEARD = (CoordinatorUnreachable, NoReplyInTime, CertificateProblem, ProxyRefused, UsageError)
+"""What keeps a call from the coordinator: then it is made again."""
 INSTANCE_BYTES = 16  # a random name of this process, which tells it from an earlier one
 
 
@@ -264,7 +274,7 @@ class Node:
         signed = Signed.make(Context.ACCEPTANCE, encode_acceptance(acceptance), self.key)
         try:
             self.transport.call(PUBLISH, agreements_pb2.PublishRequest(acceptance=signed_to(signed)))
-        except (CoordinatorUnreachable, NoReplyInTime):
+        except NOT_HEARD:
             raise
         except FedstatsError as problem:  # the coordinator does not know the agreement, say: work goes on
             ACCEPTANCE_NOT_TAKEN(problem=problem)
