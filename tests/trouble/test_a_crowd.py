@@ -86,6 +86,7 @@ def ledger_of(running: Running, number: int) -> Path:
     return founding.node_home(running.places, MEMBERS[number]).ledger
 
 
+@pytest.mark.slow
 def test_fifty_analysts_at_once(running: Running, homes: list[Home]) -> None:
     """Seventeen questions, each of three: one release and one charge for each, never above the budget."""
     before = []

@@ -196,6 +196,7 @@ def test_garbage_inside_tls_is_a_refusal(host: Running, attacker: ClientTls, cit
         assert status_of(channel, "/fedstats.wire.v1.Nodes/Nothing", b"") is grpc.StatusCode.UNIMPLEMENTED
 
 
+@pytest.mark.slow
 def test_200_connections_that_say_nothing_keep_nobody_out(host: Running, citizen: Channel) -> None:
     """Idle connections, and such as send a letter now and then, are cut off after the handshake's limit."""
     begun = time.monotonic()

@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+from real_federation import Running
 
 from fedstats.cli import main
 from fedstats.cli.ending import TRACEBACK
@@ -113,6 +114,27 @@ def test_garbage_in_any_place_of_any_command_is_a_sentence(
         for garbage in GARBAGE.values():
             typed = [*words, *line(command, parameter, garbage)]
             environment = {"FEDSTATS_HOME": str(tmp_path / f"home-{next(NUMBERS)}"), "COLUMNS": "100"}
+            check(CliRunner(env=environment).invoke(main, typed, prog_name="fedstats", input=""), typed)
+
+
+OF_MEMBERS = (
+    *("use", "query", "datasets", "jobs", "resume", "proceed", "doctor"),
+    *("agreement show", "agreement list", "agreement sign", "agreement publish", "register list"),
+)
+
+
+@pytest.mark.parametrize("name", OF_MEMBERS)
+def test_garbage_from_a_member_is_a_sentence(
+    running: Running, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same from somebody who has joined: what gets as far as the coordinator breaks nothing either."""
+    monkeypatch.chdir(tmp_path)
+    environment = {"FEDSTATS_HOME": str(running.places.analyst), "COLUMNS": "100"}
+    words, command = ALL[name]
+    wait = ["--wait", "60"] if name == "query" else []
+    for parameter in filter(takes_text, command.params):
+        for garbage in GARBAGE.values() if parameter.name not in ("home", "wait_s") else ():
+            typed = [*words, *wait, *line(command, parameter, garbage)]
             check(CliRunner(env=environment).invoke(main, typed, prog_name="fedstats", input=""), typed)
 
 

@@ -214,9 +214,10 @@ class ForgedDecision:
 
 def test_the_coordinator_cannot_decide_in_her_place(tmp_path: Path) -> None:
     """A decision that this analyst's key did not sign ends the job's resuming, loudly."""
-    world = analyst_world(tmp_path)
+    world = analyst_world(tmp_path, west=silent)
     with world.session() as session:
-        job = session.query(COUNT, epsilon=1).job
+        waiting_for(session)
+        job = session.jobs()[0].name
     forged = connect(
         world.home.folder,
         transport=ForgedDecision(world, "somebody"),
