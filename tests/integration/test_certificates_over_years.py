@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from google.protobuf.wrappers_pb2 import BytesValue
 from wire_world import WHOAMI, Coordinator
 
-from fedstats.coordinator.authority import Admission, server_tls
+from fedstats.coordinator.authority import (
+    Admission,
+    create_authority,
+    read_authority,
+    renew_if_due,
+    server_tls,
+)
 from fedstats.coordinator.store import Store
 from fedstats.errors import CertificateProblem
-from fedstats.identity.certificates import make_authority, validity_of
+from fedstats.identity.certificates import (
+    issue,
+    later_authority,
+    make_authority,
+    renew_authority,
+    validity_of,
+)
 from fedstats.identity.peer import Peer, Role, peer_of
 from fedstats.identity.tls_key import TlsKey
 from fedstats.testing.clock import ManualClock
@@ -57,6 +70,33 @@ def test_certificates_are_renewed_for_years_and_touch_nobody_else(
         assert "Our own certificate expired at" in refused.value.sentence
         assert "coordinator invite" in refused.value.advice
     store.close()
+
+
+def test_the_authority_itself_is_renewed_and_nobody_joins_anew(
+    start: Callable[..., Coordinator], tmp_path: Path
+) -> None:
+    """With less than two years left it gets a later certificate of the same key; both are believed."""
+    old = create_authority(tmp_path, "Years", now=NOW - timedelta(days=9 * 365))
+    key, peer = TlsKey.generate(), Peer(Role.NODE, "gstt")
+    renewed = renew_if_due(tmp_path, old, now=NOW)
+    assert read_authority(tmp_path).certificate_der == renewed.certificate_der != old.certificate_der
+    assert renew_if_due(tmp_path, renewed, now=NOW) is renewed
+    server = start(tls=server_tls(renewed, ["localhost", "127.0.0.1"], now=NOW))
+    certificate = issue(renewed, key.request(), peer, now=NOW)
+    shown = later_authority(old.certificate_der, renewed.certificate_der)
+    assert shown == renewed.certificate_der
+    for pinned in (old.certificate_der, shown):
+        with Channel(server.address, ClientTls(pinned, certificate, key)) as channel:
+            assert channel.call(WHOAMI, BytesValue()).value == "node gstt 0"
+
+
+def test_no_other_authority_takes_the_place_of_the_known_one() -> None:
+    """One of another key, an older one, and rubbish are not believed, whoever shows them."""
+    known, other = make_authority("Years", now=NOW), make_authority("Years", now=NOW + timedelta(days=1))
+    older = renew_authority(known, now=NOW - timedelta(days=1))
+    end = issue(known, TlsKey.generate().request(), Peer(Role.NODE, "gstt"), now=NOW)
+    for shown in (other.certificate_der, older.certificate_der, end, b"", b"rubbish"):
+        assert later_authority(known.certificate_der, shown) == known.certificate_der
 
 
 def joined(admission: Admission, peer: Peer, key: TlsKey) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from samples import NOW_S, sample_order, sample_query, seed_key
 
 from fedstats.core.appointment import Acceptance, AppointedRole, Appointment, Revocation
 from fedstats.core.expression import Op
+from fedstats.core.privacy import Loss
 from fedstats.core.query import Computation, Proceeding
+from fedstats.core.witness import CapTotal, Carried, Mark, Witness
 from fedstats.errors import MessageInvalid
 from fedstats.wire import codec
 from fedstats.wire.codec.strict import sha256
@@ -26,6 +29,19 @@ REVOCATION = Revocation("north", KEY, NOW_S, "left")
 ACCEPTANCE = Acceptance("north", bytes(32), withdrawn=True, at_s=NOW_S)
 REFUSAL = codec.RefusalNote("north", bytes(32), 1, "FS-214", "This is too much.", charged=True)
 PROCEEDING = Proceeding(bytes(32), 1, ("north", "south"), ("west",))
+WITNESS = Witness(
+    department="north",
+    ledger=bytes(range(16)),
+    epoch=2,
+    tip=Mark(9, bytes([9]) * 32),
+    marks=(Mark(7, bytes([7]) * 32), Mark(8, bytes([8]) * 32)),
+    carried=(Carried(bytes(16), Mark(5, bytes([5]) * 32)),),
+    totals=(
+        CapTotal("agreement", "RTT-2026", Loss(Fraction(7, 2**80))),
+        CapTotal("lifetime", "nhs_number", Loss(Fraction(1, 3), Fraction(1, 7))),
+    ),
+    at_s=NOW_S,
+)
 RELEASE = codec.ReleaseNote("north", bytes(32), ((np.array([1, -(2**62), 2**62]), np.zeros(3, np.int64)),))
 
 KINDS: list[tuple[Callable[[bytes], object], bytes, type[Message]]] = [
@@ -37,6 +53,7 @@ KINDS: list[tuple[Callable[[bytes], object], bytes, type[Message]]] = [
     (codec.decode_refusal, codec.encode_refusal(REFUSAL), query_pb2.Refusal),
     (codec.decode_release, codec.encode_release(RELEASE), query_pb2.Release),
     (codec.decode_proceeding, codec.encode_proceeding(PROCEEDING), query_pb2.Proceeding),
+    (codec.decode_witness, codec.encode_witness(WITNESS), signed_pb2.Witness),
 ]
 
 
@@ -50,6 +67,7 @@ KINDS: list[tuple[Callable[[bytes], object], bytes, type[Message]]] = [
         (codec.decode_acceptance, KINDS[4][1], ACCEPTANCE),
         (codec.decode_refusal, KINDS[5][1], REFUSAL),
         (codec.decode_proceeding, KINDS[7][1], PROCEEDING),
+        (codec.decode_witness, KINDS[8][1], WITNESS),
     ],
 )
 def test_values_come_back(decode: Callable[[bytes], object], payload: bytes, value: object) -> None:

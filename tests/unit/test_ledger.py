@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +13,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from samples import round_order
+from samples import round_order, seed_key
 
 from fedstats.core.privacy import Loss, Mechanism
+from fedstats.core.witness import MARKS_MAX, RECENT_MARKS, places_to_mark
 from fedstats.errors import (
     BudgetExceeded,
     InternalError,
@@ -23,8 +25,10 @@ from fedstats.errors import (
     LifetimeExceeded,
     RoundConflict,
 )
+from fedstats.identity.keys import Context, Signed
 from fedstats.node.caps import Cap, CapKind, CapStatus, percent
 from fedstats.node.ledger import Charge, Ledger
+from fedstats.wire.codec import encode_witness, signed_to
 
 DELTA = Fraction(1, 2_000_000)
 AGREEMENT = Cap(CapKind.AGREEMENT, "RTT-2026", Loss(Fraction(1), DELTA), DELTA)
@@ -325,3 +329,39 @@ def test_percentages_never_flatter() -> None:
     assert percent(Fraction(0)) == "0 %"
     assert percent(Fraction(1, 3_000_000), up=True) == "0.000034 %"
     assert CapStatus(AGREEMENT, Loss(Fraction(1, 10**9))).used_ppm == 1
+
+
+def test_what_was_charged_on_two_ways_is_all_carried(tmp_path: Path) -> None:
+    """Two copies went on from one place: whoever carries the other forward has what both spent, and once."""
+    mine, theirs = tmp_path / "mine.sqlite", tmp_path / "theirs.sqlite"
+    Ledger.create(mine)
+    with Ledger(mine) as ledger:
+        ledger.reserve(charge("common", Fraction(1, 10)), now_s=NOW_S)
+    shutil.copy(mine, theirs)
+    with Ledger(theirs) as ledger:
+        ledger.reserve(charge("theirs", Fraction(2, 10)), now_s=NOW_S)
+        witness = ledger.witness("north", now_s=NOW_S)
+    signed = signed_to(Signed.make(Context.WITNESS, encode_witness(witness), seed_key("node north")))
+    with Ledger(mine) as ledger:
+        ledger.reserve(charge("mine", Fraction(4, 10)), now_s=NOW_S)
+        assert not ledger.contains(witness)
+        assert ledger.carry(witness, signed.SerializeToString(), now_s=NOW_S)
+        assert not ledger.carry(witness, signed.SerializeToString(), now_s=NOW_S)
+        assert spent(ledger)[0] == Fraction(7, 10)
+        later = ledger.witness("north", now_s=NOW_S)
+        ledger.verify()
+    assert later.contains(witness)
+    assert (later.epoch, witness.epoch) == (2, 1)
+    with Ledger(theirs) as ledger:
+        assert not ledger.contains(later)
+
+
+def test_a_witness_marks_enough_places_to_find_a_fork() -> None:
+    """The last 32 places exactly, older ones to a quarter of their distance, and never too many."""
+    for links in (0, 1, 31, 33, 1_000, 10**6):
+        places = places_to_mark(links)
+        assert len(places) <= MARKS_MAX
+        assert set(range(max(0, links - RECENT_MARKS), links)) <= set(places)
+        for fork in range(0, links, max(1, links // 100)):
+            known = max((place for place in places if place <= fork), default=0)
+            assert links - known <= (links - fork) * 5 / 4 + 1 or known == 0

@@ -94,7 +94,7 @@ def run(*, home: Path, log_format: str | None, log_level: str | None) -> None:
     Its log goes to standard output, the first line once it takes calls, and security events to
     logs/security.jsonl in its folder too.
     """
-    from fedstats.coordinator.authority import fingerprint_of
+    from fedstats.coordinator.authority import fingerprint_of, renew_if_due
     from fedstats.coordinator.gauges import gauges
     from fedstats.coordinator.home import Home
     from fedstats.coordinator.server import run as serve
@@ -110,7 +110,8 @@ def run(*, home: Path, log_format: str | None, log_level: str | None) -> None:
         COORDINATOR_STARTED(port=port, address=config.address, authority_sha256=fingerprint_of(authority))
 
     with journal("coordinator", chosen(config.log, log_format, log_level), found.logs):
-        authority, store = found.authority(), found.store()
+        authority = renew_if_due(found.authority_folder, found.authority(), now=datetime.now(UTC))
+        store = found.store()
         try:
             with metrics(config.metrics, COORDINATOR, lambda: gauges(found, authority, time.time())):
                 serve(config, store, authority, on_listening=announce)

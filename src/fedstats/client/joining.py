@@ -12,7 +12,7 @@ from pathlib import Path
 from fedstats.client.home import ROLES, Config, Home
 from fedstats.client.printable import printable
 from fedstats.errors import AlreadyExists, CertificateProblem, NetworkError, TokenInvalid
-from fedstats.identity.certificates import check_issued, validity_of
+from fedstats.identity.certificates import check_issued, later_authority, validity_of
 from fedstats.identity.key_files import (
     read_certificate,
     read_signing_key,
@@ -132,10 +132,12 @@ def open_channel(home: Home, *, now: Callable[[], float]) -> Channel:
 def renew(home: Home, tls: ClientTls, transport: Transport) -> bytes:
     """Ask for a new certificate for the same key, keep it, and return it (DER)."""
     request = nodes_pb2.RenewRequest(certificate_request=tls.key.request())
-    certificate = transport.call(RENEW_ANALYST, request).certificate
-    check_issued(certificate, tls.authority_der, tls.key)
-    write_certificate(home.certificate_file, certificate, replace=True)
-    return certificate
+    reply = transport.call(RENEW_ANALYST, request)
+    check_issued(reply.certificate, tls.authority_der, tls.key)
+    authority = later_authority(tls.authority_der, reply.authority)
+    write_certificate(home.authority_file, authority, replace=True)
+    write_certificate(home.certificate_file, reply.certificate, replace=True)
+    return reply.certificate
 
 
 def _check_meant_for(home: Home, config: Config, token: Token) -> None:

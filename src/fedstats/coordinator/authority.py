@@ -24,6 +24,7 @@ from fedstats.identity.certificates import (
     issue,
     issue_server,
     make_authority,
+    renew_authority,
     validity_of,
 )
 from fedstats.identity.key_files import (
@@ -44,6 +45,7 @@ from fedstats.wire.v1 import nodes_pb2, signed_pb2
 
 KEY_FILE = "authority.pem"
 CERTIFICATE_FILE = "authority.crt"
+AUTHORITY_LEFT_MIN = timedelta(days=730)
 
 
 def create_authority(folder: Path, title: str, *, now: datetime) -> Authority:
@@ -70,6 +72,19 @@ def create_authority(folder: Path, title: str, *, now: datetime) -> Authority:
 def read_authority(folder: Path) -> Authority:
     """Read what `create_authority` made; raises FileProblem, CertificateProblem."""
     return Authority(read_certificate(folder / CERTIFICATE_FILE), read_tls_key(folder / KEY_FILE))
+
+
+def renew_if_due(folder: Path, authority: Authority, *, now: datetime) -> Authority:
+    """The authority with a later certificate, once less than two years of it are left: asked at every start.
+
+    Members take it over when they renew their own, every two months, so all have it long before the old one
+    ends. Raises FileProblem where it cannot be written.
+    """
+    if validity_of(authority.certificate_der).not_after - now >= AUTHORITY_LEFT_MIN:
+        return authority
+    renewed = renew_authority(authority, now=now)
+    write_certificate(folder / CERTIFICATE_FILE, renewed.certificate_der, replace=True)
+    return renewed
 
 
 def fingerprint_of(authority: Authority) -> str:

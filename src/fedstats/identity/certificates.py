@@ -60,8 +60,34 @@ def make_authority(title: str, *, now: datetime, lifetime: timedelta = AUTHORITY
     """
     if not 0 < len(title) <= TITLE_CHARACTERS_MAX or not title.isprintable() or title != title.strip():
         raise ValueInvalid(f"The title of a federation is 1 to {TITLE_CHARACTERS_MAX} printable characters.")
-    key = TlsKey.generate()
-    subject = _name(title)
+    return _authority(_name(title), TlsKey.generate(), now, lifetime)
+
+
+def renew_authority(
+    authority: Authority, *, now: datetime, lifetime: timedelta = AUTHORITY_LIFETIME
+) -> Authority:
+    """Make a later certificate of the same authority: same key, same name, so that nobody joins anew."""
+    return _authority(_load(authority.certificate_der).subject, authority.key, now, lifetime)
+
+
+def later_authority(known_der: bytes, shown_der: bytes) -> bytes:
+    """Return the certificate to believe from now on: the one shown, if it is a later one of the same key.
+
+    Whoever shows another key or name shows another authority, and is not believed: the known one stays.
+    """
+    known = _load(known_der)
+    try:
+        shown = _load(shown_der)
+        shown.verify_directly_issued_by(known)  # so the subject that it names as its issuer is the known one
+        is_authority = shown.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (CertificateProblem, ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        return known_der
+    same = (shown.public_key(), shown.subject) == (known.public_key(), known.subject)
+    later = shown.not_valid_after_utc > known.not_valid_after_utc
+    return shown_der if is_authority and same and later else known_der
+
+
+def _authority(subject: x509.Name, key: TlsKey, now: datetime, lifetime: timedelta) -> Authority:
     builder = (
         _builder(subject, issuer=subject, public=key.public, not_before=_utc(now) - CLOCK_SKEW)
         .not_valid_after(_utc(now) + lifetime)

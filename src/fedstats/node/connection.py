@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from threading import Lock
 
 from fedstats.errors import FedstatsError
-from fedstats.identity.certificates import check_issued, validity_of
+from fedstats.identity.certificates import check_issued, later_authority, validity_of
 from fedstats.identity.key_files import read_certificate, read_tls_key, write_certificate
 from fedstats.journal.events import CERTIFICATE_NOT_RENEWED, CERTIFICATE_RENEWED
 from fedstats.node.home import Home
@@ -64,13 +64,16 @@ class Connection:
                 return
             try:
                 request = nodes_pb2.RenewRequest(certificate_request=self._tls.key.request())
-                certificate = self.call(RENEW_NODE, request).certificate
+                reply = self.call(RENEW_NODE, request)
+                certificate = reply.certificate
                 check_issued(certificate, self._tls.authority_der, self._tls.key)
+                authority = later_authority(self._tls.authority_der, reply.authority)
+                write_certificate(self._home.authority, authority, replace=True)
                 write_certificate(self._home.certificate, certificate, replace=True)
             except FedstatsError as problem:
                 CERTIFICATE_NOT_RENEWED(problem=problem)
                 return
-            self._tls = replace(self._tls, certificate_der=certificate)
+            self._tls = replace(self._tls, certificate_der=certificate, authority_der=authority)
             old, self._channel = self._channel, self._open()
             old.close()
         CERTIFICATE_RENEWED()

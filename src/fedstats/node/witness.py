@@ -20,7 +20,7 @@ from fedstats.identity.durable_file import PRIVATE_MODE, write_durably
 from fedstats.identity.keys import Context, PublicKey, Signed, SigningKey
 from fedstats.identity.trust import TrustStore
 from fedstats.journal.events import WITNESS_FILE_MISSING
-from fedstats.journal.security import LEDGER_CARRIED
+from fedstats.journal.security import LEDGER_CARRIED, alarm
 from fedstats.node.ledger import Ledger
 from fedstats.node.state import State
 from fedstats.wire.authority import verify_witness
@@ -192,6 +192,7 @@ class Witnesses:
         if self._ledger.tip().links == 0:
             self._carry(witness, signed)
             return
+        alarm(LedgerRestored())
         with self._state.change() as sqlite:
             known = sqlite.execute("SELECT links FROM heard WHERE ledger = ?", (witness.ledger,)).fetchone()
             if known is None or known[0] < witness.links:
