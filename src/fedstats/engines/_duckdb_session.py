@@ -107,6 +107,8 @@ def _csv_reason(message: str) -> str:
         return "it has more or fewer fields than the header"
     if "not utf-8 encoded" in message:
         return 'it is not UTF-8; set encoding = "latin-1" if that is what it is'
+    if "Maximum line size" in message:
+        return "it is longer than 2 MB"
     if "unterminated quote" in message:
         return "a quote is opened and never closed"
     return "it is not well-formed CSV"

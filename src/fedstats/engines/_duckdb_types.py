@@ -11,6 +11,7 @@ from fedstats.engines._duckdb_source import LocalTable
 from fedstats.engines.mapping import ColumnMapping, DatasetMapping
 from fedstats.errors import MappingInvalid
 
+_NOTHING = '"NULL"'  # the type of a column that holds no value at all
 _TEXT = ("VARCHAR", "ENUM")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _NUMBERS = (*_WHOLE, "UBIGINT", "UHUGEINT", "DOUBLE", "FLOAT", "DECIMAL", "BIGNUM")
@@ -47,6 +48,8 @@ def _allowed(mapping: ColumnMapping, domain: Domain) -> tuple[tuple[str, ...], s
 
 
 def _check(name: str, found: str, allowed: tuple[str, ...], needed: str) -> None:
+    if found == _NOTHING:
+        return
     if not found.startswith(allowed) or found.endswith("]"):
         raise MappingInvalid(
             f"The local column {name[:60]!r} is of type {found[:60]}, and {needed}.",
