@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from fedstats.cli.paths import FilePath
+
 if TYPE_CHECKING:  # imported when a command runs
     from fedstats.node.home import Home
     from fedstats.wire.network import Network
@@ -21,14 +23,14 @@ def network_options(command: Command) -> Command:
     for option in (
         click.option(
             "--ca-file",
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=FilePath(dir_okay=False),
             metavar="FILE",
             help="Authorities (PEM) to believe besides the federation's, where the coordinator's own "
             "certificate comes from another organisation's.",
         ),
         click.option(
             "--proxy-credentials-file",
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=FilePath(dir_okay=False),
             metavar="FILE",
             help="One line, USER:PASSWORD, for the proxy; only you may be able to read it (chmod 600).",
         ),
