@@ -105,7 +105,13 @@ def test_a_pure_loss_is_shown_as_it_was_asked(world: World) -> None:
     pure = MechanismLoss(Mechanism.LAPLACE, Fraction(1, 2))
     world.submit(submission(sample_query(agreement_version=2, loss=pure)))
     loss = json.loads(world.register()[-1].document)["loss"]
-    assert loss == {"mechanism": "laplace", "epsilon": "0.5", "delta": "0", "rho": "1/16"}
+    assert loss == {
+        "mechanism": "laplace",
+        "epsilon": "0.5",
+        "delta": "0",
+        "rho": "1/16",
+        "delta_add": "0/1",
+    }
 
 
 def test_a_repeated_submit_is_one_question(world: World) -> None:

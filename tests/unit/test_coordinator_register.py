@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import json
 import re
+from fractions import Fraction
 from html.parser import HTMLParser
 
 import pytest
 from coordinator_world import NODES, World, acceptance, ready_world, refusal, release, submission
-from samples import NOW_S, sample_query
+from samples import NOW_S, sample_agreement, sample_query
 
 from fedstats.coordinator.register import (
     AGREEMENT_PUBLISHED,
     OUTCOME,
     QUERY,
     ROUND,
+    loss_entry,
+    loss_text,
     parsed,
     sentence_of,
 )
 from fedstats.coordinator.register_page import json_of, page_of
 from fedstats.coordinator.store_register import Entry
+from fedstats.core.privacy import Mechanism, MechanismLoss
 from fedstats.core.query import StatisticLabel
 from fedstats.wire import codec
 
 VOID = {"meta", "br"}
+NAMING = Fraction(1, 2**27)
 POISON = "<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>"
 
 
@@ -173,3 +178,14 @@ def test_the_json_is_the_register(world: World) -> None:
 def test_an_empty_register_is_a_page_too() -> None:
     """Before the first question the page says so."""
     assert "No question was asked so far." in read(page_of([], made_s=NOW_S)).text
+
+
+@pytest.mark.parametrize("mechanism", list(Mechanism))
+def test_the_public_reads_the_whole_delta(mechanism: Mechanism) -> None:
+    """What naming values of a key without a public list costs is in the delta of the entry, rounded up."""
+    loss = MechanismLoss(mechanism, Fraction(1, 2**10), NAMING)
+    entry = loss_entry(loss, 2, sample_agreement())
+    converted = 0 if mechanism is Mechanism.LAPLACE else sample_agreement().privacy.delta_conversion
+    assert converted + NAMING <= Fraction(str(entry["delta"])) <= converted + NAMING * Fraction(1_001, 1_000)
+    assert entry["delta_add"] == f"1/{2**27}"
+    assert f"delta {entry['delta']}" in loss_text({"loss": entry})

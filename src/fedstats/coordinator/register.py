@@ -109,16 +109,21 @@ def proceeding_entry(proceeding: Proceeding) -> Document:
 
 
 def loss_entry(loss: MechanismLoss, departments_max: int, agreement: Agreement) -> Document:
-    """A loss over the whole federation: as charged (rho), and as (epsilon, delta), never rounded down."""
-    rho = loss.charge(departments_max).rho
+    """A loss over the whole federation: as charged, and as (epsilon, delta), never rounded down.
+
+    The additive delta of a key without a public list comes on top of that of the conversion.
+    """
+    charge = loss.charge(departments_max)
     pure = loss.mechanism is Mechanism.LAPLACE
-    delta = Fraction(0) if pure else agreement.privacy.delta_conversion
-    epsilon = _decimal(loss.amount) if pure else epsilon_from_rho(rho, delta)
+    converted = Fraction(0) if pure else agreement.privacy.delta_conversion
+    epsilon = _decimal(loss.amount) if pure else epsilon_from_rho(charge.rho, converted)
+    added = Fraction(_shown(_decimal(charge.delta_add)))
     return {
         "mechanism": loss.mechanism.value,
         "epsilon": _shown(epsilon),
-        "delta": decimal_text(delta),
-        "rho": f"{rho.numerator}/{rho.denominator}",
+        "delta": decimal_text(converted + added),
+        "rho": f"{charge.rho.numerator}/{charge.rho.denominator}",
+        "delta_add": f"{charge.delta_add.numerator}/{charge.delta_add.denominator}",
     }
 
 
