@@ -53,6 +53,7 @@ def session(
     }
     with closing(duckdb.connect(":memory:", config=config)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")  # one for each statement
         for database in attached:
             mode = " (READ_ONLY)" if database.read_only else ""
             path = text(str(database.path))
