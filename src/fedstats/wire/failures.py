@@ -21,6 +21,7 @@ from fedstats.errors import (
 )
 from fedstats.identity.address import split_address
 from fedstats.identity.certificates import validity_of
+from fedstats.identity.peer import Role, peer_of
 from fedstats.wire.network import Route
 from fedstats.wire.reach import Way
 
@@ -80,9 +81,12 @@ class Destination:
                 remedy="Use a name that its certificate carries: fedstats coordinator init --host",
             )
         if now >= (end := validity_of(self.certificate_der).not_after):
+            peer = peer_of(self.certificate_der)
+            who = "" if peer.role is Role.JOIN else f" {peer.role.value} {peer.name} --again"
             return CertificateProblem(
                 f"Our own certificate expired at {end:%Y-%m-%d %H:%M} UTC.",
-                remedy="Join again with a new token: fedstats coordinator invite",
+                remedy="Join again with a new token: keys, jobs and ledger stay. Whoever runs the coordinator"
+                f" types: fedstats coordinator invite{who}",
             )
         if answer := _PROXY_ANSWERED.search(details):
             return self._proxy_refused(int(answer[1]))
