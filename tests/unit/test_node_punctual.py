@@ -8,6 +8,7 @@ from fractions import Fraction
 from math import ceil
 from pathlib import Path
 from threading import Event
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from fedstats.node.policy import PauseReason
 from fedstats.node.punctual import Punctual, period_s
 from fedstats.node.service import Node, is_ready
 from fedstats.testing.clock import ManualClock
+from fedstats.wire.codec import decode_witness
 from fedstats.wire.method import Method
 from fedstats.wire.methods import LEASE, REPORT
 from fedstats.wire.v1 import nodes_pb2
@@ -91,7 +93,7 @@ def replies(node: Node, clock: ManualClock, at_s: float) -> list[nodes_pb2.Repor
 
 @pytest.mark.parametrize("work_s", [0.0, 0.5, 1.999])
 def test_a_reply_leaves_at_its_deadline_whatever_the_work_took(bench: Bench, work_s: float) -> None:
-    """The worker is free at once; the release is due exactly two seconds after the task was begun."""
+    """Nobody waits in `run`; the release is due exactly two seconds after the task was begun."""
     bench.work_s = work_s
     with bench.node() as node:
         assert not is_ready(node.runner.run(ANALYST.task()))
@@ -184,13 +186,49 @@ def test_a_pause_before_the_deadline_holds_the_reply_back(bench: Bench) -> None:
         assert (refusal.code, refusal.charged) == ("FS-206", True)
 
 
-def test_a_node_that_died_before_the_deadline_answers_from_its_record(bench: Bench) -> None:
-    """Killed while the reply waits: after the restart the recorded release answers, under one charge."""
+def test_a_node_that_died_before_the_deadline_computes_again_uncharged(bench: Bench) -> None:
+    """Killed while the reply waits: nothing of the first noise has left, so new noise needs no new charge."""
     with bench.node() as node:
         node.runner.run(ANALYST.task())
     with bench.node() as node:
-        release_of(node.runner.run(ANALYST.task()))
+        begun_s = bench.clock()
+        assert not is_ready(node.runner.run(ANALYST.task()))
+        (report,) = replies(node, bench.clock, begun_s + DEADLINE_S)
+        release_of(report)
         assert len(node.ledger.entries()) == 1
+
+
+def test_no_ledger_tells_before_the_deadline_that_the_work_is_over(bench: Bench) -> None:
+    """Every report carries a witness of the ledger: it says nothing new until the outcome may be known."""
+
+    def links() -> int:
+        return decode_witness(node.witnesses.tell().payload).links
+
+    with bench.node() as node:
+        bench.meanwhile = lambda: running.append(links())
+        running: list[int] = []
+        node.runner.run(ANALYST.task())
+        assert [links()] == running
+        bench.clock.pass_s(DEADLINE_S - MOMENT_S - bench.work_s)
+        assert (links(), node.runner.due()) == (running[0], ())
+        bench.clock.pass_s(MOMENT_S)
+        release_of(node.runner.due()[0][1])
+        assert links() == running[0] + 1
+
+
+def test_a_release_that_nobody_waits_for_any_more_is_recorded(bench: Bench) -> None:
+    """All replies left while the work went on: recorded when the next period ends, not computed again."""
+    bench.work_s = DEADLINE_S + MOMENT_S
+    with bench.node() as node:
+
+        def reply() -> None:
+            assert [refusal_of(report).code for _, report in node.runner.due()] == ["FS-298"]
+
+        bench.meanwhile = reply
+        node.runner.run(ANALYST.task())
+        assert node.runner.punctual.next_s() == NOW_S + 2 * DEADLINE_S
+        bench.clock.pass_s(2 * DEADLINE_S)
+        release_of(node.runner.run(ANALYST.task()))
 
 
 def test_stopping_sends_the_replies_that_wait(bench: Bench) -> None:
@@ -199,13 +237,35 @@ def test_stopping_sends_the_replies_that_wait(bench: Bench) -> None:
     bench.meanwhile = stop.set
 
     def checkpoint(step: str) -> None:
-        if step == "record":
+        if step == "compute":
             bench.clock.pass_s(DEADLINE_S - bench.work_s)
 
     with bench.node(transport=desk, checkpoint=checkpoint) as node:
         Agent(node, stop, fraction=lambda: 0.0).run(lambda: None)
     (report,) = desk.reports
     release_of(report)
+
+
+def test_the_next_task_is_taken_when_the_last_ones_outcome_may_be_known(bench: Bench) -> None:
+    """Else who asks two questions would learn from when the second is begun how long the first one took."""
+    stop, leased_s, started_s = Event(), list[float](), monotonic()
+    bench.work_s = 0
+
+    def now() -> float:
+        return NOW_S + monotonic() - started_s
+
+    class Watching(Desk):
+        def call(self, method: Method[Any, Any], request: Any, timeout_s: float | None = None) -> Any:
+            if method is LEASE:
+                leased_s.append(now())
+                stop.set() if len(leased_s) > 1 else None
+            return super().call(method, request, timeout_s)
+
+    desk = Watching([ANALYST.task()])
+    with bench.node(transport=desk, tasks_max=1, now=now, reply_deadline_s=1) as node:
+        Agent(node, stop, fraction=lambda: 0.0).run(lambda: None)
+    release_of(desk.reports[0])
+    assert leased_s[1] - leased_s[0] >= 1
 
 
 def test_the_period_follows_from_public_facts() -> None:
@@ -227,7 +287,7 @@ def heard(work_s: float, asks_s: list[float]) -> Iterator[tuple[float, type[Refu
     for at_s in events:
         clock.pass_s(at_s - clock())
         if at_s == work_s:
-            punctual.finish(b"question", None)
+            punctual.finish(b"question", lambda: None)
         for _, refusal in punctual.due():
             yield clock(), None if refusal is None else type(refusal)
         if at_s in asks_s and not punctual.joins(b"question", 0):

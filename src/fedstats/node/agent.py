@@ -92,7 +92,10 @@ class Agent:
         return task
 
     def _work(self, task: nodes_pb2.Task) -> None:
-        """Run one task and send its answer, unless that is due later; a worker never ends with an error."""
+        """Run one task and send its answer, unless that is due later; a worker never ends with an error.
+
+        It takes the next task only when everybody may know that this one is over.
+        """
         try:
             report = self.node.runner.run(task)
         except Exception as problem:  # noqa: BLE001 # a worker that ended would be missed by nobody
@@ -101,9 +104,10 @@ class Agent:
             return
         if is_ready(report):
             self._send(task, report)
+        self.node.runner.punctual.rest()
 
     def _reply(self, worked: Event) -> None:
-        """Send what is due, until the workers have ended and nothing waits; workers wait for no deadline."""
+        """Send what is due, until the workers have ended and nothing waits."""
         punctual = self.node.runner.punctual
         with ThreadPoolExecutor(SENDERS, thread_name_prefix="send") as senders:
             while not (worked.is_set() and punctual.next_s() is None):

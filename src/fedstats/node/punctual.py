@@ -7,6 +7,10 @@ meanwhile joins: a recorded release that answered at once before its time would 
 all that the clock tells is in which period the work ended, and with a period that suits the data, not even
 that. From then on the recorded release answers at once: that it is recorded was told by then.
 
+Until then nothing else may change that others see. So a release is recorded only when its outcome may be
+known, as the witness of the ledger, which leaves with every report, says how long the ledger is; and its
+worker rests, as the next question, which it would begin, has deadlines that tell when that was.
+
 What is refused before the charge is decided by public facts and the ledger alone, and leaves at once.
 """
 
@@ -15,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import ceil
-from threading import Condition
+from threading import Condition, get_ident
 from typing import Generic, TypeVar
 
 from fedstats.core.schema import Dataset
@@ -40,13 +44,18 @@ def period_s(reply_deadline_s: int, dataset: Dataset, integers: int) -> int:
 
 @dataclass(slots=True)
 class _Work(Generic[Reply]):
-    """A computation that was begun; `over_s` is from when on its outcome may be known, None while it runs."""
+    """A computation that was begun; `over_s` is from when on its outcome may be known, None while it runs.
+
+    `settle` is called then, once, before anybody is told; `worker` is the thread that began it.
+    """
 
     begun_s: float
     period_s: int
+    worker: int
     waiting: list[tuple[float, Reply]] = field(default_factory=list)
     over_s: float | None = None
     refusal: Refused | None = None
+    settle: Callable[[], None] = lambda: None
 
     def next_s(self, now_s: float) -> float:
         """The first multiple of the period after now."""
@@ -73,16 +82,15 @@ class Punctual(Generic[Reply]):
     def joins(self, record: bytes, reply: Reply) -> bool:
         """Whether this computation's outcome is not to be known yet: then the reply waits with the others."""
         with self.turn:
-            work, now_s = self._running.get(record), self._now()
+            now_s = self._now()
+            self._settle(now_s)
+            work = self._running.get(record)
             if work is None:
                 return False
             if work.over_s is None:
                 work.waiting.append((work.next_s(now_s), reply))
-            elif now_s < work.over_s:
-                self._decided.append((work.over_s, reply, work.refusal))
             else:
-                del self._running[record]
-                return False
+                self._decided.append((work.over_s, reply, work.refusal))
             self.turn.notify_all()
             return True
 
@@ -91,14 +99,20 @@ class Punctual(Generic[Reply]):
         if period_s == 0:
             return False
         with self.turn:
-            self._running[record] = _Work(begun_s, period_s, [(begun_s + period_s, reply)])
+            waiting = [(begun_s + period_s, reply)]
+            self._running[record] = _Work(begun_s, period_s, get_ident(), waiting)
             self.turn.notify_all()
         return True
 
-    def finish(self, record: bytes, refusal: Refused | None) -> None:
-        """The computation is over: its release is recorded, or it failed with this refusal."""
+    def finish(self, record: bytes, outcome: Refused | Callable[[], None]) -> None:
+        """The computation is over: it failed with this refusal, or this will record its release.
+
+        Recording raises nothing; a release that is not found afterwards failed to be recorded.
+        """
         with self.turn:
-            work = self._running[record]
+            work, refusal = self._running[record], outcome if isinstance(outcome, Refused) else None
+            if not isinstance(outcome, Refused):
+                work.settle = outcome
             work.over_s, work.refusal = work.first_s(self._now()), refusal
             for due_s, reply in work.waiting:
                 self._decided.append((due_s, reply, refusal if due_s >= work.over_s else ReplyLate()))
@@ -109,20 +123,28 @@ class Punctual(Generic[Reply]):
         """The replies whose deadline has come, each once: the recorded release (None), or a refusal."""
         with self.turn:
             now_s = self._now()
+            self._settle(now_s)
             for work in self._running.values():
                 late = [entry for entry in work.waiting if entry[0] <= now_s]
                 self._decided += [(due_s, reply, ReplyLate()) for due_s, reply in late]
                 work.waiting = [entry for entry in work.waiting if entry[0] > now_s]
             found = sorted((entry for entry in self._decided if entry[0] <= now_s), key=lambda e: e[0])
             self._decided = [entry for entry in self._decided if entry[0] > now_s]
-            self._forget(now_s)
         return [(reply, refusal) for _, reply, refusal in found]
 
     def next_s(self) -> float | None:
-        """When the next reply is due, in seconds since 1970; None if none waits."""
+        """When the next reply or outcome is due, in seconds since 1970; None if none waits."""
         with self.turn:
             waiting = [due_s for work in self._running.values() for due_s, _ in work.waiting]
-            return min([*waiting, *(due_s for due_s, _, _ in self._decided)], default=None)
+            over = [work.over_s for work in self._running.values() if work.over_s is not None]
+            return min([*waiting, *over, *(due_s for due_s, _, _ in self._decided)], default=None)
+
+    def rest(self) -> None:
+        """Return when the outcome of what this thread began may be known: until then it looks busy."""
+        with self.turn:
+            while (over_s := self._mine_over_s()) is not None:
+                self.turn.wait(max(0.0, over_s - self._now()))
+                self._settle(self._now())
 
     def wait(self, until: Callable[[], bool]) -> None:
         """Return when a reply is due, when something changed, or when `until` holds and nothing waits."""
@@ -138,7 +160,14 @@ class Punctual(Generic[Reply]):
         with self.turn:
             self.turn.notify_all()
 
-    def _forget(self, now_s: float) -> None:
+    def _mine_over_s(self) -> float | None:
+        mine = (work.over_s for work in self._running.values() if work.worker == get_ident())
+        return min((over_s for over_s in mine if over_s is not None), default=None)
+
+    def _settle(self, now_s: float) -> None:
+        """Record what may be known by now, and look no longer at what ran."""
         over = [record for record, w in self._running.items() if w.over_s is not None and w.over_s <= now_s]
         for record in over:
-            del self._running[record]
+            self._running.pop(record).settle()
+        if over:
+            self.turn.notify_all()

@@ -7,8 +7,8 @@
     find     a recorded release answers again, free
     reserve  both limits are checked and charged, durably                 -- nothing was computed before this
     compute  exact integers from the edition, and noise on each of them
-    record   the signed release, durably; the first one is the one        -- nothing leaves before this
     wait     for the deadline, which public facts give (`punctual`): no clock tells what the data cost
+    record   the signed release, durably; the first one is the one        -- nothing leaves before this
     send     only what is still allowed: verified anew each time, whatever was decided meanwhile
 
 Up to `reserve` only public facts and the ledger decide, so no refusal depends on the data. After it the
@@ -18,6 +18,7 @@ answer has one shape, whatever the data are, or is one fixed refusal; what went 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
@@ -201,12 +202,13 @@ class Runner:
             self.ledger.reserve(plan.charge, now_s=int(self.now()))
             waits = self.punctual.begin(asked.record, reply, begun_s=begun_s, period_s=plan.period_s)
         if not waits:
-            return asked, self._computed(asked, plan)
+            return asked, self._recorded(asked, self._computed(asked, plan))
         try:
-            self._computed(asked, plan)
-            self.punctual.finish(asked.record, None)
+            made = self._computed(asked, plan)
         except NodeFailed as refusal:
             self.punctual.finish(asked.record, refusal)
+        else:
+            self.punctual.finish(asked.record, partial(self._settle, asked, made))
         return None
 
     def _signed_now(self, release: bytes) -> signed_pb2.Signed:
@@ -217,20 +219,32 @@ class Runner:
         return signed_to(Signed.make(Context.RELEASE, message.payload, key))
 
     def _computed(self, asked: Asked, plan: Plan) -> bytes:
-        """Compute, record, and give back what was recorded; the charge is durable by now."""
+        """Compute and sign; the charge is durable by now."""
         try:
             self.checkpoint("reserve")
             noisy = self.bench.compute(plan.edition.path, asked.computation, asked.dataset, plan.noise)
             self.checkpoint("compute")
             note = ReleaseNote(self.department, asked.record, noisy.vectors, noisy.values)
             signed = Signed.make(Context.RELEASE, encode_release(note), self.key())
-            made = to_bytes(signed_to(signed))
-            release = self.ledger.record(asked.record, made, now_s=int(self.now()))
-            self.checkpoint("record")
+            return to_bytes(signed_to(signed))
         except Exception as problem:  # noqa: BLE001 # no error may depend on the data
             TASK_FAILED(problem=problem, places=problem)
             raise NodeFailed from None
+
+    def _recorded(self, asked: Asked, made: bytes) -> bytes:
+        """Record, and give back what was recorded: the first release of this computation."""
+        try:
+            release = self.ledger.record(asked.record, made, now_s=int(self.now()))
+            self.checkpoint("record")
+        except Exception as problem:  # noqa: BLE001 # as above
+            TASK_FAILED(problem=problem, places=problem)
+            raise NodeFailed from None
         return release
+
+    def _settle(self, asked: Asked, made: bytes) -> None:
+        """Record when the outcome may be known; without a record the replies say that the node failed."""
+        with suppress(NodeFailed):
+            self._recorded(asked, made)
 
     def _waited(self, asked: Asked, refusal: Refused | None) -> tuple[Asked, bytes]:
         """What leaves at a deadline: the recorded release, or this refusal."""
