@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from coordinator_world import (
     ANALYST,
+    ANALYST_KEY,
     CONTROLLERS,
     HOLDING,
     NODES,
@@ -22,9 +24,13 @@ from google.protobuf.message import DecodeError, Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutations import mutations
-from samples import NOW_S
+from samples import NOW_S, seed_key
 
+from fedstats.core.privacy import Loss
+from fedstats.core.query import Proceeding
+from fedstats.core.witness import CapTotal, Mark, Witness
 from fedstats.errors import FedstatsError, InternalError
+from fedstats.identity.keys import Context, Signed
 from fedstats.identity.peer import Peer, Role
 from fedstats.identity.tls_key import TlsKey
 from fedstats.wire import codec, methods
@@ -33,6 +39,19 @@ from fedstats.wire.v1 import agreements_pb2, analysts_pb2, nodes_pb2, signed_pb2
 
 TOKEN = Peer(Role.JOIN, "0" * 20)
 CSR = TlsKey.generate().request()
+
+
+def proceeding(query: bytes) -> signed_pb2.Signed:
+    """The analyst goes on without west."""
+    narrowed = Proceeding(query, 0, ("north", "south"), ("west",))
+    return codec.signed_to(Signed.make(Context.PROCEEDING, codec.encode_proceeding(narrowed), ANALYST_KEY))
+
+
+def witness() -> signed_pb2.Signed:
+    """How far north's ledger has come."""
+    spent = (CapTotal("agreement", "A", Loss(Fraction(1))),)
+    seen = codec.encode_witness(Witness("north", b"l" * 16, 1, Mark(3, b"h" * 32), (), (), spent, NOW_S))
+    return codec.signed_to(Signed.make(Context.WITNESS, seen, seed_key("node north")))
 
 
 def honest(world: World) -> list[tuple[Method[Any, Any], Message, Peer]]:
@@ -50,7 +69,11 @@ def honest(world: World) -> list[tuple[Method[Any, Any], Message, Peer]]:
         (
             methods.LEASE,
             nodes_pb2.LeaseRequest(
-                wait_s=9, holdings=[HOLDING], decisions=[nodes_pb2.Decision(task=task.id)], software="x 1"
+                wait_s=9,
+                holdings=[HOLDING],
+                decisions=[nodes_pb2.Decision(task=task.id)],
+                software="x 1",
+                witness=witness(),
             ),
             north,
         ),
@@ -61,6 +84,7 @@ def honest(world: World) -> list[tuple[Method[Any, Any], Message, Peer]]:
         (methods.SUBMIT, submission(), ANALYST),
         (methods.WATCH, analysts_pb2.WatchRequest(query=query, seen=1, wait_s=9), ANALYST),
         (methods.FETCH, analysts_pb2.FetchRequest(query=query), ANALYST),
+        (methods.PROCEED, analysts_pb2.ProceedRequest(proceeding=proceeding(query)), ANALYST),
         (methods.PUBLISH, agreements_pb2.PublishRequest(agreement=agreement), CONTROLLERS["north"]),
         (
             methods.PUBLISH,
