@@ -204,7 +204,7 @@ class WitnessMachine(RuleBasedStateMachine):
     def tell(self, signed: signed_pb2.Signed) -> None:
         """The coordinator hears a witness; an honest one keeps it."""
         self.shown.append(signed)
-        self.store.witnesses.keep(decode_witness(signed.payload), signed, NOW_S)
+        self.store.witnesses.keep(decode_witness(signed.payload), signed, NOW_S, appointed=lambda _key: True)
 
 
 class HonestCoordinator(WitnessMachine):

@@ -111,11 +111,12 @@ CREATE TABLE news (                     -- the revision of the last change that 
 CREATE TABLE witnesses (                -- how far each ledger of a department had come
     department TEXT NOT NULL,
     ledger BLOB NOT NULL,               -- its random id
+    key BLOB NOT NULL,                  -- that signed it, appointed or not: neither takes the other's place
     links INTEGER NOT NULL,
     head BLOB NOT NULL,
     signed BLOB NOT NULL,               -- by the node
     at_s INTEGER NOT NULL,
-    PRIMARY KEY (department, ledger)
+    PRIMARY KEY (department, ledger, key)
 ) STRICT, WITHOUT ROWID;
 
 -- Questions.

@@ -29,7 +29,7 @@ class Witnessing:
         MessageInvalid, SignatureInvalid
             It is malformed, not signed by the key that it names, or another department's.
         TooLarge
-            The department has shown too many ledgers.
+            It is too large, or the department has shown too many ledgers.
 
         """
         known = self._heard.get(department)
@@ -38,7 +38,12 @@ class Witnessing:
         witness = decode_witness(signed_from(message).verify(Context.WITNESS))
         if witness.department != department:
             raise MessageInvalid("The witness is of another department's ledger.")
-        self.desk.store.witnesses.keep(witness, message, self.desk.now())
+        self.desk.store.witnesses.keep(
+            witness,
+            message,
+            self.desk.now(),
+            appointed=lambda key: bool(self.desk.store.documents.appointments_of(department, key)),
+        )
         self._heard[department] = (message.signature, witness)
         return witness
 
