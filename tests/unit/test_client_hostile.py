@@ -26,7 +26,7 @@ from fedstats.core.appointment import Revocation
 from fedstats.core.estimate import Value
 from fedstats.core.query import RoundOrder
 from fedstats.core.statistic import Vectors
-from fedstats.errors import FedstatsError, MessageInvalid, SignatureInvalid, TooLarge
+from fedstats.errors import FedstatsError, MessageInvalid, SignatureInvalid, StillWaiting, TooLarge
 from fedstats.identity.keys import Context, Signed
 from fedstats.wire import codec
 from fedstats.wire.codec.strict import sha256
@@ -268,6 +268,22 @@ def test_progress_tells_of_those_that_were_asked_alone(tmp_path: Path) -> None:
     for department in (d for progress in told for d in progress.departments):
         assert department.sentence.isprintable()
         assert len(department.sentence) <= 300
+
+
+@pytest.mark.parametrize("seen_s", [2**62, -(2**62)])
+def test_a_time_that_no_calendar_has_is_no_crash(tmp_path: Path, seen_s: int) -> None:
+    """Whatever the coordinator says of when a node was seen, the analyst is told whom she waits for."""
+
+    def lying(reply: Any) -> None:
+        if isinstance(reply, analysts_pb2.WatchReply):
+            for task in reply.tasks:
+                task.state, task.node_seen_s = analysts_pb2.TASK_STATE_OFFERED, seen_s
+
+    with (
+        tampered(analyst_world(tmp_path), lying) as session,
+        pytest.raises(StillWaiting, match="it waits for north"),
+    ):
+        session.query(COUNT, epsilon=1, wait_s=0)
 
 
 def test_nobody_has_more_than_the_whole_budget(tmp_path: Path) -> None:

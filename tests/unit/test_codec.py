@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from fractions import Fraction
 
 import numpy as np
@@ -15,6 +17,7 @@ from fedstats.core.appointment import Acceptance, AppointedRole, Appointment, Re
 from fedstats.core.expression import Op
 from fedstats.core.privacy import Loss
 from fedstats.core.query import Computation, Proceeding
+from fedstats.core.times import SECONDS_MAX
 from fedstats.core.witness import CapTotal, Carried, Mark, Witness
 from fedstats.errors import MessageInvalid
 from fedstats.wire import codec
@@ -113,6 +116,17 @@ def test_every_changed_field_is_another_value_or_refused(
             continue
         assert repr(decoded) != repr(value), path
     assert seen >= len(kind.DESCRIPTOR.fields) - 1
+
+
+@pytest.mark.parametrize("at_s", [SECONDS_MAX, 2**60, -1])
+def test_a_witness_of_a_time_that_no_calendar_has_is_refused(at_s: int) -> None:
+    """A coordinator shows witnesses that nobody verified yet, and their time is said to people."""
+    message = signed_pb2.Witness.FromString(codec.encode_witness(WITNESS))
+    message.at_s = at_s
+    with pytest.raises(MessageInvalid):
+        codec.decode_witness(message.SerializeToString(deterministic=True))
+    latest = replace(WITNESS, at_s=SECONDS_MAX - 1)
+    assert datetime.fromtimestamp(codec.decode_witness(codec.encode_witness(latest)).at_s, UTC).year == 9999
 
 
 def test_a_deeply_nested_expression_is_refused_without_recursion_error() -> None:

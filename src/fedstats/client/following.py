@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fedstats.client.printable import printable
 from fedstats.core.query import RoundOrder
+from fedstats.core.times import SECONDS_MAX
 from fedstats.errors import CoordinatorUnreachable, NoReplyInTime
 from fedstats.wire.back_off import BackOff, random_fraction
 from fedstats.wire.method import Transport
@@ -129,7 +130,7 @@ def _progress(job: str, order: RoundOrder, reply: analysts_pb2.WatchReply, note:
             state=STATES.get(task.state, "unknown"),
             sentence=printable(" ".join(task.sentence[:SENTENCE_CHARACTERS_MAX].split())),
             over=task.state in OVER,
-            node_seen_s=task.node_seen_s,
+            node_seen_s=min(max(task.node_seen_s, 0), SECONDS_MAX - 1),
         )
         for task in reply.tasks
         if task.department in order.participants

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from fedstats.core.names import check_analyst, check_department, check_label
+from fedstats.core.times import SECONDS_MAX
 from fedstats.errors import AppointmentInvalid
 
 KEY_BYTES = 32
-SECONDS_MAX = 2**40
 
 
 class AppointedRole(Enum):

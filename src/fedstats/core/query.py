@@ -12,6 +12,7 @@ from fedstats.core.expression import Expression, columns_of, normalise, order_ke
 from fedstats.core.names import check_agreement, check_department, check_edition, check_identifier, check_text
 from fedstats.core.privacy import DELTA_STEP, RHO_STEP, Contribution, MechanismLoss
 from fedstats.core.statistic import Mode, Round
+from fedstats.core.times import SECONDS_MAX
 from fedstats.errors import OutsideScope, ValueInvalid
 
 HASH_BYTES = 32
@@ -116,7 +117,7 @@ class Query:
         check_edition(self.edition)
         if not 1 <= self.agreement_version < 2**31 or not 1 <= self.rounds_max <= ROUNDS_MAX:
             raise ValueInvalid("The version or the number of rounds is out of range.")
-        if not 0 <= self.deadline_s < 2**40 or len(self.nonce) != NONCE_BYTES:
+        if not 0 <= self.deadline_s < SECONDS_MAX or len(self.nonce) != NONCE_BYTES:
             raise ValueInvalid("The deadline or the nonce of the query is out of range.")
         # Other denominators would make the ledger's exact sums grow for ever.
         if self.loss.amount % RHO_STEP or self.loss.delta_add % DELTA_STEP:

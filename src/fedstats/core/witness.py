@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from fedstats.core.names import check_department
 from fedstats.core.privacy import NO_LOSS, Loss
+from fedstats.core.times import SECONDS_MAX
 from fedstats.errors import ValueInvalid
 
 LEDGER_ID_BYTES = 16
@@ -93,7 +94,7 @@ class Witness:
         check_department(self.department)
         if len(self.ledger) != LEDGER_ID_BYTES or not 1 <= self.epoch < EPOCH_MAX:
             raise ValueInvalid("A ledger has an id of 16 bytes and an epoch from 1.")
-        if len(self.marks) > MARKS_MAX or len(self.totals) > TOTALS_MAX or not 0 <= self.at_s <= NUMBER_MAX:
+        if len(self.marks) > MARKS_MAX or len(self.totals) > TOTALS_MAX or not 0 <= self.at_s < SECONDS_MAX:
             raise ValueInvalid("A witness has too many marks or totals, or no time.")
         if len(self.carried) > CARRIED_MAX:
             raise ValueInvalid(f"A ledger carries at most {CARRIED_MAX} others forward.")
