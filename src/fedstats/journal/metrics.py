@@ -1,18 +1,26 @@
-"""Metrics as Prometheus reads them: over HTTP, on this machine only unless configured otherwise."""
+"""Metrics as Prometheus reads them: over HTTP, on this machine only unless configured otherwise.
+
+Other accounts of the machine reach the port too, and so does every page that a browser on it shows. So a
+few calls are taken at once, each for a few seconds, and on loopback only such as name this machine.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from socket import AF_INET, AF_INET6, socket
+from socketserver import ThreadingMixIn
+from threading import BoundedSemaphore, Thread
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from fedstats.errors import ConfigInvalid
-from fedstats.identity.address import split_address
+from fedstats.identity.address import is_loopback, split_address
 from fedstats.journal.event import LOST, Event, heard_by
 from fedstats.journal.events import METRICS_STARTED
 from fedstats.journal.fields import Shown
@@ -28,6 +36,11 @@ from fedstats.journal.meters import (
 )
 from fedstats.journal.settings import MetricsTerms
 
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+CALLS_MAX = 8
+CALL_S = 10.0  # of silence, after which a caller is hung up on
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -47,13 +60,14 @@ def metrics(
         yield
         return
     board = Board(meters, observe, now)
-    host, port = split_address(terms.listen)
     try:
-        server, thread = start_http_server(port, addr=host, registry=board.registry)
+        server = _listening(terms.listen, make_wsgi_app(board.registry))
     except OSError:
         raise ConfigInvalid(
             f"metrics.listen = {terms.listen!r}: another process listens there, or it is no address here."
         ) from None
+    thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread.start()
     try:
         with heard_by(board.hear):
             METRICS_STARTED(address=terms.listen)
@@ -128,3 +142,70 @@ class Board(Collector):
 def _is_moved(meter: Meter) -> bool:
     """Whether events move it; the others are observed."""
     return meter.shape is not Shape.GAUGE or meter in (CONNECTED, LAST_CONTACT)
+
+
+def _listening(listen: str, told: WSGIApplication) -> Server:
+    """A server at an address of this machine; raises OSError."""
+    host, port = split_address(listen)
+    kind = type("Server", (Server,), {"address_family": AF_INET6 if ":" in host else AF_INET})
+    app = _only_of_this_machine(told) if is_loopback(host) else told
+    server: Server = make_server(host, port, app, kind, Caller)
+    return server
+
+
+class Server(ThreadingMixIn, WSGIServer):
+    """Answers a few calls at once; whoever comes while so many are open is hung up on."""
+
+    daemon_threads = True
+    request_queue_size = CALLS_MAX
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 # what the library passes
+        """Nobody is here yet."""
+        self._room = BoundedSemaphore(CALLS_MAX)
+        super().__init__(*arguments, **named)
+
+    def verify_request(self, request: socket | tuple[bytes, socket], client_address: Any) -> bool:  # noqa: ANN401
+        """Whether there is room for one more."""
+        del request, client_address
+        return self._room.acquire(blocking=False)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Answer in a thread of its own."""
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no thread can be had
+            self._room.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Answer, and make room again."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """A caller that went away is nobody's problem; the library would print what it sent."""
+
+
+class Caller(WSGIRequestHandler):
+    """One call, which is not logged and does not last."""
+
+    timeout = CALL_S
+
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002, ANN401 # the library's name
+        """Say nothing."""
+
+
+def _only_of_this_machine(told: WSGIApplication) -> WSGIApplication:
+    """Refuse calls that name another machine: a page of that name, which a browser here was pointed at."""
+
+    def answer(environment: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        named = str(environment.get("HTTP_HOST", ""))
+        host = named.partition("]")[0][1:] if named.startswith("[") else named.partition(":")[0]
+        if named and not is_loopback(host.lower()):
+            start_response("421 Misdirected Request", [("Content-Type", "text/plain")])
+            return [b"Metrics are read at 127.0.0.1, ::1 or localhost.\n"]
+        return told(environment, start_response)
+
+    return answer
