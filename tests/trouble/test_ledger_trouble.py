@@ -26,7 +26,8 @@ from fedstats.node.ledger import Charge, Ledger
 from fedstats.node.recovering import begin_anew, carry_forward
 from fedstats.testing.federation import Federation
 from fedstats.wire.codec import decode_witness, encode_witness, signed_to
-from fedstats.wire.v1 import signed_pb2
+from fedstats.wire.methods import LEASE
+from fedstats.wire.v1 import nodes_pb2, signed_pb2
 
 SQL = "SELECT COUNT(*) FROM rtt WHERE age <= {}"
 DELTA = Fraction(1, 1000)
@@ -103,6 +104,26 @@ def test_the_old_branch_is_dead_after_it_was_carried_forward(fed: Federation, tm
     put_back(fed, lost)
     with pytest.raises(LedgerRestored, match="another"):
         fed.nodes["north"].poll_once()
+
+
+def test_what_two_copies_answered_at_the_same_time_is_not_forgotten(fed: Federation, tmp_path: Path) -> None:
+    """A node runs twice, each copy with a task in hand: what both spent counts before either goes on."""
+    ask(fed, 90)
+    copy = back_up(fed, tmp_path)
+    node = fed.nodes["north"]
+    with Ledger(copy / "ledger.sqlite") as twin:
+        twin.reserve(charge(1), now_s=NOW_S)
+        ask(fed, 80)
+        assert node.ledger.tip().links > twin.tip().links
+        witness = encode_witness(twin.witness("north", now_s=NOW_S))
+    told = signed_to(Signed.make(Context.WITNESS, witness, node.key))
+    node.transport.call(LEASE, nodes_pb2.LeaseRequest(witness=told))  # as with its report
+    spent = node.ledger.totals()
+    with pytest.raises(LedgerRestored, match="another copy of this node has answered"):
+        node.poll_once()
+    carry_forward(node.home, None, node.transport, now=fed.clock)
+    assert node.ledger.totals() == {cap: loss + charge(1).loss for cap, loss in spent.items()}
+    ask(fed, 70)
 
 
 def test_the_file_recognises_it_when_the_coordinator_keeps_silent(fed: Federation, tmp_path: Path) -> None:

@@ -112,11 +112,10 @@ CREATE TABLE witnesses (                -- how far each ledger of a department h
     department TEXT NOT NULL,
     ledger BLOB NOT NULL,               -- its random id
     key BLOB NOT NULL,                  -- that signed it, appointed or not: neither takes the other's place
-    links INTEGER NOT NULL,
-    head BLOB NOT NULL,
+    head BLOB NOT NULL,                 -- where its chain ended
     signed BLOB NOT NULL,               -- by the node
     at_s INTEGER NOT NULL,
-    PRIMARY KEY (department, ledger, key)
+    PRIMARY KEY (department, ledger, key, head)
 ) STRICT, WITHOUT ROWID;
 
 -- Questions.

@@ -28,7 +28,10 @@ Appointed = Callable[[bytes], bool]
 
 
 class Witnesses:
-    """The greatest witness of each ledger, by department and by the key that signed it."""
+    """The newest witness of each ledger, by department and by the key that signed it.
+
+    Of a ledger that was copied and went two ways, that of each way.
+    """
 
     def __init__(self, file: StoreFile) -> None:
         """Work on this store."""
@@ -37,10 +40,12 @@ class Witnesses:
     def keep(
         self, witness: Witness, signed: signed_pb2.Signed, now_s: float, *, appointed: Appointed
     ) -> None:
-        """Keep a witness, whose signature was verified, unless one that is not older is here.
+        """Keep a witness, whose signature was verified, unless one that contains it is here.
 
         Those that it contains are forgotten: it says what they said. That needs a key that was appointed:
-        others say nothing that counts, and make room where the department has shown too many.
+        others say nothing that counts, and make room where the department has shown too many. Of two copies
+        that went different ways neither contains the other, whichever is longer: both are kept until one
+        carries the other forward.
 
         Raises
         ------
@@ -53,32 +58,21 @@ class Witnesses:
         if self._is_known(witness, signed.key):
             return
         with self._file.transaction() as db:
-            if self._is_known(witness, signed.key):
-                return
-            if appointed(signed.key):
-                for known in self.signed(witness.department):
-                    if witness.contains(_decoded(known.payload)):
-                        _forget(db, known)
-            db.execute(
-                "INSERT INTO witnesses VALUES (?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (department, ledger, key) DO UPDATE SET links = excluded.links,"
-                " head = excluded.head, signed = excluded.signed, at_s = excluded.at_s",
-                (
-                    witness.department,
-                    witness.ledger,
-                    signed.key,
-                    witness.links,
-                    witness.tip.head,
-                    signed.SerializeToString(),
-                    int(now_s),
-                ),
-            )
+            counts = appointed(signed.key)
+            for known in self.signed(witness.department):
+                said, own = _decoded(known.payload), known.key == signed.key
+                if (own or appointed(known.key)) and said.contains(witness):
+                    return
+                if (own or counts) and witness.contains(said):
+                    _forget(db, known)
+            row = (*_place(witness, signed.key), signed.SerializeToString(), int(now_s))
+            db.execute("INSERT INTO witnesses VALUES (?, ?, ?, ?, ?, ?)", row)
             self._make_room(db, witness.department, appointed)
 
     def signed(self, department: str) -> list[signed_pb2.Signed]:
         """All witnesses of a department, as they were signed, the oldest first."""
         rows = self._file.rows(
-            "SELECT signed FROM witnesses WHERE department = ? ORDER BY at_s, ledger, key", department
+            "SELECT signed FROM witnesses WHERE department = ? ORDER BY at_s, ledger, key, head", department
         )
         return [signed_pb2.Signed.FromString(row["signed"]) for row in rows]
 
@@ -106,22 +100,18 @@ class Witnesses:
             _forget(db, signed)
 
     def _is_known(self, witness: Witness, key: bytes) -> bool:
-        """Whether this key's witness of the same ledger that is not older is here."""
-        row = self._file.row(
-            "SELECT links FROM witnesses WHERE department = ? AND ledger = ? AND key = ?",
-            witness.department,
-            witness.ledger,
-            key,
-        )
-        return row is not None and int(row["links"]) >= witness.links
+        """Whether this key told this very place of the ledger before, as nearly always."""
+        sql = "SELECT 1 FROM witnesses WHERE department = ? AND ledger = ? AND key = ? AND head = ?"
+        return self._file.row(sql, *_place(witness, key)) is not None
 
 
 def _forget(db: sqlite3.Connection, signed: signed_pb2.Signed) -> None:
-    witness = _decoded(signed.payload)
-    db.execute(
-        "DELETE FROM witnesses WHERE department = ? AND ledger = ? AND key = ?",
-        (witness.department, witness.ledger, signed.key),
-    )
+    sql = "DELETE FROM witnesses WHERE department = ? AND ledger = ? AND key = ? AND head = ?"
+    db.execute(sql, _place(_decoded(signed.payload), signed.key))
+
+
+def _place(witness: Witness, key: bytes) -> tuple[str, bytes, bytes, bytes]:
+    return witness.department, witness.ledger, key, witness.tip.head
 
 
 @lru_cache(maxsize=DECODED_MAX)

@@ -24,7 +24,9 @@ CREATE TABLE edition (
   definition BLOB NOT NULL, left_out BLOB NOT NULL, made_s INTEGER NOT NULL,
   deleted INTEGER NOT NULL,
   PRIMARY KEY (agreement, dataset, base, revision));
-CREATE TABLE heard (ledger BLOB PRIMARY KEY, links INTEGER NOT NULL, signed BLOB NOT NULL);
+CREATE TABLE heard (
+  ledger BLOB NOT NULL, head BLOB NOT NULL, signed BLOB NOT NULL,
+  PRIMARY KEY (ledger, head));
 CREATE TABLE pause (reason TEXT NOT NULL, since_s INTEGER NOT NULL);
 """
 

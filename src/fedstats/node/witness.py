@@ -9,6 +9,7 @@ keeper makes good.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,9 +108,7 @@ class Witnesses:
     def missing(self) -> list[tuple[signed_pb2.Signed, Witness]]:
         """The witnesses that were heard and are not contained in the ledger."""
         with self._state.look() as sqlite:
-            rows = sqlite.execute("SELECT signed FROM heard ORDER BY ledger").fetchall()
-        heard = [signed_pb2.Signed.FromString(signed) for (signed,) in rows]
-        found = [(signed, decode_witness(signed.payload)) for signed in heard]
+            found = _heard(sqlite)
         return [(signed, witness) for signed, witness in found if not self._ledger.contains(witness)]
 
     def recover(self) -> tuple[Witness, ...]:
@@ -194,12 +193,13 @@ class Witnesses:
             return
         alarm(LedgerRestored())
         with self._state.change() as sqlite:
-            known = sqlite.execute("SELECT links FROM heard WHERE ledger = ?", (witness.ledger,)).fetchone()
-            if known is None or known[0] < witness.links:
-                sqlite.execute(
-                    "INSERT OR REPLACE INTO heard VALUES (?, ?, ?)",
-                    (witness.ledger, witness.links, signed.SerializeToString()),
-                )
+            heard = [known for _, known in _heard(sqlite)]
+            if any(known.contains(witness) for known in heard):
+                return
+            gone = [(known.ledger, known.tip.head) for known in heard if witness.contains(known)]
+            sqlite.executemany("DELETE FROM heard WHERE ledger = ? AND head = ?", gone)
+            row = (witness.ledger, witness.tip.head, signed.SerializeToString())
+            sqlite.execute("INSERT INTO heard VALUES (?, ?, ?)", row)
 
     def _carry(self, witness: Witness, signed: signed_pb2.Signed) -> bool:
         """Carry a ledger forward; False if it is contained by now."""
@@ -220,3 +220,9 @@ class Witnesses:
             f"A witness of {at} is of another ledger of {witness.department} than the one that is here:"
             " this is an older copy, or another copy of this node has answered."
         )
+
+
+def _heard(sqlite: sqlite3.Connection) -> list[tuple[signed_pb2.Signed, Witness]]:
+    rows = sqlite.execute("SELECT signed FROM heard ORDER BY ledger, head").fetchall()
+    heard = [signed_pb2.Signed.FromString(signed) for (signed,) in rows]
+    return [(signed, decode_witness(signed.payload)) for signed in heard]
