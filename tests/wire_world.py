@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,8 @@ FAIL = Method("/test.Wire/Fail", StringValue, StringValue, roles=ALL)
 LEASE = Method("/test.Wire/Lease", BytesValue, StringValue, roles=ALL, timeout_s=60, long_poll=True)
 ECHO = Method("/test.Wire/Echo", BytesValue, BytesValue, roles=ALL, request_bytes_max=LIMIT_BYTES)
 SMALL = Method("/test.Wire/Small", BytesValue, StringValue, roles=ALL, request_bytes_max=1_000)
+BULK = Method("/test.Wire/Bulk", BytesValue, BytesValue, roles=ALL, large_reply=True)
+BULK_BYTES = 4 * 1024 * 1024
 UNKNOWN = Method("/test.Wire/Unknown", BytesValue, StringValue, roles=ALL)
 
 Result = TypeVar("Result")
@@ -48,6 +51,7 @@ class Service:
 
     waiting: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
+    bulks: Counter[str] = field(default_factory=Counter)  # how many large replies were made, by whose name
 
     async def whoami(self, request: BytesValue, peer: Peer) -> StringValue:
         """Say who calls, with how much."""
@@ -57,6 +61,12 @@ class Service:
         """Say it again."""
         del peer
         return request
+
+    async def bulk(self, request: BytesValue, peer: Peer) -> BytesValue:
+        """Say much more than fits a window that nobody reads from."""
+        del request
+        self.bulks[peer.name] += 1
+        return BytesValue(value=bytes(BULK_BYTES))
 
     async def fail(self, request: StringValue, peer: Peer) -> Message:
         """Fail as the request says."""
@@ -83,6 +93,7 @@ class Service:
             NODES_ONLY: self.whoami,
             SMALL: self.whoami,
             ECHO: self.echo,
+            BULK: self.bulk,
             FAIL: self.fail,
             LEASE: self.lease,
         }

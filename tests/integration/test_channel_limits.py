@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import BytesValue, StringValue, UInt32Value
-from wire_world import ALL, AUTHORITY, ECHO, LEASE, SMALL, WHOAMI, Coordinator, client_tls
+from wire_world import ALL, AUTHORITY, BULK, BULK_BYTES, ECHO, LEASE, SMALL, WHOAMI, Coordinator, client_tls
 
 from fedstats.errors import CoordinatorUnreachable, MessageInvalid, NoReplyInTime, NotPermitted
 from fedstats.identity.certificates import certificate_to_pem
@@ -30,7 +32,8 @@ def raw_channel(coordinator: Coordinator, peer: Peer) -> grpc.Channel:
         tls.key.private_pem(),
         certificate_to_pem(tls.certificate_der),
     )
-    return grpc.secure_channel(coordinator.address, credentials)
+    small_window = [("grpc.http2.lookahead_bytes", 65_536), ("grpc.http2.bdp_probe", 0)]
+    return grpc.secure_channel(coordinator.address, credentials, small_window)
 
 
 class Holding:
@@ -143,6 +146,45 @@ def test_large_requests_of_one_name_wait_for_each_other(
         assert other.call(ECHO, BytesValue(value=b"a")).value == b"a"
         held.end()
         until(lambda: not waits(mine))
+
+
+@contextmanager
+def unread(coordinator: Coordinator, method: Method[Any, Any], request: bytes, calls: int) -> Iterator[None]:
+    """Calls of the north's node whose replies it does not read, two connections of them."""
+    with ExitStack() as held:
+        for _ in range(2):
+            channel = held.enter_context(raw_channel(coordinator, NODE))
+            ask: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(method.path)
+            for _ in range(calls // 2):
+                held.callback(ask(request).cancel)
+        yield
+
+
+def test_replies_that_nobody_reads_do_not_add_up(coordinator: Coordinator) -> None:
+    """Of large replies a few of one name are made at once, until they have left or their caller has gone."""
+    made = coordinator.service.bulks
+    with (
+        unread(coordinator, BULK, b"", 12),
+        Channel(coordinator.address, client_tls(Peer(Role.NODE, "south"))) as other,
+        Channel(coordinator.address, client_tls(NODE)) as mine,
+    ):
+        until(lambda: made["north"] == server.LARGE_CALLS_EACH_MAX)
+        for _ in range(20):  # time for the others
+            assert len(other.call(BULK, BytesValue()).value) == BULK_BYTES
+            assert not refused(mine)
+        assert made["north"] == server.LARGE_CALLS_EACH_MAX
+    with Channel(coordinator.address, client_tls(NODE)) as mine:
+        assert len(mine.call(BULK, BytesValue()).value) == BULK_BYTES
+
+
+def test_a_call_counts_until_its_reply_has_left(coordinator: Coordinator) -> None:
+    """Whoever reads no replies holds as many as whoever sends no requests, over all connections."""
+    large = BytesValue(value=bytes(BULK_BYTES)).SerializeToString()
+    with Channel(coordinator.address, client_tls(NODE)) as mine:
+        with unread(coordinator, ECHO, large, 2 * server.CALLS_EACH_MAX):
+            until(lambda: refused(mine))
+            assert all(refused(mine) for _ in range(20))
+        until(lambda: not refused(mine))
 
 
 def test_each_method_has_its_own_limit(coordinator: Coordinator) -> None:

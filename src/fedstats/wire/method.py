@@ -28,7 +28,8 @@ class Method(Generic[Request, Reply]):
     `roles` is the first door: the server turns every other certificate away before the service sees the call.
     A long poll (`long_poll`) may be held open until something happens; `timeout_s` must exceed what the
     service waits, and the server ends it at once when it stops. A request larger than `request_bytes_max` is
-    refused before it is parsed: parsed messages can take thirty times as much memory.
+    refused before it is parsed: parsed messages can take thirty times as much memory. A reply may have tens
+    of megabytes (`large_reply`): then few calls of one name are answered at once, and the others wait.
     """
 
     path: str  # "/package.Service/Name"
@@ -38,6 +39,7 @@ class Method(Generic[Request, Reply]):
     timeout_s: float = TIMEOUT_S
     long_poll: bool = False
     request_bytes_max: int = REQUEST_BYTES_MAX
+    large_reply: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a path gRPC cannot serve, a method open to nobody, and an endless timeout."""

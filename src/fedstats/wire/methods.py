@@ -85,6 +85,7 @@ FETCH = Method(
     analysts_pb2.FetchReply,
     _ANALYSTS,
     timeout_s=120.0,
+    large_reply=True,
 )
 
 PUBLISH = Method(
@@ -106,10 +107,12 @@ FETCH_AUTHORITY = Method(
     agreements_pb2.AuthorityRequest,
     agreements_pb2.AuthorityReply,
     _EVERYONE,
+    large_reply=True,
 )
 REGISTER = Method(
     "/fedstats.wire.v1.Agreements/Register",
     agreements_pb2.RegisterRequest,
     agreements_pb2.RegisterReply,
     _EVERYONE,
+    large_reply=True,
 )

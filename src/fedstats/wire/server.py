@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -31,6 +31,7 @@ from fedstats.identity.tls_key import TlsKey
 from fedstats.journal.events import CALL_ENDED, CALL_FAILED
 from fedstats.journal.security import LIMIT_HIT, alarm, said_of
 from fedstats.wire.method import Method
+from fedstats.wire.polls import Polls
 from fedstats.wire.trailer import KEY as ERROR_KEY
 from fedstats.wire.trailer import trailer_of
 
@@ -39,7 +40,7 @@ CALLS_MAX = 20_000  # at once, waiting ones included
 CALLS_OF_PEOPLE_MAX = 5_000  # of these; the others are kept for nodes
 CALLS_EACH_MAX = 16  # of one role and name
 LARGE_BYTES = 4 * 1024 * 1024  # what a method may take before its calls are counted apart
-LARGE_CALLS_EACH_MAX = 2  # of one name at once in such a method; more wait, so that memory is bounded
+LARGE_CALLS_EACH_MAX = 2  # of one name at once with a large message; more wait, so that memory is bounded
 WINDOW_BYTES = 2**20  # of one connection, sent and not read yet: at 50 ms that is 20 MB a second
 CERTIFICATES_READ_MAX = 10_000  # that are kept as read
 STREAMS_MAX = 100  # of one connection
@@ -79,7 +80,7 @@ class ServerTls:
 class Server:
     """A server that is running; `serve` makes it."""
 
-    def __init__(self, running: grpc.aio.Server, port: int, polls: _Polls) -> None:
+    def __init__(self, running: grpc.aio.Server, port: int, polls: Polls) -> None:
         """Keep the running server together with what it holds open."""
         self.port = port  # the real one, where the address asked for port 0
         self._running = running
@@ -120,7 +121,7 @@ async def serve(
     running = grpc.aio.server(
         options=_options(request_bytes_max, keepalive_s), maximum_concurrent_rpcs=CALLS_MAX
     )
-    polls = _Polls()
+    polls = Polls()
     gate = _Gate(clock, known)
     services: dict[str, dict[str, Any]] = defaultdict(dict)
     for method, handler in methods.items():
@@ -150,6 +151,7 @@ async def serve(
 class _Gate:
     """Who may come in at all, and how many calls of theirs at once; every method is behind it.
 
+    A call counts until its reply has left: one that its caller does not read stays in memory.
     It is passed before the request is read: to the wire a single request is a stream of one message, and a
     handler of streams runs before the message has come.
     """
@@ -160,10 +162,13 @@ class _Gate:
     _arriving: WeakValueDictionary[tuple[object, ...], asyncio.Semaphore] = field(
         default_factory=WeakValueDictionary
     )
+    _turns: WeakValueDictionary[tuple[object, ...], asyncio.Semaphore] = field(
+        default_factory=WeakValueDictionary
+    )
 
     @asynccontextmanager
     async def passed(self, context: Context) -> AsyncIterator[Peer]:
-        """The peer that TLS has verified, counted among those with open calls until the block ends.
+        """The peer that TLS has verified, counted among those with open calls until this one is over.
 
         TLS knows the authority only: whether a certificate still counts is looked up at every call. Until
         that is known its calls are counted apart, so that a stolen one takes no room of its owner's new one.
@@ -176,11 +181,18 @@ class _Gate:
                     remedy="Ask whoever hosts the coordinator for a new token, and join again.",
                 )
         everybody = CALLS_MAX if peer.role is Role.NODE else CALLS_OF_PEOPLE_MAX
-        with (
-            self._counted((peer.role is Role.NODE,), everybody),
-            self._counted((peer.role, peer.name), CALLS_EACH_MAX),
-        ):
-            yield peer
+        with ExitStack() as counted:
+            counted.enter_context(self._counted((peer.role is Role.NODE,), everybody))
+            counted.enter_context(self._counted((peer.role, peer.name), CALLS_EACH_MAX))
+            left = counted.pop_all()
+            _at_end(context, left.close)
+        yield peer
+
+    async def turn(self, context: Context, peer: Peer) -> None:
+        """Wait until few large replies of one name are on their way; this call's turn ends with it."""
+        turns = self._turns.setdefault((peer.role, peer.name), asyncio.Semaphore(LARGE_CALLS_EACH_MAX))
+        await turns.acquire()
+        _at_end(context, turns.release)
 
     async def arrived(self, context: Context, peer: Peer, *, wait_s: float, bytes_max: int) -> bytes:
         """The one message of a call to a method that takes small ones.
@@ -216,7 +228,7 @@ class _Door:
     method: Method[Any, Any]
     handler: Handler
     gate: _Gate
-    polls: _Polls
+    polls: Polls
     request_bytes_max: int
     _turns: WeakValueDictionary[str, asyncio.Semaphore] = field(default_factory=WeakValueDictionary)
 
@@ -242,6 +254,8 @@ class _Door:
                 f"A certificate for the role {peer.role.value} does not open {self.method.name}."
             )
         wait_s, bytes_max = self.method.timeout_s, self.request_bytes_max
+        if self.method.large_reply:
+            await self.gate.turn(context, peer)
         if bytes_max <= LARGE_BYTES:
             raw = await self.gate.arrived(context, peer, wait_s=wait_s, bytes_max=bytes_max)
             return await self._handled(raw, peer)
@@ -260,6 +274,11 @@ class _Door:
         return reply.SerializeToString()
 
 
+def _at_end(context: Context, do: Callable[[], None]) -> None:
+    """Do something when the call is over: its reply has left, or its caller has gone."""
+    context.add_done_callback(lambda _: do())  # type: ignore[arg-type]  # the stubs want a class of their own
+
+
 def _said_of(context: Context) -> dict[str, object]:
     """What may be logged of a caller, whether or not it was let in."""
     try:
@@ -267,35 +286,6 @@ def _said_of(context: Context) -> dict[str, object]:
         return said_of(peer_of(certificate_from_pem(pem)))
     except (FedstatsError, ValueError, KeyError):
         return {}
-
-
-@dataclass(slots=True)
-class _Polls:
-    """The long polls that are held open, so that a server which stops can end them."""
-
-    stopping: bool = False
-    _held: set[asyncio.Task[Any]] = field(default_factory=set)
-
-    async def unless_stopping(self, work: Awaitable[Message]) -> Message:
-        """The outcome of a long poll, unless the server stops first."""
-        held = asyncio.current_task()
-        assert held is not None  # noqa: S101 # gRPC runs every call as a task
-        self._held.add(held)
-        try:
-            return await work
-        except asyncio.CancelledError:
-            if not self.stopping:
-                raise
-            held.uncancel()
-            raise CoordinatorUnreachable("The coordinator is stopping.") from None
-        finally:
-            self._held.discard(held)
-
-    def stop(self) -> None:
-        """End them all, with a sentence for each."""
-        self.stopping = True
-        for held in tuple(self._held):
-            held.cancel()
 
 
 def _caller(context: Context, now: datetime) -> Peer:
