@@ -73,6 +73,19 @@ def test_a_person_in_two_departments_has_half_of_both_at_each() -> None:
 
 
 @pytest.mark.parametrize("mechanism", list(Mechanism))
+@pytest.mark.parametrize("values", [1, 6, 100])
+def test_a_small_delta_is_not_lost_to_the_library_s_rounding(mechanism: Mechanism, values: int) -> None:
+    """Down to the least delta that can be asked for there is an answer: no rounding of OpenDP refuses one.
+
+    It is asked after the charge, so each refusal would cost budget, at every try.
+    """
+    bounds = Contribution(values, values, 1)
+    for bits in range(20, 61):
+        plan = plan_of(mechanism, Fraction(1, 10), delta=Fraction(1, 2**bits), bounds=bounds)
+        assert named([batch(few=-plan.least)], plan, mechanism) == ()
+
+
+@pytest.mark.parametrize("mechanism", list(Mechanism))
 @pytest.mark.parametrize("change", [{"least": 3}, {"scale": HALF}])
 def test_a_threshold_or_noise_below_the_charge_names_nothing(
     mechanism: Mechanism, change: dict[str, object]
