@@ -184,6 +184,13 @@ def a_loop(home: Path) -> None:
     home.symlink_to(home)
 
 
+def a_deep_configuration(home: Path) -> None:
+    """Configurations with more brackets than anybody reads."""
+    home.mkdir()
+    for name in ("config.toml", "node.toml", "coordinator.toml"):
+        (home / name).write_text("a = " + 30_000 * "[")
+
+
 def an_empty_configuration(home: Path) -> None:
     """A config.toml with nothing in it."""
     home.mkdir()
@@ -198,6 +205,7 @@ BROKEN = (
     a_folder_for_the_configuration,
     a_loop,
     an_empty_configuration,
+    a_deep_configuration,
 )
 
 

@@ -116,6 +116,9 @@ def test_a_file_that_is_no_agreement_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(AgreementInvalid, match="not TOML"):
         read_agreement(tmp_path / "binary.toml")
+    (tmp_path / "deep.toml").write_text("a = " + "[" * 50_000)
+    with pytest.raises(AgreementInvalid, match="is not TOML"):
+        read_agreement(tmp_path / "deep.toml")
     (tmp_path / "endless.toml").write_bytes(b"#" * 3_000_000)
     with pytest.raises(FileProblem, match="too large"):
         read_agreement(tmp_path / "endless.toml")

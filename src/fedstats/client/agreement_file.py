@@ -60,7 +60,7 @@ def read_agreement(path: Path) -> tuple[Agreement, bytes]:
     try:
         text = content.decode()
         document = tomllib.loads(text)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise AgreementInvalid(f"{path} is not TOML: {problem}.") from None
     open_lines = [number for number, line in enumerate(text.splitlines(), start=1) if FILL_IN in line]
     if open_lines:

@@ -203,7 +203,7 @@ def _parse(content: bytes, path: Path) -> Config:
         raise ConfigInvalid(f"{where} is too large for a configuration.")
     try:
         document = tomllib.loads(content.decode())
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise ConfigInvalid(f"{where} is not TOML: {problem}.") from None
     reader = Reader(document, where=where, error=ConfigInvalid)
     with reader, reader.building():

@@ -179,7 +179,7 @@ def read_config(path: Path) -> NodeConfig:
         raise ConfigInvalid(f"{path} is too large for a configuration.")
     try:
         return config_of(tomllib.loads(content.decode()), folder=path.parent)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise ConfigInvalid(f"{path} is not TOML: {problem}.") from None
     except ConfigInvalid as problem:
         raise ConfigInvalid(f"{path}: {problem.sentence}", remedy=problem.advice) from None
