@@ -176,6 +176,35 @@ def test_not_a_number_never_leaves(tmp_path: Path) -> None:
         answer(table(("F", value(float("nan"), 1)))).to_json()
 
 
+FORMULAS = [
+    "=1+1",
+    "@SUM(A1)",
+    "+cmd|' /C calc'!A0",
+    "-2+3+cmd|' /C calc'!A0",
+    "=HYPERLINK(A1)",
+    " =1",
+    "\uff1d1",
+]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_text_of_a_department_is_computed_by_a_spreadsheet(text: str) -> None:
+    """A value of free text that begins like a formula has an apostrophe in CSV, and is itself elsewhere."""
+    said = answer(table((text, value(1, 1))))
+    _, row = csv.reader(io.StringIO(said.to_csv()))
+    assert row[0] == f"'{text}"
+    assert json.loads(said.to_json())["tables"][0]["rows"][0]["key"] == [text]
+
+
+@pytest.mark.parametrize(
+    "text", ["-5 to 0", "+65", "-", "-1", "a=b", "1-2", "+1,000", "-1/2", "< 5", "O'Neill"]
+)
+def test_bands_and_codes_stay_as_they_are_in_csv(text: str) -> None:
+    """What only begins with a sign is the label that the agreement lists."""
+    _, row = csv.reader(io.StringIO(answer(table((text, value(1, 1)))).to_csv()))
+    assert row[0] == text
+
+
 def test_csv_has_reasons_beside_numbers() -> None:
     """An absent number is an empty field with its reason in the next column."""
     lines = list(csv.reader(io.StringIO(answer(SIMPLE).to_csv())))

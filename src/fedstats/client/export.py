@@ -22,7 +22,8 @@ JSON, form 1 (keys are only ever added; readers ignore those they do not know):
 In a table, a null key means that the value is missing in the data. `named_by` is how many departments named
 the value of a key without a public list: the row adds up those. CSV, Arrow and Parquet have the keys as text,
 and for each column x: x, x_lo, x_hi (the noise interval), and x_absent, which says why x is empty; where
-there is such a key, a last column named_by.
+there is such a key, a last column named_by. In CSV, which people open in spreadsheets, a text that a
+spreadsheet would compute has an apostrophe before it: departments name such texts, and nobody checked them.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +48,7 @@ if TYPE_CHECKING:  # they come with [analysis]
     import pyarrow as pa
 
 FORM = 1
+_FORMULA = re.compile(r"\s*(?:[=@\uff1d\uff20]|[+-].*[(|!])", flags=re.DOTALL)
 
 
 def to_json(estimate: Estimate, question: Question) -> str:
@@ -69,7 +72,7 @@ def to_csv(table: Table) -> str:
     writer = csv.writer(text, lineterminator="\n")
     columns = flat(table)
     writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
+    writer.writerows([_inert(value) for value in row] for row in zip(*columns.values(), strict=True))
     return text.getvalue()
 
 
@@ -163,6 +166,15 @@ def _parts(cell: Cell) -> tuple[object, ...]:
     if isinstance(cell, Absence):
         return None, None, None, cell.reason.name.lower()
     return cell.value, cell.noise_interval.lo, cell.noise_interval.hi, None
+
+
+def _inert(value: object) -> object:
+    """The value; a text that spreadsheets take for a formula as they write one that is none.
+
+    Bands such as "-5 to 0" and "+65" stay as they are: they call nothing and refer to nothing.
+    """
+    is_formula = isinstance(value, str) and _FORMULA.match(value)
+    return f"'{value}" if is_formula else value
 
 
 def _free(name: str, taken: dict[str, list[object]]) -> str:
