@@ -54,7 +54,7 @@ class Nodes:
             wait_s=lambda request: request.wait_s,
             arrive=self.arrive,
             look=self.look,
-            idle=lambda request, peer: self._reply(request, None, peer),
+            idle=lambda request, peer: self._reply(None, peer, self._not_in(request, peer)),
             topics=lambda _request, peer: (offers(peer.name),),
             ends=lambda peer: (authority(peer.name),),
             line=lambda request, peer: peer.name if request.instance else "",
@@ -84,15 +84,16 @@ class Nodes:
                 self.desk.tell(change)
         if request.instance:
             self._lose(request, peer.name, now_s)
-        return self._reply(request, None, peer)
+        return self._reply(None, peer, self._not_in(request, peer))
 
     def look(self, request: nodes_pb2.LeaseRequest, peer: Peer) -> nodes_pb2.LeaseReply | None:
         """The department's next task, leased now; None if there is none.
 
         A node whose ledger is behind what is known of it gets no task, and hears at once why.
         """
-        if self._not_in(request, peer):
-            return self._reply(request, None, peer)
+        witnesses = self._not_in(request, peer)
+        if witnesses:
+            return self._reply(None, peer, witnesses)
         now_s, tasks = self.desk.now(), self.desk.store.tasks
         if not tasks.has_offer(peer.name, now_s):
             return None
@@ -101,7 +102,7 @@ class Nodes:
             return None
         TASK_LEASED(task=leased.id, attempt=leased.task.leases)
         self.desk.ring(progress(leased.query, leased.number))
-        return self._reply(request, leased, peer)
+        return self._reply(leased, peer, witnesses)
 
     def report(self, request: nodes_pb2.ReportRequest, peer: Peer) -> nodes_pb2.ReportReply:
         """Take a node's answer. The same one may come again, and late: the first stays.
@@ -178,11 +179,14 @@ class Nodes:
         return self.witnessing.records(peer.name, own)
 
     def _reply(
-        self, request: nodes_pb2.LeaseRequest, leased: StoredTask | None, peer: Peer
+        self,
+        leased: StoredTask | None,
+        peer: Peer,
+        witnesses: list[signed_pb2.WitnessRecord],
     ) -> nodes_pb2.LeaseReply:
         reply = nodes_pb2.LeaseReply(
             authority_revision=self.desk.store.documents.revision_for(peer.name),
-            witnesses=self._not_in(request, peer),
+            witnesses=witnesses,
             now_s=int(self.desk.now()),
         )
         if leased is not None:

@@ -44,9 +44,16 @@ class Event:
             said = {name: shown(kind, values[name]) for name, kind in self.fields.items() if name in values}
             for hear in _LISTENERS:
                 hear(self, said)
-            _LOGGER.log(self.level, self.name, extra={"noted": Noted(self, said)})
+            if _LOGGER.isEnabledFor(self.level):
+                _LOGGER.handle(_record(self, said))
         except Exception:  # noqa: BLE001 # see above
             LOST.lines += 1
+
+
+def _record(event: Event, said: Mapping[str, Shown]) -> logging.LogRecord:
+    """The log record of an event, without the search for the line that noted it: its name tells that."""
+    noted = {"noted": Noted(event, said)}
+    return _LOGGER.makeRecord(_LOGGER.name, event.level, "", 0, event.name, (), None, extra=noted)
 
 
 @dataclass(frozen=True, slots=True)

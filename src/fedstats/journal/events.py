@@ -126,7 +126,7 @@ ROUND_NARROWED = Event(
 )
 TASK_LEASED = Event(
     "task_leased",
-    Level.INFO,
+    Level.DEBUG,
     "A node took a task.",
     {"task": Kind.TASK, "attempt": Kind.COUNT},
 )

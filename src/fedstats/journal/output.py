@@ -11,12 +11,11 @@ import logging
 import os
 import sys
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Full, Queue
 from types import TracebackType
 from typing import Any
 
@@ -28,6 +27,8 @@ from fedstats.journal.security import alarm
 from fedstats.journal.settings import LogTerms
 
 WAITING_LINES_MAX = 10_000
+TOGETHER_LINES_MAX = 100
+GATHER_S = 0.02
 ALIKE_A_MINUTE_MAX = 600
 FLUSH_S = 2.0
 FOLDER_MODE = 0o700
@@ -47,40 +48,55 @@ class Writer(logging.Handler):
         super().__init__()
         self.setFormatter(lines)
         self._descriptor = descriptor
-        self._waiting: Queue[bytes | None] = Queue(WAITING_LINES_MAX)
+        self._waiting: deque[bytes] = deque()
+        self._stirred, self._finishing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue the line; it is lost if too many wait."""
         try:
-            self._waiting.put_nowait(self.format(record).encode() + b"\n")
+            line = self.format(record).encode() + b"\n"
+            if len(self._waiting) < WAITING_LINES_MAX:
+                self._waiting.append(line)
+                self._stirred.set()
+            else:
+                LOST.lines += 1
         except Exception:  # noqa: BLE001 # whatever it was, work goes on
             LOST.lines += 1
 
     def finish(self) -> None:
         """Write what waits, as long as somebody takes it, and end the thread."""
-        with suppress(Full):
-            self._waiting.put(None, timeout=FLUSH_S)
+        self._finishing.set()
+        self._stirred.set()
         self._thread.join(FLUSH_S)
 
     def _write_all(self) -> None:
-        told = LOST.lines
-        while (line := self._waiting.get()) is not None:
-            if not self._written(line):
-                LOST.lines += 1
-            elif LOST.lines > told:
-                told = LOST.lines
-                LINES_LOST(lines=told)
+        told, is_last = LOST.lines, False
+        while not is_last:
+            self._stirred.wait()
+            is_last = self._finishing.wait(GATHER_S)  # a thread that woke for each line would slow all others
+            self._stirred.clear()
+            while lines := self._taken():
+                lost = self._lost(lines)
+                LOST.lines += lost
+                if not lost and LOST.lines > told:
+                    told = LOST.lines
+                    LINES_LOST(lines=told)
 
-    def _written(self, line: bytes) -> bool:
-        """Whether all of it is out. Past Python's own buffers, which can neither lose a line nor give up."""
+    def _taken(self) -> list[bytes]:
+        """Some of the lines that wait; none if none waits."""
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER_LINES_MAX))]
+
+    def _lost(self, lines: list[bytes]) -> int:
+        """Write them past Python's own buffers, which can neither lose nor give up; how many are not out."""
+        waiting = b"".join(lines)
         try:
-            while line:
-                line = line[os.write(self._descriptor, line) :]
+            while waiting:
+                waiting = waiting[os.write(self._descriptor, waiting) :]
         except OSError:  # closed, full, or taken away
-            return False
-        return True
+            return max(1, waiting.count(b"\n"))
+        return 0
 
 
 @dataclass(slots=True)
