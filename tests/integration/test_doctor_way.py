@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import select
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -140,6 +142,21 @@ def test_a_proxy_that_refuses(wants: str, allows: bool, credentials: str, said: 
     assert (check.id, check.health) == ("proxy", Health.PROBLEM)
     assert said in check.found
     assert "wrong" not in check.found + check.fix + repr(Route("proxy:1", credentials))
+
+
+def dripping(connection: socket.socket) -> None:
+    """A proxy that begins an answer and never ends it, a byte at a time, until its caller hangs up."""
+    with connection, suppress(OSError):
+        connection.recv(4_096)
+        while not select.select([connection], [], [], 0.02)[0]:
+            connection.sendall(b"H")
+
+
+def test_a_proxy_that_never_ends_its_answer() -> None:
+    """Each byte comes in time, and the step ends all the same: no daemon waits here for hours."""
+    with listening(dripping) as port:
+        check = last(way("stats.example.invalid:443", proxy=Route(f"127.0.0.1:{port}"), step_s=0.3))
+    assert check.found == f"The proxy 127.0.0.1:{port} cannot be reached."
 
 
 def test_a_proxy_that_is_down() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ class Way:
     server_name: str = ""
     proxy: Route | None = None
     others_pem: bytes = field(default=b"", repr=False)  # authorities that are believed besides
+    step_s: float = STEP_S  # that each step may take
 
     @classmethod
     def of(
@@ -98,7 +100,7 @@ class Way:
 
     def _connected(self) -> Check:
         try:
-            socket.create_connection(split_address(self.address), timeout=STEP_S).close()
+            socket.create_connection(split_address(self.address), timeout=self.step_s).close()
         except OSError as error:
             reason = (
                 "nothing listens there" if isinstance(error, ConnectionRefusedError) else "nothing answers"
@@ -133,14 +135,16 @@ class Way:
 
     def _through(self, proxy: Route) -> tuple[socket.socket, int]:
         """A connection through the proxy, and its answer (0: none that is HTTP); raises OSError."""
-        plain = socket.create_connection(split_address(proxy.proxy), timeout=STEP_S)
+        plain = socket.create_connection(split_address(proxy.proxy), timeout=self.step_s)
         asked = f"CONNECT {self.address} HTTP/1.1\r\nHost: {self.address}\r\n"
         if proxy.authorisation:
             asked += f"Proxy-Authorization: {proxy.authorisation}\r\n"
+        until_s = time.monotonic() + self.step_s  # for all of it: each byte alone could come just in time
         try:
             plain.sendall(f"{asked}\r\n".encode())
             head = b""
             while not head.endswith(b"\r\n\r\n") and len(head) < HEAD_BYTES_MAX:
+                plain.settimeout(max(until_s - time.monotonic(), 0.001))
                 byte = plain.recv(1)
                 if not byte:
                     break
@@ -148,6 +152,7 @@ class Way:
         except OSError:
             plain.close()
             raise
+        plain.settimeout(self.step_s)
         answer = _ANSWER.match(head)
         return plain, int(answer[1]) if answer else 0
 
@@ -170,7 +175,7 @@ class Way:
         host, _ = split_address(self.address)
         context.set_alpn_protocols(["h2"])
         plain = self._through(self.proxy)[0] if self.proxy else None
-        plain = plain or socket.create_connection(split_address(self.address), timeout=STEP_S)
+        plain = plain or socket.create_connection(split_address(self.address), timeout=self.step_s)
         with closing(plain), context.wrap_socket(plain, server_hostname=self.server_name or host) as secured:
             return secured.getpeercert(binary_form=True) or b""
 
