@@ -94,7 +94,7 @@ def test_metrics_of_a_node_tell_how_it_does(north: Place) -> None:
     assert found[("fedstats_certificate_left_seconds", ())] > 86_400
     assert found[("fedstats_disk_free_bytes", ())] > 0
     names = {name.removesuffix("_total").removesuffix("_created") for name, _ in found}
-    assert {meter.name for meter in NODE} - names <= {"fedstats_security_events"}  # none came yet
+    assert {meter.name for meter in NODE} - names <= {"fedstats_security_events"}  # none may have come
 
 
 def test_metrics_of_a_coordinator_tell_how_it_does(north: Place) -> None:
@@ -111,7 +111,7 @@ def test_metrics_of_a_coordinator_tell_how_it_does(north: Place) -> None:
     assert found[("fedstats_coordinator_store_bytes", ())] > 10_000
     assert found[("fedstats_coordinator_tasks_open", ())] == 0
     names = {name.removesuffix("_total").removesuffix("_count").removesuffix("_created") for name, _ in found}
-    assert {meter.name for meter in COORDINATOR} - names == set()
+    assert {meter.name for meter in COORDINATOR} - names <= {"fedstats_security_events"}  # none may have come
 
 
 def test_no_label_names_a_person(north: Place) -> None:
