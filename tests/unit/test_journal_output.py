@@ -50,6 +50,28 @@ def test_security_events_stand_apart_for_this_account_only(tmp_path: Path) -> No
     assert stat.S_IMODE(apart.parent.stat().st_mode) == 0o700
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can type a command for another account")
+def test_a_command_that_root_types_takes_the_file_from_no_daemon(tmp_path: Path) -> None:
+    """What root's command makes belongs to the daemon's account; what was there keeps its owner."""
+    home, account = tmp_path / "home", 54_321
+    home.mkdir()
+    os.chown(home, account, account)
+    apart = home / "logs" / SECURITY_FILE
+    with security_of("node", home / "logs"):
+        PAUSED(reason="other")
+        RESUMED()
+    assert len(read(apart)) == 2
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in (apart, apart.parent)} == {
+        (account, account)
+    }
+    apart.unlink()
+    (trap := home / "trap").touch()
+    apart.hardlink_to(trap)
+    with security_of("node", home / "logs"):
+        PAUSED(reason="other")
+    assert trap.stat().st_uid == 0
+
+
 def test_a_rotated_file_is_made_anew(tmp_path: Path) -> None:
     """What logrotate moved away stays as it is, and the next event is in a new file."""
     apart = tmp_path / "logs" / SECURITY_FILE

@@ -36,6 +36,7 @@ FILE_MODE = 0o600
 SECURITY_FILE = "security.jsonl"
 STDOUT = 1
 EXIT_BUG = 70
+ROOT = 0
 
 Hook = Callable[..., Any]
 
@@ -126,6 +127,7 @@ class SecurityFile(logging.Handler):
     """Appends security events to a file of this account only.
 
     It is opened for each line: the events are rare, and a file that was rotated away is simply made anew.
+    Where root types a command it is made for the daemon's account, which could not write to it otherwise.
     """
 
     def __init__(self, folder: Path, component: str) -> None:
@@ -139,15 +141,43 @@ class SecurityFile(logging.Handler):
         if not noted_in(record).event.security:
             return
         try:
-            self._folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-            file = os.open(self._folder / SECURITY_FILE, flags, FILE_MODE)
+            file = _opened(self._folder)
             try:
                 os.write(file, self.format(record).encode() + b"\n")
             finally:
                 os.close(file)
         except Exception:  # noqa: BLE001 # whatever it was, work goes on
             LOST.lines += 1
+
+
+def _opened(folder: Path) -> int:
+    """The security file in this folder, to append to; both are made where they are missing."""
+    path, flags = folder / SECURITY_FILE, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    if not folder.exists():
+        folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        _give_away(folder)
+    try:  # only what was made here is given away: any other file of this name may be somebody's trap
+        file = os.open(path, flags | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    except FileExistsError:
+        return os.open(path, flags)
+    if _is_root():
+        owner = folder.parent.stat()
+        os.fchown(file, owner.st_uid, owner.st_gid)
+    return file
+
+
+def _give_away(folder: Path) -> None:
+    """Let a folder that root made belong to whom the folder above belongs to."""
+    if _is_root():
+        opened, owner = os.open(folder, os.O_DIRECTORY | os.O_NOFOLLOW), folder.parent.stat()
+        try:
+            os.fchown(opened, owner.st_uid, owner.st_gid)
+        finally:
+            os.close(opened)
+
+
+def _is_root() -> bool:
+    return os.name == "posix" and os.geteuid() == ROOT
 
 
 @contextmanager
