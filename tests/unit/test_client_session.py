@@ -203,7 +203,9 @@ def test_an_analyst_whom_nobody_appointed_is_told_before_asking(tmp_path: Path) 
     world.world.publish(CONTROLLERS["north"], revocation=codec.signed_to(signed))
     with world.session() as session, pytest.raises(NotAuthorised, match="revoked by north") as caught:
         session.query(COUNT, epsilon=1)
-    assert "fedstats join" in caught.value.advice
+    assert (
+        "fedstats rotate-key --now" in caught.value.advice
+    )  # a revoked key that is appointed again stays revoked
 
 
 def test_what_is_in_use_is_the_default(tmp_path: Path) -> None:

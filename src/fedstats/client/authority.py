@@ -124,10 +124,14 @@ class Authority:
                 problem = refusal.sentence
             else:
                 return signed
+        printing = "fedstats rotate-key --now" if self.ended(agreement, key) else "fedstats join"
         raise NotAuthorised(
-            problem,
-            remedy="Give your organisation's controller the line that this prints: fedstats join",
+            problem, remedy=f"Give your organisation's controller the line that this prints: {printing}"
         )
+
+    def ended(self, agreement: Agreement, key: PublicKey) -> bool:
+        """Whether a controller revoked the key: appointing it again would change nothing."""
+        return any(raw == key.raw for _, raw in self._revoked(agreement))
 
     def check_node(
         self, agreement: Agreement, department: str, key: PublicKey, between: tuple[int, int]

@@ -117,6 +117,8 @@ class Doctor:
             signed = authority.analyst(agreement, key, now_s=int(self.now()))
         except FedstatsError as error:
             fix = f"The controller of your organisation types: {introduction(config.name, key)}"
+            if authority.ended(agreement, key):
+                fix = "A revoked key stays so. Make a new one, for your controller: fedstats rotate-key --now"
             yield problem("appointment", f"{error.code} {error.sentence}", fix)
             return
         until = computer.at(decode_appointment(signed.payload).until_s)
