@@ -284,6 +284,9 @@ def test_a_full_disk_is_a_problem(tmp_path: Path) -> None:
     """Free space is judged against what is needed, where a folder that is yet to be made will be."""
     (enough,) = computer.disk("disk", tmp_path / "not" / "yet", bytes_low=1)
     assert enough.health is Health.OK
+    (closed,) = computer.disk("disk", tmp_path, allowed=lambda _path, mode: mode != os.W_OK)
+    assert (closed.health, closed.found) == (PROBLEM, f"{tmp_path} cannot be written to.")
+    assert f"findmnt -T {tmp_path}" in closed.fix
     (low,) = computer.disk("disk", tmp_path, bytes_low=2**62)
     assert (low.health, "df -h" in low.fix) == (WARNING, True)
 

@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -49,12 +49,21 @@ def private(paths: Iterable[Path]) -> Iterator[Check]:
         yield ok("private", "keys and folders are closed to other users")
 
 
-def disk(id_: str, folder: Path, *, bytes_low: int = DISK_BYTES_LOW) -> Iterator[Check]:
-    """Free space where a folder is, or will be."""
+def disk(
+    id_: str,
+    folder: Path,
+    *,
+    bytes_low: int = DISK_BYTES_LOW,
+    allowed: Callable[[Path, int], bool] = os.access,
+) -> Iterator[Check]:
+    """Free space where a folder is, or will be, and whether this account can write there."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(there).free
     words = f"{free / 1e9:.1f} GB are free under {there}"
-    if free < DISK_BYTES_MIN:
+    if not allowed(there, os.W_OK):
+        fix = f"Mount it writable, or give the folder to the account that runs this: findmnt -T {there}"
+        yield problem(id_, f"{there} cannot be written to.", fix)
+    elif free < DISK_BYTES_MIN:
         yield problem(id_, words, f"Make room: df -h {there}")
     elif free < bytes_low:
         yield warning(id_, words, f"Make room soon: df -h {there}")
