@@ -5,12 +5,15 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 from one_node import make_home, published
 from samples import sample_agreement
 
 from fedstats.cli import main
+from fedstats.cli.next_step import remember_home
+from fedstats.cli.running import say
 from fedstats.client.agreement_words import summary
 from fedstats.client.words import filled
 from fedstats.identity.keys import PublicKey
@@ -37,7 +40,7 @@ def test_a_next_step_and_an_error_name_the_nodes_folder(home: Home, tmp_path: Pa
     paused = printed("node", "pause", "--home", home.path)
     assert paused.endswith(f"Answer again with: fedstats node resume --home {quoted}\n")
     empty = tmp_path / "empty"
-    assert printed("node", "pause", "--home", empty).endswith(f"fedstats node join TOKEN --home {empty}\n")
+    assert printed("node", "pause", "--home", empty).endswith(f"fedstats node join - --home {empty}\n")
 
 
 def test_analysts_and_hosts_are_told_their_own_folder(tmp_path: Path) -> None:
@@ -47,7 +50,29 @@ def test_analysts_and_hosts_are_told_their_own_folder(tmp_path: Path) -> None:
     made = printed("coordinator", "init", "--host", "localhost:9", "--home", tmp_path / "c")
     assert f"Start it:             fedstats coordinator run --home {tmp_path / 'c'}\n" in made
     token = printed("coordinator", "invite", "node", "york", "--home", tmp_path / "c")
-    assert "fedstats node join TOKEN\n" in token  # on another computer
+    assert "fedstats node join -\n" in token  # on another computer
+
+
+def test_every_command_in_a_sentence_stays_a_command(tmp_path: Path) -> None:
+    """A node without node.toml is told a command with its folder, and nothing of the sentence in it."""
+    said = printed("node", "config", "--home", tmp_path)
+    assert said.endswith(f": fedstats node init --home {tmp_path}\n")
+
+
+def test_a_controller_who_joins_makes_the_key_in_the_same_folder(tmp_path: Path) -> None:
+    """After `fedstats join --home X` a controller's key belongs into X; what others appoint does not."""
+
+    @click.command()
+    @click.option("--home", type=Path, callback=remember_home)
+    def join(home: Path) -> None:
+        say(f"Next:  fedstats controller init york (in {home.name})")
+        say("Give:  fedstats controller appoint analyst a --key 0")
+
+    group = click.Group("fedstats", commands=[join])
+    folder = tmp_path / "x"
+    said = CliRunner().invoke(group, ["join", "--home", str(folder)]).output
+    assert f"fedstats controller init york --home {folder} (in x)\n" in said
+    assert said.endswith("--key 0\n")
 
 
 def test_without_home_commands_stay_as_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -160,10 +160,9 @@ def invite(*, role: str, name: str, days: int, again: bool, home: Path) -> None:
             )
     finally:
         store.close()
-    command = "fedstats node join TOKEN" if role == "node" else "fedstats join TOKEN"
-    click.echo(
-        f"For the {role} {name}, once, until {token.expires_at:%Y-%m-%d %H:%M} UTC: {command}", err=True
-    )
+    command = "fedstats node join -" if role == "node" else "fedstats join -"
+    until = f"{token.expires_at:%Y-%m-%d %H:%M} UTC"
+    click.echo(f"For the {role} {name}, once, until {until}, to paste after typing: {command}", err=True)
     say(token.text())
 
 

@@ -12,7 +12,10 @@ from click.core import ParameterSource
 _TYPED = "fedstats.home"
 _COMMAND = re.compile(r"(?:(?<=:)|^) +fedstats [a-z]+[^\n,;()\"]*", flags=re.MULTILINE)
 _HOMELESS = {("agreement", "check"), ("agreement", "new")}
-_PEOPLES = {"use", "query", "datasets", "jobs", "resume", "proceed", "join", "doctor", "agreement"}
+_KEEPERS = {("controller", "init"), ("controller", "trust")}  # what one's own folder holds, whoever one is
+_PEOPLES = {
+    *("use", "query", "datasets", "jobs", "resume", "proceed", "join", "rotate-key", "doctor", "agreement"),
+}
 
 
 def remember_home(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
@@ -47,4 +50,6 @@ def _takes(typed: list[str], words: tuple[str, ...]) -> bool:
         return words[0] == "coordinator"
     if words[:2] in _HOMELESS or words[:2] == ("agreement", "accept"):
         return False
-    return words[0] in _PEOPLES or (words[0] == "controller" and typed[0] == "controller")
+    if words[0] == "controller":
+        return typed[0] == "controller" or words[:2] in _KEEPERS
+    return words[0] in _PEOPLES

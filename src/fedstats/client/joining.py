@@ -143,7 +143,8 @@ def renew(home: Home, tls: ClientTls, transport: Transport) -> bytes:
 def _check_meant_for(home: Home, config: Config, token: Token) -> None:
     if token.role not in ROLES:
         raise TokenInvalid(
-            "This token is for a node.", remedy="On the node's machine: fedstats node join TOKEN"
+            "This token is for a node.",
+            remedy="Paste it on the node's machine after typing: fedstats node join -",
         )
     if config.joined and (config.role, config.name) != (token.role.value, token.name):
         raise AlreadyExists(

@@ -140,7 +140,8 @@ def read_config(path: Path) -> Config:
         content = path.read_bytes()
     except OSError as problem:
         raise FileProblem(
-            f"{path} cannot be read: {problem.strerror}.", remedy="Type: fedstats coordinator init"
+            f"{path} cannot be read: {problem.strerror}.",
+            remedy="Type: fedstats coordinator init --host NAME:PORT",
         ) from None
     if len(content) > CONFIG_BYTES_MAX:
         raise ConfigInvalid(f"{path} is too large for a configuration.")

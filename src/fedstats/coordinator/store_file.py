@@ -71,7 +71,9 @@ class StoreFile:
 
         """
         if not path.is_file():
-            raise FileProblem(f"{path} is missing.", remedy="Type: fedstats coordinator init")
+            raise FileProblem(
+                f"{path} is missing.", remedy="Type: fedstats coordinator init --host NAME:PORT"
+            )
         connection = sqlite3.connect(path)
         try:
             marks = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _MARKS]

@@ -173,7 +173,7 @@ def read_config(path: Path) -> NodeConfig:
     except OSError as problem:
         raise FileProblem(
             f"{path} cannot be read: {problem.strerror}.",
-            remedy="fedstats node init writes one; fedstats node config --example shows every setting.",
+            remedy="One is written by: fedstats node init",
         ) from None
     if len(content) > CONFIG_BYTES_MAX:
         raise ConfigInvalid(f"{path} is too large for a configuration.")

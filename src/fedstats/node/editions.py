@@ -165,7 +165,10 @@ class Editions:
             _check_accepted(sqlite, agreement.id)
         revision = self._revisions(agreement.id, dataset.name, base) + 1
         if not revise and self._is_here(agreement.id, dataset.name, base):
-            raise EditionExists(f"Edition {base} of {dataset.name} exists, and editions never change.")
+            raise EditionExists(
+                f"Edition {base} of {dataset.name} exists, and editions never change.",
+                remedy=f"A repair makes a revision: fedstats node refresh --edition {base} --revise",
+            )
         path = self._path(agreement.id, dataset.name, base, revision)
         for folder in (self._folder, path.parent.parent, path.parent):
             make_private(folder)

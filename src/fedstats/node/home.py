@@ -179,4 +179,4 @@ def make_private(folder: Path) -> None:
         ) from None
 
 
-_JOIN = "Ask whoever runs the coordinator for a token and type: fedstats node join TOKEN"
+_JOIN = "Ask whoever runs the coordinator for a token, and paste it after typing: fedstats node join -"
