@@ -233,7 +233,7 @@ def test_recover_says_what_it_did(fed: Federation) -> None:
     assert said.exit_code == 0, said.output
     assert "Nothing had to be carried forward" in said.output
     shown = CliRunner().invoke(main, ["node", "ledger", "--home", str(home.path)])
-    assert "1 charges" in shown.output
+    assert "\n1 charge\n" in shown.output
 
 
 # ------------------------------------------------------------------------------------------ the file itself

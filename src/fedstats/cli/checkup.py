@@ -74,7 +74,8 @@ def _summary(healths: Counter[str]) -> str:
         count = healths[word]
         return f"{count or 'no'} {word}{'' if count == 1 else 's'}"
 
-    return f"{healths.total()} checks: {many('problem')}, {many('warning')}."
+    total = healths.total()
+    return f"{total} check{'' if total == 1 else 's'}: {many('problem')}, {many('warning')}."
 
 
 def _document(check: Check) -> dict[str, str]:

@@ -150,7 +150,7 @@ def _say_ledger(
     for name, loss in unknown.items():
         say(f"{name}: rho {float(loss.rho):.6g} spent; its budget is not known here today")
     say()
-    say(f"{len(entries)} charges")
+    say(f"{len(entries)} charge{'' if len(entries) == 1 else 's'}")
     for entry in entries:
         at = datetime.fromtimestamp(entry.at_s, UTC)
         state = "" if entry.recorded else " (no answer was made yet)"

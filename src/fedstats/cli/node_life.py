@@ -178,7 +178,7 @@ def config(*, example: bool, home: Path, config_file: Path | None) -> None:
         return
     path = config_file or Home(home).config
     found = read_config(path)
-    say(f"{path} is valid: {len(found.datasets)} datasets, {len(found.lifetime)} lifetime caps.")
+    say(f"{path} is valid. Datasets: {len(found.datasets)}; lifetime caps: {len(found.lifetime)}.")
 
 
 @click.command("rotate-key")

@@ -199,7 +199,7 @@ def _out_of_reach(
     """What was wanted, and what is possible instead."""
     limited = [width for width in best if width.column in limits]
     wanted = "; ".join(f"± {limits[w.column]:,.10g} for {w.column}" for w in limited)
-    why = "one question may use" if left_ppm is None else "one question may use, or is left,"
+    why = "one question may use" if left_ppm is None else "one question may use or that is left"
     possible = "; ".join(f"{w.column} {_reached(w)}" for w in limited)
     return TargetOutOfReach(
         f"{wanted} is not possible under agreement {agreement.id}: with the most that {why} "

@@ -280,8 +280,13 @@ def text(document: Read, key: str) -> str:
 
 def listed(document: Read, key: str) -> str:
     """A list of texts of an entry, in one line."""
+    return ", ".join(texts(document, key))
+
+
+def texts(document: Read, key: str) -> list[str]:
+    """A list of texts of an entry."""
     value = document.get(key)
-    return ", ".join(str(item) for item in value) if isinstance(value, list) else ""
+    return [str(item) for item in value] if isinstance(value, list) else []
 
 
 def one_line(said: str) -> str:

@@ -21,6 +21,7 @@ from fedstats.coordinator.register import (
     outcome_text,
     parsed,
     text,
+    texts,
 )
 from fedstats.coordinator.store_register import Entry
 
@@ -98,8 +99,8 @@ def _agreement(document: Read, read: Sequence[tuple[Entry, Read]]) -> str:
 def _purposes(document: Read) -> str:
     lines = []
     for purpose in _tables(document, "purposes"):
-        never = listed(purpose, "prohibited")
-        line = f"{text(purpose, 'code')}: {text(purpose, 'text')}" + (f" Never: {never}" if never else "")
+        never = " ".join(f"Never: {rule}" for rule in texts(purpose, "prohibited"))
+        line = f"{text(purpose, 'code')}: {text(purpose, 'text')} {never}"
         lines.append(escape(one_line(line)))
     return "<br>".join(lines)
 

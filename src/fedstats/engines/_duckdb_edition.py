@@ -141,7 +141,8 @@ class _Making:
         if listed >= _LISTED_FEW and rows and not found and self.order.opt_outs is not None:
             raise OptOutListProblem(
                 f"None of the {listed} people of {self.order.opt_outs.name} is in the source.",
-                remedy="Use a list of the same kind of identifier as the person column.",
+                remedy="Use a list of the same kind of identifier as the person column, "
+                f"or correct person in node.toml ({self.mapping.person}).",
             )
 
     def _clean(self) -> None:
