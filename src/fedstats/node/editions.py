@@ -165,10 +165,7 @@ class Editions:
             _check_accepted(sqlite, agreement.id)
         revision = self._revisions(agreement.id, dataset.name, base) + 1
         if not revise and self._is_here(agreement.id, dataset.name, base):
-            raise EditionExists(
-                f"Edition {base} of {dataset.name} exists, and editions never change.",
-                remedy=f"A repair makes a revision: fedstats node refresh --edition {base} --revise",
-            )
+            raise _exists(base, dataset.name)
         path = self._path(agreement.id, dataset.name, base, revision)
         for folder in (self._folder, path.parent.parent, path.parent):
             make_private(folder)
@@ -241,6 +238,13 @@ class Editions:
 
     def _path(self, agreement: str, dataset: str, base: str, revision: int) -> Path:
         return self._folder / agreement / dataset / f"{edition_name(base, revision)}.duckdb"
+
+
+def _exists(base: str, dataset: str) -> EditionExists:
+    return EditionExists(
+        f"Edition {base} of {dataset} exists, and editions never change.",
+        remedy=f"A repair makes a revision: fedstats node refresh --edition {base} --revise",
+    )
 
 
 def _check_accepted(sqlite: sqlite3.Connection, agreement: str) -> None:
