@@ -69,6 +69,7 @@ def found(
         ("Leeds", "Leeds"),
         ("  Leeds\t", "Leeds"),
         ("St  Ives", "St Ives"),
+        ("St \u200b Ives", "St Ives"),
         ("St\u00a0\u2009Ives", "St Ives"),
         ("Cafe\u0301", "Caf\u00e9"),
         ("Ca\u200bfe\u200b\u0301", "Caf\u00e9"),

@@ -228,7 +228,8 @@ def _readable(raw: str) -> str:
     """Free text as one printable line in Unicode's form C, however it was spaced; NULL if nothing is left."""
     spaced = f"regexp_replace({raw}, {text(_ANY_SPACE)}, ' ', 'g')"
     shown = f"regexp_replace({spaced}, {text(_UNREADABLE)}, '', 'g')"
-    return f"nullif(trim(nfc_normalize({shown})), '')"
+    single = f"regexp_replace({shown}, '  +', ' ', 'g')"  # what stood between two spaces may be gone
+    return f"nullif(trim(nfc_normalize({single})), '')"
 
 
 def _as_text(column: LocalColumn) -> str:
