@@ -268,6 +268,16 @@ def test_the_next_task_is_taken_when_the_last_ones_outcome_may_be_known(bench: B
     assert leased_s[1] - leased_s[0] >= 1
 
 
+def test_a_clock_that_is_set_back_keeps_no_worker() -> None:
+    """An hour back while a worker rests: it takes the next question when it would have taken it."""
+    clock = [0.99, 0.99, -3_600.0]  # when the work ends, when the rest begins, and from then on
+    punctual: Punctual[int] = Punctual(lambda: clock.pop(0) if len(clock) > 1 else clock[0])
+    punctual.begin(b"question", 0, begun_s=0, period_s=1)
+    punctual.finish(b"question", lambda: None)
+    punctual.rest()
+    assert clock == [-3_600.0]
+
+
 def test_the_period_follows_from_public_facts() -> None:
     """One deadline for each ten million rows that there can be, one more for half a million numbers."""
     dataset = sample_dataset()  # at most 100,000 people with 3 rows

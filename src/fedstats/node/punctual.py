@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import ceil
 from threading import Condition, get_ident
+from time import monotonic
 from typing import Generic, TypeVar
 
 from fedstats.core.schema import Dataset
@@ -140,10 +141,15 @@ class Punctual(Generic[Reply]):
             return min([*waiting, *over, *(due_s for due_s, _, _ in self._decided)], default=None)
 
     def rest(self) -> None:
-        """Return when the outcome of what this thread began may be known: until then it looks busy."""
+        """Return when the outcome of what this thread began may be known: until then it looks busy.
+
+        However the clock is set meanwhile, it rests no longer than it looked at first.
+        """
         with self.turn:
-            while (over_s := self._mine_over_s()) is not None:
-                self.turn.wait(max(0.0, over_s - self._now()))
+            over_s, began_s = self._mine_over_s(), monotonic()
+            left_s = 0.0 if over_s is None else over_s - self._now()
+            while self._mine_over_s() is not None and monotonic() - began_s < left_s:
+                self.turn.wait(left_s - (monotonic() - began_s))
                 self._settle(self._now())
 
     def wait(self, until: Callable[[], bool]) -> None:
