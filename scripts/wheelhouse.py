@@ -36,6 +36,7 @@ INSTALLER = """\
 # Installs fedstats from the files beside this one, with no network: sh install.sh [FOLDER]
 set -eu
 to=${1:-/opt/fedstats}
+case $to in /*) ;; *) to=$PWD/$to ;; esac
 cd "$(dirname "$0")"
 sha256sum --quiet --check SHA256SUMS
 "${PYTHON:-python3}" -m venv "$to"

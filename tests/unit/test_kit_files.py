@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -10,11 +12,40 @@ from pathlib import Path
 
 import pytest
 
+from wheelhouse import INSTALLER  # isort: skip # of scripts/
+
 ROOT = Path(__file__).parents[2]
 UNITS = (ROOT / "node" / "fedstats-node.service", ROOT / "coordinator" / "fedstats-coordinator.service")
 CONTAINERS = (ROOT / "node" / "Containerfile", ROOT / "coordinator" / "Containerfile")
 EXPOSURE_MAX = 2.0
 SYSTEMD = shutil.which("systemd-analyze")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the installer is a shell script")
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_the_installer_makes_the_folder_that_was_typed(tmp_path: Path, *, spoilt: bool) -> None:
+    """A folder is meant from where somebody types, not from inside the kit; a changed kit makes none."""
+    kit = tmp_path / "kit"
+    kit.mkdir()
+    (kit / "install.sh").write_text(INSTALLER)
+    (kit / "requirements.txt").write_text("")
+    digest = hashlib.sha256(b"changed" if spoilt else b"").hexdigest()
+    (kit / "SHA256SUMS").write_text(f"{digest}  requirements.txt\n")
+    python = tmp_path / "python"  # says where an environment would be made
+    python.write_text(
+        '#!/bin/sh\nmkdir -p "$3/bin"\nln -s /bin/true "$3/bin/pip"\nln -s /bin/true "$3/bin/fedstats"\n'
+    )
+    python.chmod(0o700)
+    ran = subprocess.run(
+        ["/bin/sh", "kit/install.sh", "here"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHON": str(python)},
+        check=False,
+        capture_output=True,
+    )
+    assert (ran.returncode == 0) is not spoilt
+    assert (tmp_path / "here").exists() is not spoilt
+    assert not (kit / "here").exists()
 
 
 @pytest.mark.skipif(SYSTEMD is None, reason="systemd-analyze is not installed (Debian: apt install systemd)")
