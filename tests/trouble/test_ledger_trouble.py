@@ -14,16 +14,19 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from samples import NOW_S, round_order
+from samples import NOW_S, round_order, seed_key
 from waiting import federation
 
 from fedstats.cli import main
 from fedstats.core.privacy import Loss, Mechanism
 from fedstats.errors import AlreadyExists, KeyUnknown, LedgerCorrupt, LedgerRestored, StillWaiting
 from fedstats.identity.keys import Context, Signed
+from fedstats.identity.trust import TrustStore
 from fedstats.node.caps import Cap, CapKind
 from fedstats.node.ledger import Charge, Ledger
 from fedstats.node.recovering import begin_anew, carry_forward
+from fedstats.node.state import State
+from fedstats.node.witness import Witnesses
 from fedstats.testing.federation import Federation
 from fedstats.wire.codec import decode_witness, encode_witness, signed_to
 from fedstats.wire.methods import LEASE
@@ -143,6 +146,42 @@ def test_the_file_recognises_it_when_the_coordinator_keeps_silent(fed: Federatio
     fed.start_node("north")
     with pytest.raises(LedgerRestored):  # what was heard once stays heard
         fed.nodes["north"].poll_once()
+
+
+def test_two_copies_that_share_a_file_hear_of_each_other(tmp_path: Path) -> None:
+    """The coordinator is silent and both began with one ledger: the second one's answer does not leave."""
+
+    def copy(name: str) -> Witnesses:
+        home = tmp_path / name
+        home.mkdir()
+        shutil.copy(tmp_path / "ledger.sqlite", home)
+        State.make(home / "state.sqlite", "north")
+        ledger, state = Ledger(home / "ledger.sqlite"), State(home / "state.sqlite")
+        ledgers.append(ledger)
+        states.append(state)
+        key, trust = seed_key("node north"), TrustStore(home / "trust.json")
+        file = tmp_path / "shared.witness"
+        return Witnesses(ledger, state, trust, key=lambda: key, now=lambda: NOW_S, file=file)
+
+    ledgers, states = list[Ledger](), list[State]()
+    Ledger.create(tmp_path / "ledger.sqlite")
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.reserve(charge(1), now_s=NOW_S)
+    first, second = copy("first"), copy("second")
+    first.check()
+    second.check()
+    for number, ledger in enumerate(ledgers, start=2):
+        ledger.reserve(charge(number), now_s=NOW_S)
+    first.keep()
+    first.keep()
+    with pytest.raises(LedgerRestored):
+        second.keep()
+    (tmp_path / "shared.witness").unlink()
+    first.keep()
+    assert (tmp_path / "shared.witness").exists()
+    for ledger, state in zip(ledgers, states, strict=True):
+        ledger.close()
+        state.close()
 
 
 def test_a_lost_ledger_is_made_anew_with_what_was_spent(fed: Federation) -> None:

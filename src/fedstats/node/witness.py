@@ -137,11 +137,15 @@ class Witnesses:
         ------
         FileProblem
             It cannot be written: then nothing may leave.
+        LedgerRestored
+            Another copy of this node wrote there meanwhile what the ledger does not contain.
 
         """
         if self._file is None:
             return
         with self._turn:  # one after the other, so that an older one never takes a newer one's place
+            self._look_again(self._file)
+            self.check()
             content = self.tell().SerializeToString()
             if content != self._in_file:
                 write_durably(self._file, content, mode=PRIVATE_MODE, replace=True)
@@ -156,6 +160,15 @@ class Witnesses:
             appointments=[signed_from(message) for message in record.appointments],
             trusted=self._trust.is_trusted,
         )
+
+    def _look_again(self, file: Path) -> None:
+        """Let the file be read anew where it is not what was read or written here: another copy wrote it."""
+        try:
+            self._file_read = file.read_bytes() == self._in_file
+        except FileNotFoundError:
+            self._in_file = b""  # write it again
+        except OSError:
+            self._file_read = False  # reading says why
 
     def _read_file(self) -> None:
         """Hear what the file says, once. It is in the department's own hands: whoever signed it counts."""
@@ -182,7 +195,7 @@ class Witnesses:
                 remedy="Put the right file back, or name another one under [witness] in node.toml.",
             ) from None
         self._take(witness, message)
-        self._file_read = True
+        self._file_read, self._in_file = True, content
 
     def _take(self, witness: Witness, signed: signed_pb2.Signed) -> None:
         """Remember a verified witness that is not contained, so that no silence later makes up for it."""
