@@ -102,11 +102,12 @@ def test_a_template_that_is_not_filled_in_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_said_where(tmp_path: Path, old: str, new: str, says: str) -> None:
-    """Each mistake is one sentence that names its place."""
+    """Each mistake is one sentence that names the file and its place in it."""
     path = tmp_path / "agreement.toml"
     path.write_text(filled_in().replace(old, new, 1))
-    with pytest.raises(AgreementInvalid, match=re.escape(says)):
+    with pytest.raises(AgreementInvalid, match=re.escape(says)) as caught:
         read_agreement(path)
+    assert str(path) in caught.value.sentence
 
 
 def test_a_file_that_is_no_agreement_is_said_so(tmp_path: Path) -> None:

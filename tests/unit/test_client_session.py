@@ -91,6 +91,17 @@ def test_too_few_answers_are_no_answer(tmp_path: Path) -> None:
     assert caught.value.spent is Spent.CHARGED  # south answered
 
 
+def test_one_reason_of_several_departments_is_said_once(tmp_path: Path) -> None:
+    """With a hundred departments that refuse for one reason, the sentence can still be read."""
+    paused = {name: refusing("FS-206", "It has paused.") for name in ("north", "west")}
+    with (
+        analyst_world(tmp_path, **paused).session() as session,
+        pytest.raises(NotAnswered, match=r"north, west: FS-206 It has paused\.") as caught,
+    ):
+        session.query(COUNT, epsilon=1)
+    assert caught.value.sentence.count("It has paused.") == 1
+
+
 def test_a_department_without_the_edition_is_left_out_and_named(tmp_path: Path) -> None:
     """The newest edition that the most departments hold is asked; who does not hold it is said."""
     world = analyst_world(tmp_path)

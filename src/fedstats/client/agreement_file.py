@@ -68,7 +68,10 @@ def read_agreement(path: Path) -> tuple[Agreement, bytes]:
             f"{path} has {FILL_IN} on {len(open_lines)} lines; the first is line {open_lines[0]}.",
             remedy=f"Write what belongs there, or delete the words {FILL_IN} where the line is right.",
         )
-    agreement = agreement_of(document)
+    try:
+        agreement = agreement_of(document)
+    except AgreementInvalid as problem:
+        raise AgreementInvalid(f"{path}: {problem.sentence}") from None
     signed = canonical_json(document_of(agreement))
     return agreement_from_json(signed), signed
 

@@ -141,10 +141,10 @@ def check_enough(outcomes: Outcomes, agreement: Agreement, job: str) -> None:
         return
     if agreement.partial and len(outcomes.released) >= agreement.nodes_min:
         return
-    why = " ".join(
-        f"{r.department}: {r.code} {r.sentence} {who_acts(r.code)}".rstrip()
-        for _, r in sorted(outcomes.absent.items())
-    )
+    reasons: dict[str, list[str]] = {}  # one reason of many departments is said once
+    for department, r in sorted(outcomes.absent.items()):
+        reasons.setdefault(f"{r.code} {r.sentence} {who_acts(r.code)}".rstrip(), []).append(department)
+    why = " ".join(f"{', '.join(departments)}: {reason}" for reason, departments in reasons.items())
     needed = f"at least {agreement.nodes_min}" if agreement.partial else "all"
     charged = bool(outcomes.released) or any(refusal.charged for refusal in outcomes.absent.values())
     again = any(r.code in (NodeFailed.code, NoReplyInTime.code) for r in outcomes.absent.values())
