@@ -202,7 +202,15 @@ def refusal(
 ) -> signed_pb2.Signed:
     """A node's refusal of a task."""
     order = codec.decode_round(task.round.payload)
-    note = codec.RefusalNote(department, order.query, order.number, code, sentence, charged=False)
+    note = codec.RefusalNote(
+        department,
+        order.query,
+        order.number,
+        code,
+        sentence,
+        charged=False,
+        presented=codec.task_hash(task),
+    )
     signed = Signed.make(Context.REFUSAL, codec.encode_refusal(note), seed_key(f"node {department}"))
     return codec.signed_to(signed)
 

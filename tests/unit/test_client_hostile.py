@@ -135,9 +135,9 @@ def changed_number(outcome: analysts_pb2.Outcome, _order: RoundOrder) -> None:
     outcome.release.payload = bend(outcome.release.payload)
 
 
-def refusal(query: bytes, key: str) -> signed_pb2.Signed:
+def refusal(query: bytes, key: str, presented: bytes = bytes(32)) -> signed_pb2.Signed:
     """West's refusal of a query, signed with some key."""
-    note = codec.RefusalNote("west", query, 0, "FS-207", "No.", charged=False)
+    note = codec.RefusalNote("west", query, 0, "FS-207", "No.", charged=False, presented=presented)
     return codec.signed_to(Signed.make(Context.REFUSAL, codec.encode_refusal(note), seed_key(key)))
 
 
@@ -151,7 +151,13 @@ def old_refusal(outcome: analysts_pb2.Outcome, _order: RoundOrder) -> None:
     outcome.refusal.CopyFrom(refusal(b"q" * 32, "node west"))
 
 
+def refusal_of_another_appointment(outcome: analysts_pb2.Outcome, order: RoundOrder) -> None:
+    """A true refusal by west of this very query, to which the coordinator had put another appointment."""
+    outcome.refusal.CopyFrom(refusal(order.query, "node west", presented=sha256(b"altered")))
+
+
 CHANGES = [
+    refusal_of_another_appointment,
     another_question,
     wrong_shape,
     another_departments,

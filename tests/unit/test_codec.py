@@ -30,7 +30,9 @@ ORDER = sample_order(sha256(codec.encode_query(QUERY)))
 APPOINTMENT = Appointment("north", AppointedRole.ANALYST, "a.smith", KEY, NOW_S, NOW_S + 10)
 REVOCATION = Revocation("north", KEY, NOW_S, "left")
 ACCEPTANCE = Acceptance("north", bytes(32), withdrawn=True, at_s=NOW_S)
-REFUSAL = codec.RefusalNote("north", bytes(32), 1, "FS-214", "This is too much.", charged=True)
+REFUSAL = codec.RefusalNote(
+    "north", bytes(32), 1, "FS-214", "This is too much.", charged=True, presented=bytes(32)
+)
 PROCEEDING = Proceeding(bytes(32), 1, ("north", "south"), ("west",))
 WITNESS = Witness(
     department="north",
@@ -173,4 +175,4 @@ def test_the_computation_holds_everything_that_decides_the_answer(changes: dict[
 def test_the_code_of_a_refusal_is_a_code(code: str) -> None:
     """A node cannot put anything else than FS and three digits where everybody's screen shows a code."""
     with pytest.raises(MessageInvalid):
-        codec.RefusalNote("north", bytes(32), 1, code, "No.", charged=False)
+        codec.RefusalNote("north", bytes(32), 1, code, "No.", charged=False, presented=bytes(32))

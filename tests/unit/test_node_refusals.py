@@ -28,7 +28,7 @@ from fedstats.core.query import RoundOrder
 from fedstats.errors import FedstatsError, TooLarge
 from fedstats.identity.keys import Context, Signed
 from fedstats.node.home import Home
-from fedstats.wire.codec import encode_query, encode_revocation, encode_round, signed_to
+from fedstats.wire.codec import encode_query, encode_revocation, encode_round, signed_to, task_hash
 from fedstats.wire.codec.strict import sha256, to_bytes
 from fedstats.wire.v1 import agreements_pb2, nodes_pb2, query_pb2, signed_pb2
 
@@ -68,11 +68,13 @@ FLIPPED = flipped()
 def test_every_flipped_field_is_refused(tmp_path: Path) -> None:
     """Whoever relays a query, a round or an appointment can change no field of it, nor of its envelope."""
     assert len(FLIPPED) > 80
+    true = task_hash(ANALYST.task())
     with open_node(make_home(tmp_path)) as node:
         for path, task in FLIPPED:
             refusal = refusal_of(node.runner.run(task))
             assert refusal.code == "FS-201", path
             assert not refusal.charged
+            assert refusal.presented == task_hash(task) != true, path  # so it is no answer to the true one
         assert node.ledger.entries() == ()
         # Nor did any of them take the place of the real round.
         node.ledger.bind(sha256(ANALYST.task().query.payload), sample_order(bytes(32)), content=b"first")

@@ -58,6 +58,18 @@ class Told:
         return Told(left_ppm, self.charged | charged)
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What an answer must fit besides its question.
+
+    `presented` is the `task_hash` of what every node was to be shown; `between` says when an answer can have
+    been signed: from when the question was asked, until now (seconds since 1970).
+    """
+
+    presented: bytes
+    between: tuple[int, int]
+
+
 def verify_outcomes(
     messages: Iterable[analysts_pb2.Outcome],
     query: Query,
@@ -65,14 +77,14 @@ def verify_outcomes(
     agreement: Agreement,
     authority: Authority,
     *,
-    between: tuple[int, int],
+    expected: Expected,
     why_silent: str = NOT_IN_TIME,
 ) -> Outcomes:
     """Sort the outcomes of a round into releases and absences; one that is not valid is an absence.
 
     A release counts when the department's appointed node signed it for exactly this computation, and its
     vectors have the shape that the computation gives. A department without an outcome did not answer.
-    `between` says when an answer can have been signed: from when the question was asked, until now.
+    A refusal counts when it is one to what the analyst signed, and not to something else that was shown.
     """
     released: dict[str, Noisy] = {}
     absent: dict[str, Refusal] = {}
@@ -82,7 +94,7 @@ def verify_outcomes(
         if department not in order.participants or department in released or department in absent:
             continue
         try:
-            outcome = _verified(message, query, order, agreement, authority, between)
+            outcome = _verified(message, query, order, agreement, authority, expected)
         except FedstatsError as problem:
             absent[department] = Refusal(
                 department, problem.code, f"Its answer does not count: {problem.sentence}"
@@ -165,15 +177,17 @@ def _verified(
     order: RoundOrder,
     agreement: Agreement,
     authority: Authority,
-    between: tuple[int, int],
+    expected: Expected,
 ) -> Noisy | Refusal:
     if message.WhichOneof("what") == "release":
-        return _release(message, query, order, agreement, authority, between)
+        return _release(message, query, order, agreement, authority, expected)
     signed = signed_from(message.refusal)
-    authority.check_node(agreement, message.department, signed.key, between)
+    authority.check_node(agreement, message.department, signed.key, expected.between)
     note = decode_refusal(signed.verify(Context.REFUSAL))
     if (note.department, note.query, note.number) != (message.department, order.query, order.number):
         raise MessageInvalid("The refusal is one to another question.")
+    if note.presented != expected.presented:
+        raise MessageInvalid("The department was shown something else than this question, and refused that.")
     return Refusal(note.department, note.code, note.sentence, note.charged)
 
 
@@ -183,10 +197,10 @@ def _release(
     order: RoundOrder,
     agreement: Agreement,
     authority: Authority,
-    between: tuple[int, int],
+    expected: Expected,
 ) -> Noisy:
     signed = signed_from(message.release)
-    authority.check_node(agreement, message.department, signed.key, between)
+    authority.check_node(agreement, message.department, signed.key, expected.between)
     note = decode_release(signed.verify(Context.RELEASE))
     if note.department != message.department:
         raise MessageInvalid("The release is another department's.")

@@ -19,6 +19,7 @@ from fedstats.client.jobs import Job, JobState, JobStore
 from fedstats.client.outcomes import (
     NOT_IN_TIME,
     WENT_ON,
+    Expected,
     Outcomes,
     Told,
     add_up,
@@ -44,10 +45,10 @@ from fedstats.errors import (
     RoundConflict,
 )
 from fedstats.identity.keys import Context, Signed, SigningKey
-from fedstats.wire.codec import encode_round, signed_to, totals_hash
+from fedstats.wire.codec import encode_round, signed_to, task_hash, totals_hash
 from fedstats.wire.method import Transport
 from fedstats.wire.methods import FETCH, SUBMIT
-from fedstats.wire.v1 import analysts_pb2
+from fedstats.wire.v1 import analysts_pb2, nodes_pb2
 
 PROCEED_ATTEMPTS = 5
 LATE_AGAIN_MAX = 5  # how often departments that were late are asked again before the answer does without them
@@ -212,28 +213,37 @@ class Rounds:
             order,
             asked.agreement,
             asked.authority,
-            between=(asked.job.asked_at_s, int(self.patience.now())),
+            expected=Expected(_presented(asked, order), (asked.job.asked_at_s, int(self.patience.now()))),
             why_silent=WENT_ON if went_on else NOT_IN_TIME,
         )
 
     def _submit_and_follow(self, asked: Asked, order: RoundOrder, note: str = "") -> None:
         if self.patience.now() >= asked.query.deadline_s:
             return  # nobody may answer any more: what is there is what there will be
-        signed = Signed.make(Context.ROUND, encode_round(order), asked.key)
-        self.transport.call(
-            SUBMIT,
-            analysts_pb2.SubmitRequest(
-                query=signed_to(asked.job.query),
-                round=signed_to(signed),
-                appointment=signed_to(asked.job.appointment),
-            ),
-        )
+        self.transport.call(SUBMIT, _submission(asked, order))
         job = asked.job.name
         patience = self.patience
         progress = follow(self.transport, order, job=job, tell=self.tell, patience=patience, note=note)
         if progress.over or patience.now() >= asked.query.deadline_s:
             return
         raise still_waiting(progress, asked.agreement)
+
+
+def _submission(asked: Asked, order: RoundOrder) -> analysts_pb2.SubmitRequest:
+    """The question and this round of it, signed: the same bytes each time."""
+    return analysts_pb2.SubmitRequest(
+        query=signed_to(asked.job.query),
+        round=signed_to(Signed.make(Context.ROUND, encode_round(order), asked.key)),
+        appointment=signed_to(asked.job.appointment),
+    )
+
+
+def _presented(asked: Asked, order: RoundOrder) -> bytes:
+    """The hash of what every node is to be shown of this round."""
+    said = _submission(asked, order)
+    phase = nodes_pb2.PHASE_COMPUTE
+    shown = nodes_pb2.Task(query=said.query, round=said.round, appointment=said.appointment, phase=phase)
+    return task_hash(shown)
 
 
 def _check_unchanged(*, same: bool) -> None:

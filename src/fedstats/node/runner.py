@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 
@@ -68,6 +68,7 @@ from fedstats.wire.codec import (
     encode_release,
     signed_from,
     signed_to,
+    task_hash,
 )
 from fedstats.wire.codec.strict import sha256, to_bytes
 from fedstats.wire.v1 import nodes_pb2, query_pb2, signed_pb2
@@ -337,15 +338,12 @@ class Runner:
 
     def _refusal(self, task: nodes_pb2.Task, refusal: Refused, *, charged: bool) -> signed_pb2.Signed:
         TASK_REFUSED(task=task.id, code=refusal.code, charged=charged)
-        query_hash, number = sha256(task.query.payload), _round_number(task)
-        try:
-            note = RefusalNote(
-                self.department, query_hash, number, refusal.code, refusal.sentence, charged=charged
-            )
-        except FedstatsError:  # the sentence quotes something that cannot be quoted
-            note = RefusalNote(
-                self.department, query_hash, number, refusal.code, refusal.title, charged=charged
-            )
+        query, number, shown = sha256(task.query.payload), _round_number(task), task_hash(task)
+        note = RefusalNote(
+            self.department, query, number, refusal.code, refusal.title, charged=charged, presented=shown
+        )
+        with suppress(FedstatsError):  # the sentence may quote something that cannot be quoted
+            note = replace(note, sentence=refusal.sentence)
         return signed_to(Signed.make(Context.REFUSAL, encode_refusal(note), self.key()))
 
     def _budget(self, asked: Asked) -> query_pb2.Budget:

@@ -31,6 +31,7 @@ from fedstats.wire.codec.releases import (
     decode_release,
     encode_refusal,
     encode_release,
+    task_hash,
     totals_hash,
 )
 from fedstats.wire.codec.witnesses import decode_witness, encode_witness
@@ -59,5 +60,6 @@ __all__ = [
     "encode_witness",
     "signed_from",
     "signed_to",
+    "task_hash",
     "totals_hash",
 ]

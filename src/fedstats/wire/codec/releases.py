@@ -14,7 +14,7 @@ from fedstats.core.query import HASH_BYTES
 from fedstats.core.statistic import Noisy, Vectors
 from fedstats.errors import MessageInvalid
 from fedstats.wire.codec.strict import decode_strictly, sha256, to_bytes
-from fedstats.wire.v1 import query_pb2
+from fedstats.wire.v1 import nodes_pb2, query_pb2
 
 _CODE = re.compile(r"FS-[0-9]{3}")
 
@@ -49,7 +49,7 @@ class ReleaseNote:
 
 @dataclass(frozen=True, slots=True)
 class RefusalNote:
-    """A node's typed no to one round."""
+    """A node's typed no to one round; `presented` is the `task_hash` of what it was shown."""
 
     department: str
     query: bytes
@@ -57,12 +57,13 @@ class RefusalNote:
     code: str
     sentence: str
     charged: bool
+    presented: bytes
 
     def __post_init__(self) -> None:
         """A department, a hash, a short code and a readable sentence."""
         check_department(self.department)
         check_text(self.sentence, what="refusal")
-        if len(self.query) != HASH_BYTES or _CODE.fullmatch(self.code) is None:
+        if {len(self.query), len(self.presented)} != {HASH_BYTES} or _CODE.fullmatch(self.code) is None:
             raise MessageInvalid("A refusal names its query and a code.")
 
 
@@ -98,6 +99,18 @@ def decode_refusal(payload: bytes) -> RefusalNote:
 
     """
     return decode_strictly(payload, query_pb2.Refusal, _refusal_from, _refusal_to)
+
+
+def task_hash(task: nodes_pb2.Task) -> bytes:
+    """SHA-256 over what decides a node's answer to a task: who asks what, appointed by whom, in which phase.
+
+    A refusal names it, so that whoever relays cannot show a node something else, an ended appointment say,
+    and pass its no off as one to the true question.
+    """
+    shown = nodes_pb2.Task(
+        query=task.query, round=task.round, appointment=task.appointment, phase=task.phase, body=task.body
+    )
+    return sha256(to_bytes(shown))
 
 
 def totals_hash(totals: Sequence[Noisy]) -> bytes:
@@ -149,6 +162,7 @@ def _refusal_to(note: RefusalNote) -> query_pb2.Refusal:
         code=note.code,
         sentence=note.sentence,
         charged=note.charged,
+        presented=note.presented,
     )
 
 
@@ -160,4 +174,5 @@ def _refusal_from(message: query_pb2.Refusal) -> RefusalNote:
         code=message.code,
         sentence=message.sentence,
         charged=message.charged,
+        presented=message.presented,
     )

@@ -309,20 +309,22 @@ class AggregateRelease(_message.Message):
     def __init__(self, measures: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class Refusal(_message.Message):
-    __slots__ = ("department", "query", "number", "code", "sentence", "charged")
+    __slots__ = ("department", "query", "number", "code", "sentence", "charged", "presented")
     DEPARTMENT_FIELD_NUMBER: _ClassVar[int]
     QUERY_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     SENTENCE_FIELD_NUMBER: _ClassVar[int]
     CHARGED_FIELD_NUMBER: _ClassVar[int]
+    PRESENTED_FIELD_NUMBER: _ClassVar[int]
     department: str
     query: bytes
     number: int
     code: str
     sentence: str
     charged: bool
-    def __init__(self, department: _Optional[str] = ..., query: _Optional[bytes] = ..., number: _Optional[int] = ..., code: _Optional[str] = ..., sentence: _Optional[str] = ..., charged: bool = ...) -> None: ...
+    presented: bytes
+    def __init__(self, department: _Optional[str] = ..., query: _Optional[bytes] = ..., number: _Optional[int] = ..., code: _Optional[str] = ..., sentence: _Optional[str] = ..., charged: bool = ..., presented: _Optional[bytes] = ...) -> None: ...
 
 class Budget(_message.Message):
     __slots__ = ("used_ppm", "left_ppm", "free")
