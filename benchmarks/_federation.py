@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -228,14 +229,14 @@ class Federation:
 
     def _wait(self) -> None:
         host, _, port = self.address.rpartition(":")
-        end_s = time.monotonic() + START_S
+        end_s, pause = time.monotonic() + START_S, threading.Event()
         while True:
             try:
                 socket.create_connection((host, int(port)), timeout=1).close()
             except OSError:
                 if time.monotonic() > end_s:
                     raise
-                time.sleep(0.05)
+                pause.wait(0.05)
             else:
                 return
 

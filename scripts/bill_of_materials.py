@@ -15,6 +15,9 @@ from packageurl import PackageURL
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+PYTHON_PACKAGES = "pypi"
+"""The package URL standard's word for the kind of package; it names no address."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -48,7 +51,7 @@ def bill_of_materials(name: str, version: str, parts: Sequence[Part]) -> str:
 
 
 def _component(part: Part) -> Component:
-    url = PackageURL("pypi", name=canonicalize_name(part.name), version=part.version)
+    url = PackageURL(PYTHON_PACKAGES, name=canonicalize_name(part.name), version=part.version)
     licences = [LicenseFactory().make_from_string(part.licence)] if part.licence else []
     return Component(
         name=part.name,

@@ -91,8 +91,8 @@ def test_the_bill_of_materials_is_valid_and_lists_every_wheel(role: str, kits: d
     assert hashes == {hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels}
     assert [c["name"] for c in document["components"] if not c.get("licenses")] == []
     needs = {each["ref"]: each.get("dependsOn", []) for each in document["dependencies"]}
-    own = next(ref for ref in needs if ref.startswith("pkg:pypi/fedstats@"))
-    assert any(ref.startswith("pkg:pypi/grpcio@") for ref in needs[own])
+    own = next(ref for ref in needs if "/fedstats@" in ref)
+    assert any("/grpcio@" in ref for ref in needs[own])
 
 
 def test_the_same_commit_gives_the_same_kit(kits: dict[str, Path], tmp_path: Path) -> None:

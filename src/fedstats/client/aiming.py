@@ -183,7 +183,8 @@ def _middles(table: Table) -> dict[str, float]:
     """The middle value of each column, without its sign; columns without numbers are left out."""
     found = {}
     for i, column in enumerate(table.columns):
-        values = [abs(row.cells[i].value) for row in table if isinstance(row.cells[i], Value)]  # type: ignore[union-attr]
+        cells = [row.cells[i] for row in table]
+        values = [abs(cell.value) for cell in cells if isinstance(cell, Value)]
         if values:
             found[column] = median(values)
     return found

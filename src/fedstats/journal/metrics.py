@@ -153,6 +153,10 @@ def _listening(listen: str, told: WSGIApplication) -> Server:
     return server
 
 
+Request = socket | tuple[bytes, socket]
+"""What `socketserver` hands on: a connection, or a datagram with its socket."""
+
+
 class Server(ThreadingMixIn, WSGIServer):
     """Answers a few calls at once; whoever comes while so many are open is hung up on."""
 
@@ -164,12 +168,12 @@ class Server(ThreadingMixIn, WSGIServer):
         self._room = BoundedSemaphore(CALLS_MAX)
         super().__init__(*arguments, **named)
 
-    def verify_request(self, request: socket | tuple[bytes, socket], client_address: Any) -> bool:  # noqa: ANN401
+    def verify_request(self, request: Request, client_address: object) -> bool:
         """Whether there is room for one more."""
         del request, client_address
         return self._room.acquire(blocking=False)
 
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+    def process_request(self, request: Request, client_address: object) -> None:
         """Answer in a thread of its own."""
         try:
             super().process_request(request, client_address)
@@ -177,14 +181,14 @@ class Server(ThreadingMixIn, WSGIServer):
             self._room.release()
             raise
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+    def process_request_thread(self, request: Request, client_address: object) -> None:
         """Answer, and make room again."""
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._room.release()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+    def handle_error(self, request: Request, client_address: object) -> None:
         """A caller that went away is nobody's problem; the library would print what it sent."""
 
 
