@@ -99,7 +99,7 @@ WITH_TEXT = replace(
 TEXT_ROW = st.fixed_dictionaries(
     {"age": st.integers(0, 3), "ward": st.sampled_from([0, 1, None]), "town": st.sampled_from(TEXTS)}
 )
-TEXT_ROWS = st.lists(TEXT_ROW, min_size=1, max_size=2, unique_by=lambda row: tuple(row.items()))
+TEXT_ROWS = st.lists(TEXT_ROW, min_size=1, max_size=2, unique_by=lambda row: frozenset(row.items()))
 
 
 @ENGINES
