@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,8 +14,10 @@ from google.protobuf.message import Message
 from mutations import mutations
 from samples import NOW_S, sample_order, sample_query, seed_key
 
+from fedstats.core.agreement_document import canonical_json
 from fedstats.core.appointment import Acceptance, AppointedRole, Appointment, Revocation
 from fedstats.core.expression import Op
+from fedstats.core.log_head import ConsistencyProof, Cosignature, InclusionProof, LogHead, leaf_bytes
 from fedstats.core.privacy import Loss
 from fedstats.core.query import Computation, Proceeding
 from fedstats.core.times import SECONDS_MAX
@@ -47,6 +50,8 @@ WITNESS = Witness(
     ),
     at_s=NOW_S,
 )
+LOG_HEAD = LogHead(bytes(range(16)), "coordinator", 9, bytes([9]) * 32, NOW_S)
+COSIGNATURE = Cosignature("north", bytes(range(16)), 9, bytes([9]) * 32, NOW_S)
 RELEASE = codec.ReleaseNote("north", bytes(32), ((np.array([1, -(2**62), 2**62]), np.zeros(3, np.int64)),))
 
 KINDS: list[tuple[Callable[[bytes], object], bytes, type[Message]]] = [
@@ -59,6 +64,8 @@ KINDS: list[tuple[Callable[[bytes], object], bytes, type[Message]]] = [
     (codec.decode_release, codec.encode_release(RELEASE), query_pb2.Release),
     (codec.decode_proceeding, codec.encode_proceeding(PROCEEDING), query_pb2.Proceeding),
     (codec.decode_witness, codec.encode_witness(WITNESS), signed_pb2.Witness),
+    (codec.decode_log_head, codec.encode_log_head(LOG_HEAD), signed_pb2.LogHead),
+    (codec.decode_cosignature, codec.encode_cosignature(COSIGNATURE), signed_pb2.Cosignature),
 ]
 
 
@@ -73,6 +80,8 @@ KINDS: list[tuple[Callable[[bytes], object], bytes, type[Message]]] = [
         (codec.decode_refusal, KINDS[5][1], REFUSAL),
         (codec.decode_proceeding, KINDS[7][1], PROCEEDING),
         (codec.decode_witness, KINDS[8][1], WITNESS),
+        (codec.decode_log_head, KINDS[9][1], LOG_HEAD),
+        (codec.decode_cosignature, KINDS[10][1], COSIGNATURE),
     ],
 )
 def test_values_come_back(decode: Callable[[bytes], object], payload: bytes, value: object) -> None:
@@ -129,6 +138,28 @@ def test_a_witness_of_a_time_that_no_calendar_has_is_refused(at_s: int) -> None:
         codec.decode_witness(message.SerializeToString(deterministic=True))
     latest = replace(WITNESS, at_s=SECONDS_MAX - 1)
     assert datetime.fromtimestamp(codec.decode_witness(codec.encode_witness(latest)).at_s, UTC).year == 9999
+
+
+def test_proofs_come_back_and_are_bounded() -> None:
+    """What is checked by computing is bounded before: no endless path, no entry outside its log."""
+    inclusion, consistency = InclusionProof(3, 9, (bytes(32),)), ConsistencyProof(3, 9, (bytes(32),) * 2)
+    assert codec.inclusion_from(codec.inclusion_to(inclusion)) == inclusion
+    assert codec.consistency_from(codec.consistency_to(consistency)) == consistency
+    for index, size, path in ((9, 9, ()), (0, 2**63, ()), (0, 1, [b"short"]), (0, 1, [bytes(32)] * 129)):
+        with pytest.raises(MessageInvalid):
+            codec.inclusion_from(signed_pb2.InclusionProof(index=index, size=size, path=path))
+    for first, second in ((9, 3), (0, 2**63)):
+        with pytest.raises(MessageInvalid):
+            codec.consistency_from(signed_pb2.ConsistencyProof(first=first, second=second))
+
+
+def test_a_leaf_is_the_canonical_json_of_its_entry() -> None:
+    """Whoever reads the register can compute its leaves from what any JSON library writes."""
+    document = canonical_json({"text": 'a "quoted" \\ é', "list": [1, True, None]})
+    leaf = leaf_bytes(7, NOW_S, 'kind "x"', document)
+    assert leaf == canonical_json(
+        {"number": 7, "at_s": NOW_S, "kind": 'kind "x"', "document": json.loads(document)}
+    )
 
 
 def test_a_deeply_nested_expression_is_refused_without_recursion_error() -> None:

@@ -201,6 +201,8 @@ def test_no_field_of_a_submission_can_be_changed(world: World) -> None:
     request = submission()
     tried = 0
     for path, changed in mutations(request):
+        if path == "register_size":
+            continue  # no part of the question: it only chooses which proof comes back
         tried += 1
         with pytest.raises(FedstatsError):
             world.submit(changed)  # type: ignore[arg-type]  # a changed SubmitRequest

@@ -43,8 +43,10 @@ class Context(Enum):
     APPOINTMENT = "appointment"
     REVOCATION = "revocation"
     ACCEPTANCE = "acceptance"
-    HEAD = "head"
     WITNESS = "witness"
+    LOG_HEAD = "head"
+    COSIGNATURE = "cosignature"
+    RESULT = "result"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Who is at the other end of a TLS connection: the role and name that a certificate carries.
 
 They stand in one URI among the certificate's alternative names: `fedstats:node:gstt`,
-`fedstats:analyst:j.smith`, `fedstats:controller:gstt`, `fedstats:join:<token>`, and `fedstats:coordinator`
-for the server. A role opens methods of the wire; it gives no authority over data, which only signed documents
-do.
+`fedstats:analyst:j.smith`, `fedstats:controller:gstt`, `fedstats:auditor:ico`,
+`fedstats:join:<token>`, and `fedstats:coordinator` for the server. A role opens methods of the wire; it gives
+no authority over data, which only signed documents do.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Role(Enum):
     NODE = "node"
     ANALYST = "analyst"
     CONTROLLER = "controller"
+    AUDITOR = "auditor"  # reads the register and what proves it, and nothing else
     JOIN = "join"  # the bootstrap certificate inside a token: good for joining, once
     COORDINATOR = "coordinator"
 
@@ -98,6 +99,11 @@ def _check_token_id(name: str) -> str:
     return name
 
 
+def check_auditor(name: str) -> str:
+    """`name` if it may name an auditor: a person or an office, by the rules of an analyst's name."""
+    return check_analyst(name, what="auditor")
+
+
 def _check_nameless(name: str) -> str:
     if name:
         raise ValueInvalid("There is one coordinator, and its certificate carries no name.")
@@ -108,6 +114,7 @@ _NAME_RULES: Mapping[Role, Callable[[str], str]] = {
     Role.NODE: check_department,
     Role.ANALYST: check_analyst,
     Role.CONTROLLER: check_department,
+    Role.AUDITOR: check_auditor,
     Role.JOIN: _check_token_id,
     Role.COORDINATOR: _check_nameless,
 }

@@ -30,7 +30,7 @@ FIELDS = 8
 LENGTH_BYTES = 2
 CHECKSUM_BYTES = 8
 TOKEN_ID_BYTES = 10
-JOINING_ROLES = frozenset({Role.NODE, Role.ANALYST, Role.CONTROLLER})
+JOINING_ROLES = frozenset({Role.NODE, Role.ANALYST, Role.CONTROLLER, Role.AUDITOR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Token:
         if self.server_name:
             check_host(self.server_name)
         if self.role not in JOINING_ROLES:
-            raise ValueInvalid("A token is for a node, an analyst or a controller.")
+            raise ValueInvalid("A token is for a node, an analyst, a controller or an auditor.")
         Peer(self.role, self.name)
         if self.expires_at.tzinfo is None or self.expires_at.microsecond:
             raise ValueInvalid("A token expires at a whole second, in a time zone.")

@@ -13,8 +13,9 @@ POLL_S_MAX = 50
 """The longest that a long poll waits: many proxies cut a silent connection after 60 seconds."""
 
 _POLL_TIMEOUT_S = POLL_S_MAX + 15.0
-_EVERYONE = frozenset({Role.NODE, Role.ANALYST, Role.CONTROLLER})
-_READERS = frozenset({Role.ANALYST, Role.CONTROLLER})
+_MEMBERS = frozenset({Role.NODE, Role.ANALYST, Role.CONTROLLER})
+_READERS = frozenset({*_MEMBERS, Role.AUDITOR})
+_PEOPLE = frozenset({Role.ANALYST, Role.CONTROLLER, Role.AUDITOR})
 _NODES = frozenset({Role.NODE})
 _ANALYSTS = frozenset({Role.ANALYST})
 _TOKENS = frozenset({Role.JOIN})
@@ -23,6 +24,8 @@ _DEPARTMENTS = frozenset({Role.NODE, Role.CONTROLLER})
 _LEASE_BYTES_MAX = 256 * 1024  # a thousand editions and as many decisions
 _REPORT_BYTES_MAX = 34 * 2**20  # the release of a round with the most cells
 _SUBMIT_BYTES_MAX = 2_000_000
+_RESULT_BYTES_MAX = 201_000  # a result of 200 KB, its key and signature
+_NAMED_BYTES_MAX = 1_024  # some numbers
 _DOCUMENT_BYTES_MAX = 1_500_000  # an agreement has at most a million bytes
 
 JOIN_NODE = Method("/fedstats.wire.v1.Nodes/Join", signed_pb2.JoinRequest, signed_pb2.JoinReply, _TOKENS)
@@ -49,13 +52,13 @@ JOIN_ANALYST = Method(
     "/fedstats.wire.v1.Analysts/Join", signed_pb2.JoinRequest, signed_pb2.JoinReply, _TOKENS
 )
 RENEW_ANALYST = Method(
-    "/fedstats.wire.v1.Analysts/Renew", nodes_pb2.RenewRequest, signed_pb2.JoinReply, _READERS
+    "/fedstats.wire.v1.Analysts/Renew", nodes_pb2.RenewRequest, signed_pb2.JoinReply, _PEOPLE
 )
 CATALOGUE = Method(
     "/fedstats.wire.v1.Analysts/Catalogue",
     analysts_pb2.CatalogueRequest,
     analysts_pb2.CatalogueReply,
-    _EVERYONE,
+    _MEMBERS,
 )
 SUBMIT = Method(
     "/fedstats.wire.v1.Analysts/Submit",
@@ -87,6 +90,13 @@ FETCH = Method(
     timeout_s=120.0,
     large_reply=True,
 )
+PUBLISH_RESULT = Method(
+    "/fedstats.wire.v1.Analysts/PublishResult",
+    analysts_pb2.PublishResultRequest,
+    analysts_pb2.PublishResultReply,
+    _ANALYSTS,
+    request_bytes_max=_RESULT_BYTES_MAX,
+)
 
 PUBLISH = Method(
     "/fedstats.wire.v1.Agreements/Publish",
@@ -106,13 +116,27 @@ FETCH_AUTHORITY = Method(
     "/fedstats.wire.v1.Agreements/Fetch",
     agreements_pb2.AuthorityRequest,
     agreements_pb2.AuthorityReply,
-    _EVERYONE,
+    _READERS,
     large_reply=True,
 )
 REGISTER = Method(
     "/fedstats.wire.v1.Agreements/Register",
     agreements_pb2.RegisterRequest,
     agreements_pb2.RegisterReply,
-    _EVERYONE,
+    _READERS,
     large_reply=True,
+)
+HEADS = Method(
+    "/fedstats.wire.v1.Agreements/Heads",
+    agreements_pb2.HeadsRequest,
+    agreements_pb2.HeadsReply,
+    _READERS,
+    request_bytes_max=_NAMED_BYTES_MAX,
+)
+PROOF = Method(
+    "/fedstats.wire.v1.Agreements/Proof",
+    agreements_pb2.ProofRequest,
+    agreements_pb2.ProofReply,
+    _READERS,
+    request_bytes_max=_NAMED_BYTES_MAX,
 )

@@ -15,6 +15,16 @@ from fedstats.wire.codec.authority import (
     encode_revocation,
 )
 from fedstats.wire.codec.envelope import signed_from, signed_to
+from fedstats.wire.codec.logs import (
+    consistency_from,
+    consistency_to,
+    decode_cosignature,
+    decode_log_head,
+    encode_cosignature,
+    encode_log_head,
+    inclusion_from,
+    inclusion_to,
+)
 from fedstats.wire.codec.queries import (
     computation_hash,
     decode_proceeding,
@@ -40,8 +50,12 @@ __all__ = [
     "RefusalNote",
     "ReleaseNote",
     "computation_hash",
+    "consistency_from",
+    "consistency_to",
     "decode_acceptance",
     "decode_appointment",
+    "decode_cosignature",
+    "decode_log_head",
     "decode_proceeding",
     "decode_query",
     "decode_refusal",
@@ -51,6 +65,8 @@ __all__ = [
     "decode_witness",
     "encode_acceptance",
     "encode_appointment",
+    "encode_cosignature",
+    "encode_log_head",
     "encode_proceeding",
     "encode_query",
     "encode_refusal",
@@ -58,6 +74,8 @@ __all__ = [
     "encode_revocation",
     "encode_round",
     "encode_witness",
+    "inclusion_from",
+    "inclusion_to",
     "signed_from",
     "signed_to",
     "task_hash",

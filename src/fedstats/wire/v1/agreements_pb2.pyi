@@ -87,3 +87,51 @@ class RegisterReply(_message.Message):
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     entries: _containers.RepeatedCompositeFieldContainer[RegisterEntry]
     def __init__(self, entries: _Optional[_Iterable[_Union[RegisterEntry, _Mapping]]] = ...) -> None: ...
+
+class RegisterProof(_message.Message):
+    __slots__ = ("entry", "inclusion", "head")
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    INCLUSION_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    entry: RegisterEntry
+    inclusion: _signed_pb2.InclusionProof
+    head: _signed_pb2.Signed
+    def __init__(self, entry: _Optional[_Union[RegisterEntry, _Mapping]] = ..., inclusion: _Optional[_Union[_signed_pb2.InclusionProof, _Mapping]] = ..., head: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class HeadsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class HeadsReply(_message.Message):
+    __slots__ = ("register_head", "cosignatures", "heads", "register_key")
+    REGISTER_HEAD_FIELD_NUMBER: _ClassVar[int]
+    COSIGNATURES_FIELD_NUMBER: _ClassVar[int]
+    HEADS_FIELD_NUMBER: _ClassVar[int]
+    REGISTER_KEY_FIELD_NUMBER: _ClassVar[int]
+    register_head: _signed_pb2.Signed
+    cosignatures: _containers.RepeatedCompositeFieldContainer[_signed_pb2.Signed]
+    heads: _containers.RepeatedCompositeFieldContainer[_signed_pb2.Signed]
+    register_key: bytes
+    def __init__(self, register_head: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., cosignatures: _Optional[_Iterable[_Union[_signed_pb2.Signed, _Mapping]]] = ..., heads: _Optional[_Iterable[_Union[_signed_pb2.Signed, _Mapping]]] = ..., register_key: _Optional[bytes] = ...) -> None: ...
+
+class ProofRequest(_message.Message):
+    __slots__ = ("number", "size", "first", "second")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    SECOND_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    size: int
+    first: int
+    second: int
+    def __init__(self, number: _Optional[int] = ..., size: _Optional[int] = ..., first: _Optional[int] = ..., second: _Optional[int] = ...) -> None: ...
+
+class ProofReply(_message.Message):
+    __slots__ = ("entry", "inclusion", "consistency")
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    INCLUSION_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+    entry: RegisterEntry
+    inclusion: _signed_pb2.InclusionProof
+    consistency: _signed_pb2.ConsistencyProof
+    def __init__(self, entry: _Optional[_Union[RegisterEntry, _Mapping]] = ..., inclusion: _Optional[_Union[_signed_pb2.InclusionProof, _Mapping]] = ..., consistency: _Optional[_Union[_signed_pb2.ConsistencyProof, _Mapping]] = ...) -> None: ...

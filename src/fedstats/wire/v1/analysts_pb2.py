@@ -22,48 +22,53 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from fedstats.wire.v1 import agreements_pb2 as fedstats_dot_wire_dot_v1_dot_agreements__pb2
 from fedstats.wire.v1 import nodes_pb2 as fedstats_dot_wire_dot_v1_dot_nodes__pb2
 from fedstats.wire.v1 import query_pb2 as fedstats_dot_wire_dot_v1_dot_query__pb2
 from fedstats.wire.v1 import signed_pb2 as fedstats_dot_wire_dot_v1_dot_signed__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66\x65\x64stats/wire/v1/analysts.proto\x12\x10\x66\x65\x64stats.wire.v1\x1a\x1c\x66\x65\x64stats/wire/v1/nodes.proto\x1a\x1c\x66\x65\x64stats/wire/v1/query.proto\x1a\x1d\x66\x65\x64stats/wire/v1/signed.proto\"\x12\n\x10\x43\x61talogueRequest\"o\n\x0cNodeHoldings\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12+\n\x08holdings\x18\x02 \x03(\x0b\x32\x19.fedstats.wire.v1.Holding\x12\x0e\n\x06seen_s\x18\x03 \x01(\x03\x12\x0e\n\x06paused\x18\x04 \x01(\t\"?\n\x0e\x43\x61talogueReply\x12-\n\x05nodes\x18\x01 \x03(\x0b\x32\x1e.fedstats.wire.v1.NodeHoldings\"\x90\x01\n\rSubmitRequest\x12\'\n\x05query\x18\x01 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12\'\n\x05round\x18\x02 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12-\n\x0b\x61ppointment\x18\x03 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\"\x1c\n\x0bSubmitReply\x12\r\n\x05query\x18\x01 \x01(\x0c\"\x84\x01\n\nTaskStatus\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.fedstats.wire.v1.TaskState\x12\x10\n\x08sentence\x18\x03 \x01(\t\x12\x0f\n\x07since_s\x18\x04 \x01(\x03\x12\x13\n\x0bnode_seen_s\x18\x05 \x01(\x03\"K\n\x0cWatchRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x0e\n\x06number\x18\x02 \x01(\r\x12\x0c\n\x04seen\x18\x03 \x01(\x04\x12\x0e\n\x06wait_s\x18\x04 \x01(\r\"J\n\nWatchReply\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12+\n\x05tasks\x18\x02 \x03(\x0b\x32\x1c.fedstats.wire.v1.TaskStatus\">\n\x0eProceedRequest\x12,\n\nproceeding\x18\x01 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\"\x0e\n\x0cProceedReply\"6\n\x0c\x46\x65tchRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x17\n\x0fstatements_only\x18\x02 \x01(\x08\"\xa9\x01\n\x07Outcome\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12+\n\x07release\x18\x02 \x01(\x0b\x32\x18.fedstats.wire.v1.SignedH\x00\x12+\n\x07refusal\x18\x03 \x01(\x0b\x32\x18.fedstats.wire.v1.SignedH\x00\x12(\n\x06\x62udget\x18\x04 \x01(\x0b\x32\x18.fedstats.wire.v1.BudgetB\x06\n\x04what\"\x91\x01\n\x0bRoundRecord\x12\'\n\x05round\x18\x01 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12+\n\x08outcomes\x18\x02 \x03(\x0b\x32\x19.fedstats.wire.v1.Outcome\x12,\n\nproceeding\x18\x03 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\"\x93\x01\n\nFetchReply\x12\'\n\x05query\x18\x01 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12-\n\x0b\x61ppointment\x18\x02 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12-\n\x06rounds\x18\x03 \x03(\x0b\x32\x1d.fedstats.wire.v1.RoundRecord*\xb8\x01\n\tTaskState\x12\x1a\n\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12TASK_STATE_OFFERED\x10\x01\x12\x15\n\x11TASK_STATE_LEASED\x10\x02\x12\x16\n\x12TASK_STATE_WAITING\x10\x03\x12\x17\n\x13TASK_STATE_RELEASED\x10\x04\x12\x16\n\x12TASK_STATE_REFUSED\x10\x05\x12\x17\n\x13TASK_STATE_LEFT_OUT\x10\x06\x32\x8c\x04\n\x08\x41nalysts\x12\x42\n\x04Join\x12\x1d.fedstats.wire.v1.JoinRequest\x1a\x1b.fedstats.wire.v1.JoinReply\x12\x44\n\x05Renew\x12\x1e.fedstats.wire.v1.RenewRequest\x1a\x1b.fedstats.wire.v1.JoinReply\x12Q\n\tCatalogue\x12\".fedstats.wire.v1.CatalogueRequest\x1a .fedstats.wire.v1.CatalogueReply\x12H\n\x06Submit\x12\x1f.fedstats.wire.v1.SubmitRequest\x1a\x1d.fedstats.wire.v1.SubmitReply\x12\x45\n\x05Watch\x12\x1e.fedstats.wire.v1.WatchRequest\x1a\x1c.fedstats.wire.v1.WatchReply\x12K\n\x07Proceed\x12 .fedstats.wire.v1.ProceedRequest\x1a\x1e.fedstats.wire.v1.ProceedReply\x12\x45\n\x05\x46\x65tch\x12\x1e.fedstats.wire.v1.FetchRequest\x1a\x1c.fedstats.wire.v1.FetchReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66\x65\x64stats/wire/v1/analysts.proto\x12\x10\x66\x65\x64stats.wire.v1\x1a!fedstats/wire/v1/agreements.proto\x1a\x1c\x66\x65\x64stats/wire/v1/nodes.proto\x1a\x1c\x66\x65\x64stats/wire/v1/query.proto\x1a\x1d\x66\x65\x64stats/wire/v1/signed.proto\"\x12\n\x10\x43\x61talogueRequest\"o\n\x0cNodeHoldings\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12+\n\x08holdings\x18\x02 \x03(\x0b\x32\x19.fedstats.wire.v1.Holding\x12\x0e\n\x06seen_s\x18\x03 \x01(\x03\x12\x0e\n\x06paused\x18\x04 \x01(\t\"?\n\x0e\x43\x61talogueReply\x12-\n\x05nodes\x18\x01 \x03(\x0b\x32\x1e.fedstats.wire.v1.NodeHoldings\"\xa7\x01\n\rSubmitRequest\x12\'\n\x05query\x18\x01 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12\'\n\x05round\x18\x02 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12-\n\x0b\x61ppointment\x18\x03 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12\x15\n\rregister_size\x18\x04 \x01(\x04\"\x93\x01\n\x0bSubmitReply\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x33\n\nregistered\x18\x02 \x01(\x0b\x32\x1f.fedstats.wire.v1.RegisterProof\x12@\n\x14register_consistency\x18\x03 \x01(\x0b\x32\".fedstats.wire.v1.ConsistencyProof\"\x84\x01\n\nTaskStatus\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.fedstats.wire.v1.TaskState\x12\x10\n\x08sentence\x18\x03 \x01(\t\x12\x0f\n\x07since_s\x18\x04 \x01(\x03\x12\x13\n\x0bnode_seen_s\x18\x05 \x01(\x03\"K\n\x0cWatchRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x0e\n\x06number\x18\x02 \x01(\r\x12\x0c\n\x04seen\x18\x03 \x01(\x04\x12\x0e\n\x06wait_s\x18\x04 \x01(\r\"J\n\nWatchReply\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12+\n\x05tasks\x18\x02 \x03(\x0b\x32\x1c.fedstats.wire.v1.TaskStatus\">\n\x0eProceedRequest\x12,\n\nproceeding\x18\x01 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\"\x0e\n\x0cProceedReply\"6\n\x0c\x46\x65tchRequest\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x17\n\x0fstatements_only\x18\x02 \x01(\x08\"\xa9\x01\n\x07Outcome\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12+\n\x07release\x18\x02 \x01(\x0b\x32\x18.fedstats.wire.v1.SignedH\x00\x12+\n\x07refusal\x18\x03 \x01(\x0b\x32\x18.fedstats.wire.v1.SignedH\x00\x12(\n\x06\x62udget\x18\x04 \x01(\x0b\x32\x18.fedstats.wire.v1.BudgetB\x06\n\x04what\"\x91\x01\n\x0bRoundRecord\x12\'\n\x05round\x18\x01 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12+\n\x08outcomes\x18\x02 \x03(\x0b\x32\x19.fedstats.wire.v1.Outcome\x12,\n\nproceeding\x18\x03 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\"\x93\x01\n\nFetchReply\x12\'\n\x05query\x18\x01 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12-\n\x0b\x61ppointment\x18\x02 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12-\n\x06rounds\x18\x03 \x03(\x0b\x32\x1d.fedstats.wire.v1.RoundRecord\"@\n\x14PublishResultRequest\x12(\n\x06result\x18\x01 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\"$\n\x12PublishResultReply\x12\x0e\n\x06number\x18\x01 \x01(\x04*\xb8\x01\n\tTaskState\x12\x1a\n\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12TASK_STATE_OFFERED\x10\x01\x12\x15\n\x11TASK_STATE_LEASED\x10\x02\x12\x16\n\x12TASK_STATE_WAITING\x10\x03\x12\x17\n\x13TASK_STATE_RELEASED\x10\x04\x12\x16\n\x12TASK_STATE_REFUSED\x10\x05\x12\x17\n\x13TASK_STATE_LEFT_OUT\x10\x06\x32\xeb\x04\n\x08\x41nalysts\x12\x42\n\x04Join\x12\x1d.fedstats.wire.v1.JoinRequest\x1a\x1b.fedstats.wire.v1.JoinReply\x12\x44\n\x05Renew\x12\x1e.fedstats.wire.v1.RenewRequest\x1a\x1b.fedstats.wire.v1.JoinReply\x12Q\n\tCatalogue\x12\".fedstats.wire.v1.CatalogueRequest\x1a .fedstats.wire.v1.CatalogueReply\x12H\n\x06Submit\x12\x1f.fedstats.wire.v1.SubmitRequest\x1a\x1d.fedstats.wire.v1.SubmitReply\x12\x45\n\x05Watch\x12\x1e.fedstats.wire.v1.WatchRequest\x1a\x1c.fedstats.wire.v1.WatchReply\x12K\n\x07Proceed\x12 .fedstats.wire.v1.ProceedRequest\x1a\x1e.fedstats.wire.v1.ProceedReply\x12\x45\n\x05\x46\x65tch\x12\x1e.fedstats.wire.v1.FetchRequest\x1a\x1c.fedstats.wire.v1.FetchReply\x12]\n\rPublishResult\x12&.fedstats.wire.v1.PublishResultRequest\x1a$.fedstats.wire.v1.PublishResultReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fedstats.wire.v1.analysts_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TASKSTATE']._serialized_start=1414
-  _globals['_TASKSTATE']._serialized_end=1598
-  _globals['_CATALOGUEREQUEST']._serialized_start=144
-  _globals['_CATALOGUEREQUEST']._serialized_end=162
-  _globals['_NODEHOLDINGS']._serialized_start=164
-  _globals['_NODEHOLDINGS']._serialized_end=275
-  _globals['_CATALOGUEREPLY']._serialized_start=277
-  _globals['_CATALOGUEREPLY']._serialized_end=340
-  _globals['_SUBMITREQUEST']._serialized_start=343
-  _globals['_SUBMITREQUEST']._serialized_end=487
-  _globals['_SUBMITREPLY']._serialized_start=489
-  _globals['_SUBMITREPLY']._serialized_end=517
-  _globals['_TASKSTATUS']._serialized_start=520
-  _globals['_TASKSTATUS']._serialized_end=652
-  _globals['_WATCHREQUEST']._serialized_start=654
-  _globals['_WATCHREQUEST']._serialized_end=729
-  _globals['_WATCHREPLY']._serialized_start=731
-  _globals['_WATCHREPLY']._serialized_end=805
-  _globals['_PROCEEDREQUEST']._serialized_start=807
-  _globals['_PROCEEDREQUEST']._serialized_end=869
-  _globals['_PROCEEDREPLY']._serialized_start=871
-  _globals['_PROCEEDREPLY']._serialized_end=885
-  _globals['_FETCHREQUEST']._serialized_start=887
-  _globals['_FETCHREQUEST']._serialized_end=941
-  _globals['_OUTCOME']._serialized_start=944
-  _globals['_OUTCOME']._serialized_end=1113
-  _globals['_ROUNDRECORD']._serialized_start=1116
-  _globals['_ROUNDRECORD']._serialized_end=1261
-  _globals['_FETCHREPLY']._serialized_start=1264
-  _globals['_FETCHREPLY']._serialized_end=1411
-  _globals['_ANALYSTS']._serialized_start=1601
-  _globals['_ANALYSTS']._serialized_end=2125
+  _globals['_TASKSTATE']._serialized_start=1696
+  _globals['_TASKSTATE']._serialized_end=1880
+  _globals['_CATALOGUEREQUEST']._serialized_start=179
+  _globals['_CATALOGUEREQUEST']._serialized_end=197
+  _globals['_NODEHOLDINGS']._serialized_start=199
+  _globals['_NODEHOLDINGS']._serialized_end=310
+  _globals['_CATALOGUEREPLY']._serialized_start=312
+  _globals['_CATALOGUEREPLY']._serialized_end=375
+  _globals['_SUBMITREQUEST']._serialized_start=378
+  _globals['_SUBMITREQUEST']._serialized_end=545
+  _globals['_SUBMITREPLY']._serialized_start=548
+  _globals['_SUBMITREPLY']._serialized_end=695
+  _globals['_TASKSTATUS']._serialized_start=698
+  _globals['_TASKSTATUS']._serialized_end=830
+  _globals['_WATCHREQUEST']._serialized_start=832
+  _globals['_WATCHREQUEST']._serialized_end=907
+  _globals['_WATCHREPLY']._serialized_start=909
+  _globals['_WATCHREPLY']._serialized_end=983
+  _globals['_PROCEEDREQUEST']._serialized_start=985
+  _globals['_PROCEEDREQUEST']._serialized_end=1047
+  _globals['_PROCEEDREPLY']._serialized_start=1049
+  _globals['_PROCEEDREPLY']._serialized_end=1063
+  _globals['_FETCHREQUEST']._serialized_start=1065
+  _globals['_FETCHREQUEST']._serialized_end=1119
+  _globals['_OUTCOME']._serialized_start=1122
+  _globals['_OUTCOME']._serialized_end=1291
+  _globals['_ROUNDRECORD']._serialized_start=1294
+  _globals['_ROUNDRECORD']._serialized_end=1439
+  _globals['_FETCHREPLY']._serialized_start=1442
+  _globals['_FETCHREPLY']._serialized_end=1589
+  _globals['_PUBLISHRESULTREQUEST']._serialized_start=1591
+  _globals['_PUBLISHRESULTREQUEST']._serialized_end=1655
+  _globals['_PUBLISHRESULTREPLY']._serialized_start=1657
+  _globals['_PUBLISHRESULTREPLY']._serialized_end=1693
+  _globals['_ANALYSTS']._serialized_start=1883
+  _globals['_ANALYSTS']._serialized_end=2502
 # @@protoc_insertion_point(module_scope)

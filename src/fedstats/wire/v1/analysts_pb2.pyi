@@ -1,3 +1,4 @@
+from fedstats.wire.v1 import agreements_pb2 as _agreements_pb2
 from fedstats.wire.v1 import nodes_pb2 as _nodes_pb2
 from fedstats.wire.v1 import query_pb2 as _query_pb2
 from fedstats.wire.v1 import signed_pb2 as _signed_pb2
@@ -49,20 +50,26 @@ class CatalogueReply(_message.Message):
     def __init__(self, nodes: _Optional[_Iterable[_Union[NodeHoldings, _Mapping]]] = ...) -> None: ...
 
 class SubmitRequest(_message.Message):
-    __slots__ = ("query", "round", "appointment")
+    __slots__ = ("query", "round", "appointment", "register_size")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     APPOINTMENT_FIELD_NUMBER: _ClassVar[int]
+    REGISTER_SIZE_FIELD_NUMBER: _ClassVar[int]
     query: _signed_pb2.Signed
     round: _signed_pb2.Signed
     appointment: _signed_pb2.Signed
-    def __init__(self, query: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., round: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., appointment: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ...) -> None: ...
+    register_size: int
+    def __init__(self, query: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., round: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., appointment: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., register_size: _Optional[int] = ...) -> None: ...
 
 class SubmitReply(_message.Message):
-    __slots__ = ("query",)
+    __slots__ = ("query", "registered", "register_consistency")
     QUERY_FIELD_NUMBER: _ClassVar[int]
+    REGISTERED_FIELD_NUMBER: _ClassVar[int]
+    REGISTER_CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
     query: bytes
-    def __init__(self, query: _Optional[bytes] = ...) -> None: ...
+    registered: _agreements_pb2.RegisterProof
+    register_consistency: _signed_pb2.ConsistencyProof
+    def __init__(self, query: _Optional[bytes] = ..., registered: _Optional[_Union[_agreements_pb2.RegisterProof, _Mapping]] = ..., register_consistency: _Optional[_Union[_signed_pb2.ConsistencyProof, _Mapping]] = ...) -> None: ...
 
 class TaskStatus(_message.Message):
     __slots__ = ("department", "state", "sentence", "since_s", "node_seen_s")
@@ -147,3 +154,15 @@ class FetchReply(_message.Message):
     appointment: _signed_pb2.Signed
     rounds: _containers.RepeatedCompositeFieldContainer[RoundRecord]
     def __init__(self, query: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., appointment: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., rounds: _Optional[_Iterable[_Union[RoundRecord, _Mapping]]] = ...) -> None: ...
+
+class PublishResultRequest(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _signed_pb2.Signed
+    def __init__(self, result: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ...) -> None: ...
+
+class PublishResultReply(_message.Message):
+    __slots__ = ("number",)
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    def __init__(self, number: _Optional[int] = ...) -> None: ...

@@ -1,3 +1,4 @@
+from fedstats.wire.v1 import agreements_pb2 as _agreements_pb2
 from fedstats.wire.v1 import query_pb2 as _query_pb2
 from fedstats.wire.v1 import signed_pb2 as _signed_pb2
 from google.protobuf.internal import containers as _containers
@@ -42,7 +43,7 @@ class Decision(_message.Message):
     def __init__(self, task: _Optional[str] = ..., approved: bool = ...) -> None: ...
 
 class LeaseRequest(_message.Message):
-    __slots__ = ("wait_s", "holdings", "decisions", "software", "paused", "witness", "instance", "running")
+    __slots__ = ("wait_s", "holdings", "decisions", "software", "paused", "witness", "instance", "running", "head", "cosignature", "register_size")
     WAIT_S_FIELD_NUMBER: _ClassVar[int]
     HOLDINGS_FIELD_NUMBER: _ClassVar[int]
     DECISIONS_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +52,9 @@ class LeaseRequest(_message.Message):
     WITNESS_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
     RUNNING_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    COSIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    REGISTER_SIZE_FIELD_NUMBER: _ClassVar[int]
     wait_s: int
     holdings: _containers.RepeatedCompositeFieldContainer[Holding]
     decisions: _containers.RepeatedCompositeFieldContainer[Decision]
@@ -59,22 +63,29 @@ class LeaseRequest(_message.Message):
     witness: _signed_pb2.Signed
     instance: bytes
     running: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, wait_s: _Optional[int] = ..., holdings: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., software: _Optional[str] = ..., paused: _Optional[str] = ..., witness: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., instance: _Optional[bytes] = ..., running: _Optional[_Iterable[str]] = ...) -> None: ...
+    head: _signed_pb2.Signed
+    cosignature: _signed_pb2.Signed
+    register_size: int
+    def __init__(self, wait_s: _Optional[int] = ..., holdings: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., software: _Optional[str] = ..., paused: _Optional[str] = ..., witness: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., instance: _Optional[bytes] = ..., running: _Optional[_Iterable[str]] = ..., head: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., cosignature: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., register_size: _Optional[int] = ...) -> None: ...
 
 class LeaseReply(_message.Message):
-    __slots__ = ("task", "authority_revision", "witnesses", "now_s")
+    __slots__ = ("task", "authority_revision", "witnesses", "now_s", "register_head", "register_consistency")
     TASK_FIELD_NUMBER: _ClassVar[int]
     AUTHORITY_REVISION_FIELD_NUMBER: _ClassVar[int]
     WITNESSES_FIELD_NUMBER: _ClassVar[int]
     NOW_S_FIELD_NUMBER: _ClassVar[int]
+    REGISTER_HEAD_FIELD_NUMBER: _ClassVar[int]
+    REGISTER_CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
     task: Task
     authority_revision: int
     witnesses: _containers.RepeatedCompositeFieldContainer[_signed_pb2.WitnessRecord]
     now_s: int
-    def __init__(self, task: _Optional[_Union[Task, _Mapping]] = ..., authority_revision: _Optional[int] = ..., witnesses: _Optional[_Iterable[_Union[_signed_pb2.WitnessRecord, _Mapping]]] = ..., now_s: _Optional[int] = ...) -> None: ...
+    register_head: _signed_pb2.Signed
+    register_consistency: _signed_pb2.ConsistencyProof
+    def __init__(self, task: _Optional[_Union[Task, _Mapping]] = ..., authority_revision: _Optional[int] = ..., witnesses: _Optional[_Iterable[_Union[_signed_pb2.WitnessRecord, _Mapping]]] = ..., now_s: _Optional[int] = ..., register_head: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., register_consistency: _Optional[_Union[_signed_pb2.ConsistencyProof, _Mapping]] = ...) -> None: ...
 
 class Task(_message.Message):
-    __slots__ = ("id", "query", "round", "appointment", "attempt", "phase", "lease_token", "expires_s", "body")
+    __slots__ = ("id", "query", "round", "appointment", "attempt", "phase", "lease_token", "expires_s", "body", "registered")
     ID_FIELD_NUMBER: _ClassVar[int]
     QUERY_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +95,7 @@ class Task(_message.Message):
     LEASE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_S_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
+    REGISTERED_FIELD_NUMBER: _ClassVar[int]
     id: str
     query: _signed_pb2.Signed
     round: _signed_pb2.Signed
@@ -93,7 +105,8 @@ class Task(_message.Message):
     lease_token: str
     expires_s: int
     body: bytes
-    def __init__(self, id: _Optional[str] = ..., query: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., round: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., appointment: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., attempt: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., lease_token: _Optional[str] = ..., expires_s: _Optional[int] = ..., body: _Optional[bytes] = ...) -> None: ...
+    registered: _agreements_pb2.RegisterProof
+    def __init__(self, id: _Optional[str] = ..., query: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., round: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., appointment: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., attempt: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., lease_token: _Optional[str] = ..., expires_s: _Optional[int] = ..., body: _Optional[bytes] = ..., registered: _Optional[_Union[_agreements_pb2.RegisterProof, _Mapping]] = ...) -> None: ...
 
 class Waiting(_message.Message):
     __slots__ = ("sentence",)
@@ -102,7 +115,7 @@ class Waiting(_message.Message):
     def __init__(self, sentence: _Optional[str] = ...) -> None: ...
 
 class ReportRequest(_message.Message):
-    __slots__ = ("task", "lease_token", "release", "secagg", "refusal", "waiting", "budget", "witness")
+    __slots__ = ("task", "lease_token", "release", "secagg", "refusal", "waiting", "budget", "witness", "head")
     TASK_FIELD_NUMBER: _ClassVar[int]
     LEASE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     RELEASE_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +124,7 @@ class ReportRequest(_message.Message):
     WAITING_FIELD_NUMBER: _ClassVar[int]
     BUDGET_FIELD_NUMBER: _ClassVar[int]
     WITNESS_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
     task: str
     lease_token: str
     release: _signed_pb2.Signed
@@ -119,7 +133,8 @@ class ReportRequest(_message.Message):
     waiting: Waiting
     budget: _query_pb2.Budget
     witness: _signed_pb2.Signed
-    def __init__(self, task: _Optional[str] = ..., lease_token: _Optional[str] = ..., release: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., secagg: _Optional[bytes] = ..., refusal: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ..., budget: _Optional[_Union[_query_pb2.Budget, _Mapping]] = ..., witness: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ...) -> None: ...
+    head: _signed_pb2.Signed
+    def __init__(self, task: _Optional[str] = ..., lease_token: _Optional[str] = ..., release: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., secagg: _Optional[bytes] = ..., refusal: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ..., budget: _Optional[_Union[_query_pb2.Budget, _Mapping]] = ..., witness: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., head: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ...) -> None: ...
 
 class ReportReply(_message.Message):
     __slots__ = ()

@@ -121,6 +121,54 @@ class WitnessRecord(_message.Message):
     appointments: _containers.RepeatedCompositeFieldContainer[Signed]
     def __init__(self, witness: _Optional[_Union[Signed, _Mapping]] = ..., appointments: _Optional[_Iterable[_Union[Signed, _Mapping]]] = ...) -> None: ...
 
+class LogHead(_message.Message):
+    __slots__ = ("log", "keeper", "size", "root", "at_s")
+    LOG_FIELD_NUMBER: _ClassVar[int]
+    KEEPER_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    AT_S_FIELD_NUMBER: _ClassVar[int]
+    log: bytes
+    keeper: str
+    size: int
+    root: bytes
+    at_s: int
+    def __init__(self, log: _Optional[bytes] = ..., keeper: _Optional[str] = ..., size: _Optional[int] = ..., root: _Optional[bytes] = ..., at_s: _Optional[int] = ...) -> None: ...
+
+class Cosignature(_message.Message):
+    __slots__ = ("department", "log", "size", "root", "at_s")
+    DEPARTMENT_FIELD_NUMBER: _ClassVar[int]
+    LOG_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    AT_S_FIELD_NUMBER: _ClassVar[int]
+    department: str
+    log: bytes
+    size: int
+    root: bytes
+    at_s: int
+    def __init__(self, department: _Optional[str] = ..., log: _Optional[bytes] = ..., size: _Optional[int] = ..., root: _Optional[bytes] = ..., at_s: _Optional[int] = ...) -> None: ...
+
+class InclusionProof(_message.Message):
+    __slots__ = ("index", "size", "path")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    size: int
+    path: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, index: _Optional[int] = ..., size: _Optional[int] = ..., path: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class ConsistencyProof(_message.Message):
+    __slots__ = ("first", "second", "path")
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    SECOND_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    first: int
+    second: int
+    path: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, first: _Optional[int] = ..., second: _Optional[int] = ..., path: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
 class JoinRequest(_message.Message):
     __slots__ = ("certificate_request", "signing_key")
     CERTIFICATE_REQUEST_FIELD_NUMBER: _ClassVar[int]
