@@ -173,10 +173,10 @@ def test_an_appointment_ends(home: Home) -> None:
 def test_errors_of_the_tree_become_refusals_of_the_tree() -> None:
     """Every error class maps to a refusal, and only refusals travel."""
     from fedstats.errors import Refused, error_classes
-    from fedstats.node.runner import _refused
+    from fedstats.node.refusing import refused
 
     for kind in error_classes().values():
-        assert isinstance(_refused(_raised(kind)), Refused)
+        assert isinstance(refused(_raised(kind)), Refused)
 
 
 def _raised(kind: type[FedstatsError]) -> FedstatsError:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 
@@ -32,11 +32,6 @@ from fedstats.core.rules import check_query, check_round
 from fedstats.core.schema import Dataset
 from fedstats.core.statistic import Mode
 from fedstats.errors import (
-    AuthorityError,
-    FedstatsError,
-    LanguageError,
-    LossInvalid,
-    MessageInvalid,
     NodeFailed,
     NotAuthorised,
     NotOffered,
@@ -44,11 +39,9 @@ from fedstats.errors import (
     OutsideScope,
     Refused,
     Spent,
-    ValueInvalid,
 )
 from fedstats.identity.keys import Context, Signed, SigningKey
-from fedstats.journal.events import TASK_FAILED, TASK_REFUSED
-from fedstats.journal.security import alarm
+from fedstats.journal.events import TASK_FAILED
 from fedstats.node.agreements import Agreements
 from fedstats.node.caps import Cap, agreement_cap, caps_of
 from fedstats.node.computing import Noise, Workbench
@@ -56,19 +49,17 @@ from fedstats.node.editions import Edition, Editions
 from fedstats.node.ledger import Charge, Ledger
 from fedstats.node.policy import Policy
 from fedstats.node.punctual import Punctual, period_s
+from fedstats.node.refusing import alarmed, refused, signed_refusal
 from fedstats.node.witness import Witnesses
 from fedstats.wire.authority import verify_appointment
 from fedstats.wire.codec import (
-    RefusalNote,
     ReleaseNote,
     computation_hash,
     decode_query,
     decode_round,
-    encode_refusal,
     encode_release,
     signed_from,
     signed_to,
-    task_hash,
 )
 from fedstats.wire.codec.strict import sha256, to_bytes
 from fedstats.wire.v1 import nodes_pb2, query_pb2, signed_pb2
@@ -158,8 +149,8 @@ class Runner:
                 report.release.CopyFrom(self._signed_now(release))
                 report.budget.CopyFrom(self._budget(asked))
         except Exception as problem:  # noqa: BLE001 # whatever it was, it becomes one typed refusal
-            refusal = _refused(problem)
-            _alarm(problem, task)
+            refusal = refused(problem)
+            alarmed(problem, task)
             report.refusal.CopyFrom(self._refusal(task, refusal, charged=refusal.spent is Spent.CHARGED))
         return report
 
@@ -176,8 +167,8 @@ class Runner:
             self.policy.check(self._verify(task).query, now_s=int(self.now()))
             self.witnesses.check()
         except Exception as problem:  # noqa: BLE001 # what cannot be verified is not sent
-            _alarm(problem, task)
-            refusal = self._refusal(task, _refused(problem), charged=True)
+            alarmed(problem, task)
+            refusal = self._refusal(task, refused(problem), charged=True)
             return nodes_pb2.ReportRequest(task=report.task, lease_token=report.lease_token, refusal=refusal)
         return report
 
@@ -337,14 +328,7 @@ class Runner:
         )
 
     def _refusal(self, task: nodes_pb2.Task, refusal: Refused, *, charged: bool) -> signed_pb2.Signed:
-        TASK_REFUSED(task=task.id, code=refusal.code, charged=charged)
-        query, number, shown = sha256(task.query.payload), _round_number(task), task_hash(task)
-        note = RefusalNote(
-            self.department, query, number, refusal.code, refusal.title, charged=charged, presented=shown
-        )
-        with suppress(FedstatsError):  # the sentence may quote something that cannot be quoted
-            note = replace(note, sentence=refusal.sentence)
-        return signed_to(Signed.make(Context.REFUSAL, encode_refusal(note), self.key()))
+        return signed_refusal(self.department, self.key(), task, refusal, charged=charged)
 
     def _budget(self, asked: Asked) -> query_pb2.Budget:
         """How full the agreement's budget is here, and whether this question charged it: both are public."""
@@ -360,24 +344,6 @@ class Runner:
         return datetime.fromtimestamp(self.now(), UTC).date()
 
 
-def _alarm(problem: Exception, task: nodes_pb2.Task) -> None:
-    """Tell those who watch, if it is theirs; noted before the refusal softens what it was."""
-    if isinstance(problem, FedstatsError):
-        alarm(problem, task=task.id)
-
-
-def _refused(problem: Exception) -> Refused:
-    """The refusal that travels for what went wrong before anything was charged."""
-    if isinstance(problem, Refused):
-        return problem
-    if isinstance(problem, AuthorityError | MessageInvalid):
-        return NotAuthorised(problem.sentence)
-    if isinstance(problem, LanguageError | ValueInvalid | LossInvalid):
-        return OutsideAgreement(problem.sentence)
-    TASK_FAILED(problem=problem, places=problem)
-    return NodeFailed(spent=Spent.NOTHING)
-
-
 def _integers_max(computation: Computation, dataset: Dataset) -> int:
     """How many numbers a release can have at most; the texts of an open key take the room of some more."""
     integers = 0
@@ -387,10 +353,3 @@ def _integers_max(computation: Computation, dataset: Dataset) -> int:
             domain = dataset.column(key.name).domain
             integers += domain.values_max * domain.characters_max if isinstance(domain, Texts) else 0
     return integers
-
-
-def _round_number(task: nodes_pb2.Task) -> int:
-    try:
-        return decode_round(task.round.payload).number
-    except FedstatsError:
-        return 0
