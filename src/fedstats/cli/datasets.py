@@ -85,11 +85,11 @@ def _show_all(entries: tuple[DatasetEntry, ...]) -> None:
 
 
 def _show_one(entry: DatasetEntry) -> None:
-    from fedstats.client.agreement_words import column_line, dataset_lines
+    from fedstats.client.agreement_words import column_line, dataset_about
     from fedstats.client.catalogue import sorted_editions
 
     dataset = entry.dataset
-    head, *about = list(dataset_lines(dataset))[: -len(dataset.columns)]
+    head, *about = dataset_about(dataset)
     say_sections(
         (
             (head, tuple(line.strip() for line in about)),

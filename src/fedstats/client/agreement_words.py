@@ -7,9 +7,11 @@ from datetime import date
 from decimal import Decimal
 
 from fedstats.client.guarantee import belief_words, chance_words, used_percent
-from fedstats.core.agreement import Agreement
+from fedstats.core.agreement import Agreement, Controller, ListKind
 from fedstats.core.agreement_document import decimal_text
+from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.domain import Categories, Dates, Domain, Numbers, Texts, date_of
+from fedstats.core.population import Condition
 from fedstats.core.privacy import Loss, Mechanism, UnitKind
 from fedstats.core.rules import query_cap_of
 from fedstats.core.schema import ColumnDefinition, Dataset
@@ -70,6 +72,16 @@ def column_line(column: ColumnDefinition) -> str:
     return f"{column.name}: {values_words(column.domain)}{missing}{use}{described}"
 
 
+def condition_words(condition: Condition) -> str:
+    """Which rows of a column are in the population."""
+    allowed = condition.allowed
+    if isinstance(allowed, bool):
+        return f"{condition.column} is {'true' if allowed else 'false'}"
+    if isinstance(allowed, Categories):
+        return f"{condition.column} is {' or '.join(allowed.labels)}"
+    return f"{condition.column} is from {values_words(allowed)}"
+
+
 def values_words(domain: Domain) -> str:
     """The values that a column can have."""
     if isinstance(domain, Numbers):
@@ -89,7 +101,18 @@ def values_words(domain: Domain) -> str:
 
 
 def dataset_lines(dataset: Dataset) -> Iterator[str]:
-    """A dataset: who is in it, who holds it, its columns."""
+    """A dataset: who is in it, who holds it, its columns and why they are needed."""
+    yield from dataset_about(dataset)
+    for column in dataset.columns:
+        yield f"  {column_line(column)}"
+        said = [column.classification] if column.classification else []
+        said += [f"needed: {column.justification}"] if column.justification else []
+        if said:
+            yield f"    {'; '.join(said)}"
+
+
+def dataset_about(dataset: Dataset) -> Iterator[str]:
+    """A dataset without its columns."""
     yield f"{dataset.name}: {dataset.description}".rstrip(": ")
     if dataset.unit.kind is UnitKind.PERSON:
         rows = "1 row" if dataset.rows_max == 1 else f"{dataset.rows_max} rows"
@@ -98,8 +121,11 @@ def dataset_lines(dataset: Dataset) -> Iterator[str]:
         yield "  protects one record: someone with several records is protected less"
     yield f"  about {dataset.people_about:,} in all; held by {', '.join(dataset.holders)}"
     yield f"  editions: {', '.join(dataset.editions)}"
-    for column in dataset.columns:
-        yield f"  {column_line(column)}"
+    if dataset.population:
+        conditions = " and ".join(condition_words(condition) for condition in dataset.population)
+        yield f"  only rows where {conditions}; rows where this is not known are left out"
+    for source in dataset.sources:
+        yield f"  from {source.table} at {source.department}"
 
 
 def _purposes(agreement: Agreement) -> Iterator[str]:
@@ -115,6 +141,7 @@ def _people(agreement: Agreement) -> Iterator[str]:
             f"{controller.department}: {controller.organisation}, "
             f"controller's key {PublicKey(controller.key).fingerprint}"
         )
+        yield from _answerable(controller)
     yield f"Analysts: {', '.join(agreement.analysts)}"
     for what, names in (
         ("Processors", agreement.public.processors),
@@ -122,6 +149,18 @@ def _people(agreement: Agreement) -> Iterator[str]:
     ):
         if names:
             yield f"{what}: {', '.join(names)}"
+
+
+def _answerable(controller: Controller) -> Iterator[str]:
+    people = (
+        ("role", controller.role),
+        ("senior owner", controller.senior_owner),
+        ("data protection officer", controller.data_protection_officer),
+        ("contact", controller.contact),
+    )
+    said = "; ".join(f"{what}: {text}" for what, text in people if text)
+    if said:
+        yield f"  {said}"
 
 
 def _dates(agreement: Agreement) -> str:
@@ -143,6 +182,9 @@ def _privacy(agreement: Agreement) -> Iterator[str]:
         f"One question: at most epsilon {most:f} (a belief of 50 % to at most {belief_words(most)}), which "
         f"is {part:.2g} % of the budget; smaller questions use far less."
     )
+    if terms.pace is not None:
+        pace = decimal_text(terms.pace.epsilon)
+        yield f"In any {terms.pace.days} days: at most epsilon {pace} of it, so that it lasts."
     yield "The budget never refills: not by a new edition, nor by a new version of this agreement."
     c = terms.max_departments
     yield (
@@ -163,14 +205,21 @@ def _answering(agreement: Agreement) -> Iterator[str]:
     yield f"Modes: {'; '.join(modes[mode.value] for mode in agreement.modes)}."
     if agreement.opt_out.applies:
         days = agreement.opt_out.list_age_days_max
-        yield f"People who opted out are left out, by a list at most {days} days old."
+        if agreement.opt_out.list_kind is ListKind.ALLOW:
+            yield f"Only people on a list of those who agreed are counted; it is at most {days} days old."
+        else:
+            yield f"People who opted out are left out, by a list at most {days} days old."
     else:
         yield f"People who opted out are counted, because: {agreement.opt_out.reason}"
+    if agreement.disclosure is not DisclosureProfile.NONE:
+        yield f"Small cells are hidden after the noise, by the rules of {agreement.disclosure.value}."
 
 
 def _besides(agreement: Agreement) -> Iterator[str]:
     public = agreement.public
     for what, text in (
+        ("How data is shared", public.method),
+        ("Areas", public.areas),
         ("Retention", public.retention),
         ("Sub-licensing", public.sub_licensing),
         ("Commercial use", public.commercial_use),

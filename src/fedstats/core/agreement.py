@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from enum import Enum
 from fractions import Fraction
 
 from fedstats.core.aggregate import KINDS
+from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.names import check_agreement, check_analyst, check_department, check_label, check_text
 from fedstats.core.privacy import Mechanism
 from fedstats.core.schema import DEPARTMENT_KEY, Dataset
@@ -18,6 +20,7 @@ PUBLIC_KEY_BYTES = 32
 EPSILON_MAX = 1_000
 DEPARTMENTS_MAX = 10_000
 LIST_AGE_DAYS_MAX = 3_660
+PACE_DAYS_MAX = 3_660
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,19 @@ class Controller:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """In any `days` days no more than this loss, written as the budget is: slower spending, same budget."""
+
+    epsilon: Fraction
+    days: int
+
+    def __post_init__(self) -> None:
+        """A positive loss over a time that can be looked back on."""
+        if not 0 < self.epsilon <= EPSILON_MAX or not 1 <= self.days <= PACE_DAYS_MAX:
+            raise AgreementInvalid("A pace has a pace_epsilon above 0 and pace_days between 1 and 3660.")
+
+
+@dataclass(frozen=True, slots=True)
 class PrivacyTerms:
     """The budget, the most for one query, and c: in how many departments one person may be.
 
@@ -70,6 +86,7 @@ class PrivacyTerms:
     epsilon_per_query: Fraction
     max_departments: int
     mechanisms: tuple[Mechanism, ...] = (Mechanism.GAUSSIAN,)
+    pace: Pace | None = None
 
     def __post_init__(self) -> None:
         """Losses are positive and in order."""
@@ -81,6 +98,10 @@ class PrivacyTerms:
             )
         if not 1 <= self.max_departments <= DEPARTMENTS_MAX or not self.mechanisms:
             raise AgreementInvalid("max_departments is at least 1 and at least one mechanism is allowed.")
+        if len(set(self.mechanisms)) != len(self.mechanisms):
+            raise AgreementInvalid("Each mechanism is named once.")
+        if self.pace is not None and self.pace.epsilon > self.epsilon:
+            raise AgreementInvalid("pace_epsilon cannot be above epsilon, the whole budget.")
 
     @property
     def delta_conversion(self) -> Fraction:
@@ -88,13 +109,21 @@ class PrivacyTerms:
         return self.delta / 2
 
 
+class ListKind(Enum):
+    """What an opt-out list names: who is left out (deny), or the only people who stay (allow)."""
+
+    DENY = "deny"
+    ALLOW = "allow"
+
+
 @dataclass(frozen=True, slots=True)
 class OptOutTerms:
-    """Whether people who opted out are removed, why not if not, and how old the list may be."""
+    """Whether people who opted out are removed, why not if not, what the list names, how old it may be."""
 
     applies: bool
     reason: str = ""
     list_age_days_max: int = 30
+    list_kind: ListKind = ListKind.DENY
 
     def __post_init__(self) -> None:
         """An exemption says why, in readable prose."""
@@ -120,14 +149,15 @@ class PublicTerms:
     commercial_use: str = ""
     impact_assessment: str = ""
     transparency_record: str = ""
+    method: str = ""
+    areas: str = ""
 
     def __post_init__(self) -> None:
         """Readable prose."""
         texts = (self.summary, self.public_benefit, self.legal_gateway, self.contact, self.retention)
         more = (self.sub_licensing, self.commercial_use, self.impact_assessment, self.transparency_record)
-        for text in (*texts, *more, *self.processors, *self.recipients):
-            if text:
-                check_text(text, what="public terms")
+        for text in (*texts, *more, self.method, self.areas, *self.processors, *self.recipients):
+            check_text(text, what="public terms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +184,7 @@ class Agreement:
     nodes_min: int
     partial: bool
     opt_out: OptOutTerms
+    disclosure: DisclosureProfile = DisclosureProfile.NONE
 
     def __post_init__(self) -> None:
         """Complete, and free of contradictions that a reader would stumble over."""

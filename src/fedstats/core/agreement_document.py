@@ -8,28 +8,39 @@ are ASCII, so that sorting by code points is sorting by UTF-16 units.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from fractions import Fraction
+from enum import Enum
+from typing import TypeVar
 
 from fedstats.core.agreement import (
     Agreement,
     Controller,
+    ListKind,
     OptOutTerms,
+    Pace,
     PrivacyTerms,
     PublicTerms,
     Purpose,
 )
-from fedstats.core.domain import Categories, Dates, Domain, Numbers, Texts, Truth, date_of, days_of
-from fedstats.core.privacy import Mechanism, UnitKind
+from fedstats.core.dataset_document import Document, dataset_document, dataset_of, decimal_text
+from fedstats.core.disclosure import DisclosureProfile
+from fedstats.core.privacy import Mechanism
 from fedstats.core.reading import Reader
-from fedstats.core.schema import ColumnDefinition, Dataset, Unit
 from fedstats.core.statistic import Mode
 from fedstats.errors import AgreementInvalid
 
-DOCUMENT_BYTES_MAX = 1_000_000
-DECIMALS_MAX = 40
+__all__ = [
+    "DOCUMENT_BYTES_MAX",
+    "Document",
+    "agreement_from_json",
+    "agreement_of",
+    "canonical_json",
+    "dataset_document",
+    "decimal_text",
+    "document_of",
+]
 
-Document = Mapping[str, object]
+DOCUMENT_BYTES_MAX = 1_000_000
+_E = TypeVar("_E", bound=Enum)
 
 
 def agreement_from_json(payload: bytes) -> Agreement:
@@ -86,14 +97,15 @@ def agreement_of(document: object) -> Agreement:
             starts_on=reader.day("starts_on"),
             ends_on=reader.day("ends_on"),
             review_on=reader.day("review_on"),
-            datasets=tuple(_dataset(r, departments) for r in reader.tables("datasets")),
+            datasets=tuple(dataset_of(r, departments) for r in reader.tables("datasets")),
             privacy=_privacy(reader.table("privacy")),
             analysts=reader.texts("analysts"),
             aggregates=reader.texts("aggregates", ("grouped_sums",)),
-            modes=tuple(_mode(reader, text) for text in reader.texts("modes", ("local",))),
+            modes=_choices(reader, "modes", Mode, ("local",)),
             nodes_min=reader.integer("nodes_min", 1),
             partial=reader.truth("partial", default=True),
             opt_out=_opt_out(reader.table("opt_out")),
+            disclosure=_disclosure(reader.table("disclosure", optional=True)),
         )
 
 
@@ -122,6 +134,8 @@ def document_of(agreement: Agreement) -> Document:
             "epsilon_per_query": decimal_text(privacy.epsilon_per_query),
             "max_departments": privacy.max_departments,
             "mechanisms": [mechanism.value for mechanism in privacy.mechanisms],
+            "pace_epsilon": decimal_text(privacy.pace.epsilon) if privacy.pace else "",
+            "pace_days": privacy.pace.days if privacy.pace else 0,
         },
         "analysts": list(agreement.analysts),
         "aggregates": list(agreement.aggregates),
@@ -132,49 +146,10 @@ def document_of(agreement: Agreement) -> Document:
             "applies": opt_out.applies,
             "reason": opt_out.reason,
             "list_age_days_max": opt_out.list_age_days_max,
+            "list": opt_out.list_kind.value,
         },
+        "disclosure": {"profile": agreement.disclosure.value},
     }
-
-
-def dataset_document(dataset: Dataset) -> Document:
-    """The document of one dataset, every key written out."""
-    return {
-        "name": dataset.name,
-        "unit": {
-            "kind": dataset.unit.kind.value,
-            "namespace": dataset.unit.namespace,
-            "column": dataset.unit.column or "",
-        },
-        "rows_max": dataset.rows_max,
-        "people_max": dataset.people_max,
-        "people_about": dataset.people_about,
-        "columns": [
-            {
-                "name": column.name,
-                "description": column.description,
-                "as_key": column.as_key,
-                "as_measure": column.as_measure,
-                "missing": column.domain.nullable,
-                **_domain_document(column.domain),
-            }
-            for column in dataset.columns
-        ],
-        "editions": list(dataset.editions),
-        "holders": list(dataset.holders),
-        "description": dataset.description,
-    }
-
-
-def decimal_text(value: Fraction) -> str:
-    """The shortest plain decimal that is exactly `value` (all values here come from decimals)."""
-    sign, value = ("-" if value < 0 else ""), abs(value)
-    digits, scaled = 0, value
-    while scaled.denominator != 1:
-        digits, scaled = digits + 1, scaled * 10
-        if digits > DECIMALS_MAX:
-            raise AgreementInvalid("A number in the agreement is no finite decimal.")
-    text = str(scaled.numerator).rjust(digits + 1, "0")
-    return sign + (f"{text[:-digits]}.{text[-digits:]}" if digits else text)
 
 
 def _plain(value: object) -> object:
@@ -197,6 +172,8 @@ def _public(reader: Reader) -> PublicTerms:
             commercial_use=reader.text("commercial_use", ""),
             impact_assessment=reader.text("impact_assessment", ""),
             transparency_record=reader.text("transparency_record", ""),
+            method=reader.text("method", ""),
+            areas=reader.text("areas", ""),
         )
 
 
@@ -232,96 +209,43 @@ def _privacy(reader: Reader) -> PrivacyTerms:
             delta=reader.decimal("delta"),
             epsilon_per_query=reader.decimal("epsilon_per_query", decimal_text(epsilon)),
             max_departments=reader.integer("max_departments"),
-            mechanisms=tuple(_mechanism(reader, text) for text in reader.texts("mechanisms", ("gaussian",))),
+            mechanisms=_choices(reader, "mechanisms", Mechanism, ("gaussian",)),
+            pace=_pace(reader),
         )
 
 
-def _mechanism(reader: Reader, text: str) -> Mechanism:
-    try:
-        return Mechanism(text)
-    except ValueError:
-        raise reader.problem("must be gaussian or laplace", "mechanisms") from None
-
-
-def _mode(reader: Reader, text: str) -> Mode:
-    try:
-        return Mode(text)
-    except ValueError:
-        raise reader.problem("must be local or secure", "modes") from None
+def _pace(reader: Reader) -> Pace | None:
+    """Both of its keys or neither; what is signed writes "" and 0 where there is none."""
+    days = reader.integer("pace_days", 0)
+    epsilon = reader.decimal_or_none("pace_epsilon")
+    if (epsilon is None) != (days == 0):
+        raise reader.problem("needs both pace_epsilon and pace_days, or neither")
+    return None if epsilon is None else Pace(epsilon, days)
 
 
 def _opt_out(reader: Reader) -> OptOutTerms:
     with reader, reader.building():
         return OptOutTerms(
-            reader.truth("applies"), reader.text("reason", ""), reader.integer("list_age_days_max", 30)
+            applies=reader.truth("applies"),
+            reason=reader.text("reason", ""),
+            list_age_days_max=reader.integer("list_age_days_max", 30),
+            list_kind=_choice(reader, "list", ListKind, reader.text("list", ListKind.DENY.value)),
         )
 
 
-def _dataset(reader: Reader, departments: tuple[str, ...]) -> Dataset:
-    with reader, reader.building():
-        return Dataset(
-            name=reader.text("name"),
-            unit=_unit(reader.table("unit")),
-            rows_max=reader.integer("rows_max", 1),
-            people_max=reader.integer("people_max"),
-            people_about=reader.integer("people_about"),
-            columns=tuple(_column(r) for r in reader.tables("columns")),
-            editions=reader.texts("editions"),
-            holders=reader.texts("holders", departments),
-            description=reader.text("description", ""),
-        )
+def _disclosure(reader: Reader) -> DisclosureProfile:
+    with reader:
+        text = reader.text("profile", DisclosureProfile.NONE.value)
+        return _choice(reader, "profile", DisclosureProfile, text)
 
 
-def _unit(reader: Reader) -> Unit:
-    with reader, reader.building():
-        kind = reader.text("kind")
-        if kind not in ("person", "row"):
-            raise reader.problem("must be person or row", "kind")
-        column = reader.text("column", "")
-        return Unit(UnitKind(kind), reader.text("namespace"), column or None)
+def _choices(reader: Reader, key: str, kinds: type[_E], default: tuple[str, ...]) -> tuple[_E, ...]:
+    return tuple(_choice(reader, key, kinds, text) for text in reader.texts(key, default))
 
 
-def _column(reader: Reader) -> ColumnDefinition:
-    with reader, reader.building():
-        name, domain = reader.text("name"), _domain(reader)
-        return ColumnDefinition(
-            name=name,
-            domain=domain,
-            description=reader.text("description", ""),
-            as_key=reader.truth("as_key", default=True),
-            as_measure=reader.truth("as_measure", default=not isinstance(domain, Texts)),
-        )
-
-
-def _domain(reader: Reader) -> Domain:
-    kind, nullable = reader.text("type"), reader.truth("missing", default=False)
-    if kind == "number":
-        return Numbers(
-            reader.decimal("lo"), reader.decimal("hi"), reader.decimal("step", "1"), nullable=nullable
-        )
-    if kind == "category":
-        return Categories(reader.texts("labels"), nullable=nullable)
-    if kind == "date":
-        return Dates(days_of(reader.day("lo")), days_of(reader.day("hi")), nullable=nullable)
-    if kind == "boolean":
-        return Truth(nullable=nullable)
-    if kind == "text":
-        return Texts(reader.integer("characters_max"), reader.integer("values_max"), nullable=nullable)
-    raise reader.problem("must be number, category, date, boolean or text", "type")
-
-
-def _domain_document(domain: Domain) -> Document:
-    if isinstance(domain, Numbers):
-        return {
-            "type": "number",
-            "lo": decimal_text(domain.lo),
-            "hi": decimal_text(domain.hi),
-            "step": decimal_text(domain.step),
-        }
-    if isinstance(domain, Categories):
-        return {"type": "category", "labels": list(domain.labels)}
-    if isinstance(domain, Dates):
-        return {"type": "date", "lo": date_of(domain.lo).isoformat(), "hi": date_of(domain.hi).isoformat()}
-    if isinstance(domain, Texts):
-        return {"type": "text", "characters_max": domain.characters_max, "values_max": domain.values_max}
-    return {"type": "boolean"}
+def _choice(reader: Reader, key: str, kinds: type[_E], text: str) -> _E:
+    try:
+        return kinds(text)
+    except ValueError:
+        known = [str(kind.value) for kind in kinds]
+        raise reader.problem(f"must be {' or '.join(known)}", key) from None

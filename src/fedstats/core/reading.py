@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
+from difflib import get_close_matches
 from fractions import Fraction
+from itertools import islice
 from typing import Self, TypeVar
 
+from fedstats.core.names import did_you_mean
 from fedstats.errors import FedstatsError
 
 # Bounded digits and exponent: "1e999999999" would fill the memory.
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,24}(\.[0-9]{1,24})?([eE][+-]?[0-9]{1,2})?")
+_ALIKE = 0.85  # how close a key must be to pass for a misspelt one that is missing
+_INTEGER_MAX = 10**18
+_SHOWN = 5
+_LOOKED_AT = 200
+_SHOWN_CHARACTERS = 60
 _T = TypeVar("_T")
 
 
@@ -26,11 +34,12 @@ class Reader:
         if not isinstance(document, Mapping) or not all(isinstance(key, str) for key in document):
             raise self.problem("must be a table of named values")
         self._rest: dict[str, object] = dict(document)
+        self._asked: set[str] = set()
 
     def problem(self, sentence: str, key: str = "") -> FedstatsError:
         """The error to raise, with the place in it."""
         place = f"{self._where}.{key}" if key and self._where else key or self._where or "The document"
-        return self._error(f"{place} {sentence}.")
+        return self._error(f"{place} {sentence}{'' if sentence.endswith('?') else '.'}")
 
     def text(self, key: str, default: str | None = None) -> str:
         """A string."""
@@ -41,7 +50,7 @@ class Reader:
         value = self._typed(key, int, "must be a whole number", default)
         if isinstance(value, bool):
             raise self.problem("must be a whole number", key)
-        return value
+        return self._bounded(value, key)
 
     def truth(self, key: str, *, default: bool | None = None) -> bool:
         """True or false."""
@@ -63,10 +72,18 @@ class Reader:
         """An exact decimal, written as a text ("0.5", "1e-6") or a whole number."""
         value = self._take(key, default)
         if isinstance(value, int) and not isinstance(value, bool):
-            return Fraction(value)
+            return Fraction(self._bounded(value, key))
         if not isinstance(value, str) or _DECIMAL.fullmatch(value) is None:
             raise self.problem('must be a decimal number in quotes, such as "0.5"', key)
         return Fraction(value)
+
+    def decimal_or_none(self, key: str) -> Fraction | None:
+        """An exact decimal; None where the key is missing or its text empty."""
+        self._asked.add(key)
+        if self._rest.get(key, "") == "":
+            self._rest.pop(key, None)
+            return None
+        return self.decimal(key)
 
     def texts(self, key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
         """A list of strings."""
@@ -100,7 +117,7 @@ class Reader:
     def end(self) -> None:
         """Refuse whatever was not taken: a misspelt key must not pass in silence."""
         if self._rest:
-            raise self.problem(f"has unknown keys: {_quoted(self._rest)[:200]}")
+            raise self._unknown()
 
     def __enter__(self) -> Self:
         """Read inside a `with` block, so that leftovers are refused at its end."""
@@ -121,13 +138,28 @@ class Reader:
         except FedstatsError as problem:
             raise self._error(f"{self._path(key) or 'The document'}: {problem.sentence}") from None
 
+    def _unknown(self) -> FedstatsError:
+        """Each key that was left over, with the known one that it may be meant for."""
+        left = sorted(self._rest)
+        said = [f"{_quoted(key)}{did_you_mean(key, self._asked - {*left})}" for key in left[:_SHOWN]]
+        more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
+        return self.problem(f"has unknown keys: {', '.join(said)}{more}")
+
     def _path(self, key: str) -> str:
         return f"{self._where}.{key}" if self._where and key else key or self._where
 
     def _take(self, key: str, default: object) -> object:
+        self._asked.add(key)
         value = self._rest.pop(key, default)
         if value is None:
-            raise self.problem("is missing", key)
+            others = [name[:_SHOWN_CHARACTERS] for name in islice(self._rest, _LOOKED_AT)]
+            near = get_close_matches(key, others, n=1, cutoff=_ALIKE)
+            raise self.problem(f"is missing{f'; is {_quoted(near[0])} meant for it?' if near else ''}", key)
+        return value
+
+    def _bounded(self, value: int, key: str) -> int:
+        if abs(value) >= _INTEGER_MAX:
+            raise self.problem("must be a whole number of at most 18 digits", key)
         return value
 
     def _typed(self, key: str, kind: type[_T], rule: str, default: _T | None) -> _T:
@@ -137,6 +169,7 @@ class Reader:
         return value
 
 
-def _quoted(keys: Iterable[str]) -> str:
-    """The keys, with whatever a terminal would obey written out."""
-    return ", ".join(key if key.isidentifier() and key.isascii() else ascii(key) for key in sorted(keys))
+def _quoted(key: str) -> str:
+    """The beginning of a key, with whatever a terminal would obey written out."""
+    begun = key[:_SHOWN_CHARACTERS]
+    return begun if begun.isidentifier() and begun.isascii() else ascii(begun)

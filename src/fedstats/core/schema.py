@@ -8,10 +8,12 @@ from fedstats.core.domain import Domain, Texts
 from fedstats.core.names import (
     check_department,
     check_identifier,
+    check_label,
     check_scheduled_edition,
     check_text,
     did_you_mean,
 )
+from fedstats.core.population import Condition
 from fedstats.core.privacy import Contribution, UnitKind
 from fedstats.errors import NameUnknown, ValueInvalid
 
@@ -41,13 +43,18 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class ColumnDefinition:
-    """One column that questions may use, and for what."""
+    """One column that questions may use, and for what.
+
+    `classification` says how sensitive it is ("special category: health"), `justification` why it is needed.
+    """
 
     name: str
     domain: Domain
     description: str = ""
     as_key: bool = True
     as_measure: bool = True
+    classification: str = ""
+    justification: str = ""
 
     def __post_init__(self) -> None:
         """A usable name, not the one that every dataset has already; free text is for grouping only."""
@@ -56,10 +63,24 @@ class ColumnDefinition:
             raise ValueInvalid(
                 "Every dataset has the key department already; call the column something else."
             )
-        if self.description:
-            check_text(self.description, what="description")
+        check_text(self.description, what="description")
+        check_text(self.classification, what="classification of a column")
+        check_text(self.justification, what="justification of a column")
         if isinstance(self.domain, Texts) and (self.as_measure or not self.as_key):
             raise ValueInvalid(f"{self.name} is free text, which can be a key and nothing else.")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """From which system or table a department takes the data: for the public, no node reads it."""
+
+    department: str
+    table: str
+
+    def __post_init__(self) -> None:
+        """A department, and a line that names the table."""
+        check_department(self.department)
+        check_label(self.table, what="source table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +88,8 @@ class Dataset:
     """One logical table that several departments hold, as their agreement defines it.
 
     `rows_max` bounds the rows of one unit at one department, `people_max` the units at one department (for
-    the check that sums cannot overflow), `people_about` is the rough public size over all departments.
+    the check that sums cannot overflow), `people_about` is the rough public size over all departments. Rows
+    that do not meet every condition of `population` are in no edition.
     """
 
     name: str
@@ -79,6 +101,8 @@ class Dataset:
     editions: tuple[str, ...]
     holders: tuple[str, ...]
     description: str = ""
+    population: tuple[Condition, ...] = ()
+    sources: tuple[Source, ...] = ()
 
     def __post_init__(self) -> None:
         """Bounds in range, distinct names, and the person column is not among the columns."""
@@ -94,11 +118,15 @@ class Dataset:
             raise ValueInvalid("A row unit has rows_max 1.")
         if not 1 <= self.people_max <= 2**40 or not 1 <= self.people_about <= 2**40:
             raise ValueInvalid("people_max and people_about must lie between 1 and 2^40.")
+        if len(set(self.editions)) != len(self.editions) or len(set(self.holders)) != len(self.holders):
+            raise ValueInvalid("Each edition and each holder of a dataset is named once.")
         for edition in self.editions:
             check_scheduled_edition(edition)
         for holder in self.holders:
             check_department(holder)
         check_text(self.description, what="description of a dataset")
+        self._check_population()
+        self._check_sources()
 
     def column(self, name: str) -> ColumnDefinition:
         """The definition of a column.
@@ -117,6 +145,20 @@ class Dataset:
         raise NameUnknown(
             f"{self.name} has no column {name[:48]!r}{guess}", remedy=f"See: fedstats datasets {self.name}"
         )
+
+    def _check_population(self) -> None:
+        conditions = [condition.column for condition in self.population]
+        if len(set(conditions)) != len(conditions):
+            raise ValueInvalid("A column has one condition of the population at most.")
+        for condition in self.population:
+            condition.check(self.column(condition.column).domain)
+
+    def _check_sources(self) -> None:
+        if len(set(self.sources)) != len(self.sources):
+            raise ValueInvalid("A source of a dataset is named once.")
+        for source in self.sources:
+            if source.department not in self.holders:
+                raise ValueInvalid(f"A source names {source.department}, which does not hold {self.name}.")
 
     def contribution(self, *, departments_max: int, cells_max: int | None = None) -> Contribution:
         """The bounds of one unit; `cells_max` (L0) is `rows_max` unless asked lower."""
