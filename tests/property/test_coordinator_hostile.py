@@ -23,7 +23,6 @@ from coordinator_world import (
 from google.protobuf.message import DecodeError, Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mutations import mutations
 from samples import NOW_S, seed_key
 
 from fedstats.core.privacy import Loss
@@ -33,6 +32,7 @@ from fedstats.errors import FedstatsError, InternalError
 from fedstats.identity.keys import Context, Signed
 from fedstats.identity.peer import Peer, Role
 from fedstats.identity.tls_key import TlsKey
+from fedstats.testing.mutations import mutations
 from fedstats.wire import codec, methods
 from fedstats.wire.method import Method
 from fedstats.wire.v1 import agreements_pb2, analysts_pb2, nodes_pb2, signed_pb2

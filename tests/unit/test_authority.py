@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from mutations import mutations
 from samples import DEPARTMENTS, NOW_S, sample_agreement, seed_key
 
 from fedstats.core.agreement_document import canonical_json, document_of
@@ -16,6 +15,7 @@ from fedstats.errors import (
     SignatureInvalid,
 )
 from fedstats.identity.keys import Context, PublicKey, Signed
+from fedstats.testing.mutations import mutations
 from fedstats.wire import codec
 from fedstats.wire.authority import revoked_keys, unsigned_by, verify_agreement, verify_appointment
 from fedstats.wire.v1 import signed_pb2

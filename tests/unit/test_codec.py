@@ -11,7 +11,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from google.protobuf.message import Message
-from mutations import mutations
 from samples import NOW_S, sample_order, sample_query, seed_key
 
 from fedstats.core.agreement_document import canonical_json
@@ -23,6 +22,7 @@ from fedstats.core.query import Computation, Proceeding
 from fedstats.core.times import SECONDS_MAX
 from fedstats.core.witness import CapTotal, Carried, Mark, Witness
 from fedstats.errors import MessageInvalid
+from fedstats.testing.mutations import mutations
 from fedstats.wire import codec
 from fedstats.wire.codec.strict import sha256
 from fedstats.wire.v1 import query_pb2, signed_pb2

@@ -18,7 +18,6 @@ from coordinator_world import (
     ready_world,
 )
 from google.protobuf.message import Message
-from mutations import mutations
 from samples import DEPARTMENTS, NOW_S, sample_agreement, seed_key
 
 from fedstats.coordinator import store_documents
@@ -35,6 +34,7 @@ from fedstats.errors import (
 )
 from fedstats.identity.keys import Context, Signed
 from fedstats.identity.peer import Peer, Role
+from fedstats.testing.mutations import mutations
 from fedstats.wire import codec, methods
 from fedstats.wire.codec.strict import sha256
 from fedstats.wire.v1 import agreements_pb2, signed_pb2

@@ -23,7 +23,6 @@ from coordinator_world import (
     second_round,
     submission,
 )
-from mutations import mutations
 from samples import (
     DEPARTMENTS,
     NOW_S,
@@ -56,6 +55,7 @@ from fedstats.errors import (
 )
 from fedstats.identity.keys import Context, Signed
 from fedstats.identity.peer import Peer, Role
+from fedstats.testing.mutations import mutations
 from fedstats.wire import codec, methods
 from fedstats.wire.v1 import analysts_pb2
 
@@ -205,7 +205,7 @@ def test_no_field_of_a_submission_can_be_changed(world: World) -> None:
             continue  # no part of the question: it only chooses which proof comes back
         tried += 1
         with pytest.raises(FedstatsError):
-            world.submit(changed)  # type: ignore[arg-type]  # a changed SubmitRequest
+            world.submit(changed)
         assert world.lease("north") is None, path
     assert tried >= 12
     world.submit(request)

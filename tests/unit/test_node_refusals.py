@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mutations import mutations
 from one_node import (
     PEOPLE,
     Analyst,
@@ -28,6 +27,7 @@ from fedstats.core.query import RoundOrder
 from fedstats.errors import FedstatsError, TooLarge
 from fedstats.identity.keys import Context, Signed
 from fedstats.node.home import Home
+from fedstats.testing.mutations import mutations
 from fedstats.wire.codec import encode_query, encode_revocation, encode_round, signed_to, task_hash
 from fedstats.wire.codec.strict import sha256, to_bytes
 from fedstats.wire.v1 import agreements_pb2, nodes_pb2, query_pb2, signed_pb2

@@ -37,7 +37,7 @@ from fedstats.node.joining import Joined
 from fedstats.node.joining import join as join_node
 from fedstats.node.service import Node
 from fedstats.testing.clock import ManualClock
-from fedstats.testing.transport import Faults, SimulatedNetwork, no_faults
+from fedstats.testing.transport import HONEST, Faults, Relay, SimulatedNetwork, no_faults
 from fedstats.wire.channel import ClientTls
 from fedstats.wire.codec import signed_to
 from fedstats.wire.method import Transport
@@ -70,6 +70,7 @@ class Federation:
         """Set everything up in `folder`, up to editions and a trusting analyst; nothing was asked yet."""
         self.folder, self.clock = folder, clock
         self.faults: Faults = no_faults
+        self.relay: Relay = HONEST
         self._setting, self._open = setting, ExitStack()
         self._configs = dict(setting.configs)
         self._homes = {name: NodeHome(folder / name) for name in setting.configs}
@@ -179,8 +180,8 @@ class Federation:
         return connect(self._analyst.folder, transport=network, now=self.clock, pause=self._pass)
 
     def network(self, peer: Peer) -> SimulatedNetwork:
-        """The network as this peer sees it, with the federation's faults."""
-        return SimulatedNetwork(lambda: self.coordinator, peer, faults=self._faults)
+        """The network as this peer sees it, with the federation's faults and what its coordinator does."""
+        return SimulatedNetwork(lambda: self.coordinator, peer, faults=self._faults, relay=lambda: self.relay)
 
     def work(self) -> bool:
         """Let every running node take at most one task; whether any did. Some hear nothing, and wait."""

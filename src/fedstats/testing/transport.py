@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from google.protobuf.message import Message
 
 from fedstats.coordinator.service import Coordinator
 from fedstats.errors import CoordinatorUnreachable, NoReplyInTime
@@ -30,6 +33,28 @@ def no_faults(_peer: Peer, _method: Method[Any, Any]) -> Fault:
     return Fault.NONE
 
 
+Change = Callable[[Peer, Message], None]
+"""Changes a message in place, on the way from or to this peer."""
+
+
+def unchanged(_peer: Peer, _message: Message) -> None:
+    """What an honest coordinator does to a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """What a coordinator does to requests that arrive and to replies that leave (see `testing.hostile`).
+
+    Either may raise: then the peer hears that error in place of a reply.
+    """
+
+    arriving: Change = unchanged
+    leaving: Change = unchanged
+
+
+HONEST = Relay()
+
+
 class SimulatedNetwork:
     """The `Transport` of one peer. `before` runs ahead of every call, for instance to let the others work."""
 
@@ -39,12 +64,14 @@ class SimulatedNetwork:
         peer: Peer,
         *,
         faults: Callable[[], Faults] = lambda: no_faults,
+        relay: Callable[[], Relay] = lambda: HONEST,
         before: Callable[[Method[Any, Any]], None] = lambda _method: None,
     ) -> None:
         """Carry calls of `peer` to whichever coordinator runs at the time (it may have been restarted)."""
         self._coordinator = coordinator
         self._peer = peer
         self._faults = faults
+        self._relay = relay
         self._before = before
 
     def call(self, method: Method[Request, Reply], request: Request, timeout_s: float | None = None) -> Reply:
@@ -73,6 +100,10 @@ class SimulatedNetwork:
         return reply
 
     def _carried(self, method: Method[Request, Reply], request: Request) -> Reply:
+        relay = self._relay()
         arrived = method.request.FromString(request.SerializeToString())
+        relay.arriving(self._peer, arrived)
         reply = self._coordinator().call(method, arrived, self._peer)
-        return method.reply.FromString(reply.SerializeToString())
+        left = method.reply.FromString(reply.SerializeToString())
+        relay.leaving(self._peer, left)
+        return left

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+M = TypeVar("M", bound=Message)
 
-def mutations(message: Message, path: str = "") -> Iterator[tuple[str, Message]]:
+
+def mutations(message: M, path: str = "") -> Iterator[tuple[str, M]]:
     """(path of the field, a copy of `message` with that field changed, cleared, repeated or dropped)."""
     for field in message.DESCRIPTOR.fields:
         here = f"{path}.{field.name}" if path else field.name
@@ -28,7 +30,7 @@ def mutations(message: Message, path: str = "") -> Iterator[tuple[str, Message]]
             yield here, copy
 
 
-def _repeated(message: Message, field: FieldDescriptor, here: str) -> Iterator[tuple[str, Message]]:
+def _repeated(message: M, field: FieldDescriptor, here: str) -> Iterator[tuple[str, M]]:
     items: Any = getattr(message, field.name)
     for i in range(len(items)):
         dropped = _copy(message)
@@ -49,19 +51,19 @@ def _repeated(message: Message, field: FieldDescriptor, here: str) -> Iterator[t
         yield f"{here} repeated", twice
 
 
-def _copy(message: Message) -> Any:
+def _copy(message: M) -> M:
     copy = type(message)()
     copy.CopyFrom(message)
     return copy
 
 
-def _without(message: Message, field: FieldDescriptor) -> Message:
+def _without(message: M, field: FieldDescriptor) -> M:
     copy = _copy(message)
     copy.ClearField(field.name)
-    return copy  # type: ignore[no-any-return]  # a message of the same type
+    return copy
 
 
-def _other(field: FieldDescriptor, value: Any) -> Any:
+def _other(field: FieldDescriptor, value: object) -> object:
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):
@@ -71,4 +73,4 @@ def _other(field: FieldDescriptor, value: Any) -> Any:
     if field.type == FieldDescriptor.TYPE_ENUM:
         numbers = [entry.number for entry in field.enum_type.values if entry.number]
         return next((number for number in numbers if number != value), 0)
-    return value + 1
+    return value + 1 if isinstance(value, int) else value
