@@ -17,6 +17,7 @@ from fedstats.coordinator.store import Store
 from fedstats.core.agreement_document import canonical_json, document_of
 from fedstats.core.appointment import Acceptance, AppointedRole, Appointment, Revocation
 from fedstats.core.query import Computation, Proceeding, Query, RoundOrder
+from fedstats.core.reason import Reason
 from fedstats.identity.certificates import make_authority
 from fedstats.identity.keys import Context, Signed, SigningKey
 from fedstats.identity.peer import Peer, Role
@@ -155,7 +156,8 @@ def appointment(by: str = "north", **changes: object) -> Signed:
 
 def acceptance(department: str, at_s: int, *, withdrawn: bool = False, document: bytes = DOCUMENT) -> Signed:
     """A node's word that its department accepted the sample agreement, or withdrew."""
-    said = Acceptance(department, sha256(document), withdrawn, at_s)
+    reason = Reason.GOVERNANCE if withdrawn else None
+    said = Acceptance(department, sha256(document), withdrawn, at_s, reason)
     return Signed.make(Context.ACCEPTANCE, codec.encode_acceptance(said), seed_key(f"node {department}"))
 
 

@@ -12,11 +12,11 @@ from suite_log import PATTERNS, Happened, leaks, plant
 from waiting import federation, some_rows
 
 from fedstats.core.domain import Categories, Numbers
+from fedstats.core.reason import Reason
 from fedstats.core.schema import ColumnDefinition
 from fedstats.journal.event import Event
 from fedstats.journal.events import TASK_ANSWERED, TASK_FAILED, TASK_REFUSED
 from fedstats.journal.security import PAUSED
-from fedstats.node.policy import PauseReason
 
 RARE = "zq-rare"
 RANDOM = {"task", "query", "certificate"}  # hashes and serial numbers, new each time
@@ -50,7 +50,7 @@ def test_no_fate_of_a_question_puts_data_into_a_log(tmp_path: Path, noted: list[
         session.query(SQL, epsilon=1, wait_s=600)
         session.query(SQL, epsilon=1, wait_s=600)
         for epsilon, sql in ((2, SQL), (1, SQL.replace("sex, ", "").replace(" GROUP BY sex", ""))):
-            fed.nodes["north"].policy.pause(PauseReason.SECURITY, now_s=NOW_S)
+            fed.nodes["north"].policy.pause(Reason.SECURITY, now_s=NOW_S)
             session.query(sql, epsilon=epsilon, wait_s=600)
             fed.nodes["north"].policy.resume()
         for edition in fed.nodes["south"].editions.all():

@@ -13,9 +13,9 @@ from samples import DEPARTMENTS
 from waiting import federation
 
 from fedstats.client.controller import revoke
+from fedstats.core.reason import Reason
 from fedstats.identity.keys import SigningKey
 from fedstats.identity.peer import Peer
-from fedstats.node.policy import PauseReason
 from fedstats.testing.federation import ANALYST, Federation
 from fedstats.testing.transport import Fault
 from fedstats.wire.codec import signed_to
@@ -46,7 +46,7 @@ class Switch:
 
 def pause(fed: Federation) -> None:
     """Somebody types `fedstats node pause`."""
-    fed.nodes[NODE].policy.pause(PauseReason.SECURITY, now_s=int(fed.clock()))
+    fed.nodes[NODE].policy.pause(Reason.SECURITY, now_s=int(fed.clock()))
 
 
 def withdraw(fed: Federation) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from waiting import federation
 
-from fedstats.node.policy import PauseReason
+from fedstats.core.reason import Reason
 from fedstats.testing.federation import Federation
 
 HOUR_S = 3_600
@@ -23,7 +23,7 @@ def test_an_analyst_sees_who_answers_who_paused_and_who_is_gone(tmp_path: Path) 
     """A pause is known from the node's next call on until it ends, and silence with its length."""
     with federation(tmp_path) as fed:
         assert set(seen(fed).values()) == {"answering"}
-        fed.nodes["south"].policy.pause(PauseReason.MAINTENANCE, now_s=int(fed.clock()))
+        fed.nodes["south"].policy.pause(Reason.MAINTENANCE, now_s=int(fed.clock()))
         fed.stop_node("west")
         fed.clock.pass_s(3 * HOUR_S)
         fed.work()

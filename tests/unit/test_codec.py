@@ -15,10 +15,12 @@ from samples import NOW_S, sample_order, sample_query, seed_key
 
 from fedstats.core.agreement_document import canonical_json
 from fedstats.core.appointment import Acceptance, AppointedRole, Appointment, Revocation
+from fedstats.core.approval import Approval
 from fedstats.core.expression import Op
 from fedstats.core.log_head import ConsistencyProof, Cosignature, InclusionProof, LogHead, leaf_bytes
 from fedstats.core.privacy import Loss
 from fedstats.core.query import Computation, Proceeding
+from fedstats.core.reason import Reason
 from fedstats.core.times import SECONDS_MAX
 from fedstats.core.witness import CapTotal, Carried, Mark, Witness
 from fedstats.errors import MessageInvalid
@@ -32,7 +34,8 @@ QUERY = sample_query()
 ORDER = sample_order(sha256(codec.encode_query(QUERY)))
 APPOINTMENT = Appointment("north", AppointedRole.ANALYST, "a.smith", KEY, NOW_S, NOW_S + 10)
 REVOCATION = Revocation("north", KEY, NOW_S, "left")
-ACCEPTANCE = Acceptance("north", bytes(32), withdrawn=True, at_s=NOW_S)
+ACCEPTANCE = Acceptance("north", bytes(32), withdrawn=True, at_s=NOW_S, reason=Reason.LEGAL)
+APPROVAL = Approval("north", bytes(32), NOW_S)
 REFUSAL = codec.RefusalNote(
     "north", bytes(32), 1, "FS-214", "This is too much.", charged=True, presented=bytes(32)
 )
@@ -66,6 +69,7 @@ KINDS: list[tuple[Callable[[bytes], object], bytes, type[Message]]] = [
     (codec.decode_witness, codec.encode_witness(WITNESS), signed_pb2.Witness),
     (codec.decode_log_head, codec.encode_log_head(LOG_HEAD), signed_pb2.LogHead),
     (codec.decode_cosignature, codec.encode_cosignature(COSIGNATURE), signed_pb2.Cosignature),
+    (codec.decode_approval, codec.encode_approval(APPROVAL), signed_pb2.Approval),
 ]
 
 
@@ -82,6 +86,7 @@ KINDS: list[tuple[Callable[[bytes], object], bytes, type[Message]]] = [
         (codec.decode_witness, KINDS[8][1], WITNESS),
         (codec.decode_log_head, KINDS[9][1], LOG_HEAD),
         (codec.decode_cosignature, KINDS[10][1], COSIGNATURE),
+        (codec.decode_approval, KINDS[11][1], APPROVAL),
     ],
 )
 def test_values_come_back(decode: Callable[[bytes], object], payload: bytes, value: object) -> None:

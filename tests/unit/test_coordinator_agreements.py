@@ -145,6 +145,7 @@ def test_the_last_word_on_an_agreement_counts() -> None:
     note = codec.decode_acceptance(codec.signed_from(last).verify(Context.ACCEPTANCE))
     assert (note.at_s, note.withdrawn) == (NOW_S + 9, True)
     assert kinds(world)[before:] == ["agreement-accepted", "agreement-withdrawn"]
+    assert json.loads(world.register()[-1].document)["reason"] == "governance"  # which is public
 
 
 def test_a_department_speaks_through_its_own_node() -> None:

@@ -17,10 +17,10 @@ from one_node import open_node, published
 from samples import NOW_S
 
 from fedstats.core.checks import Check, Health
+from fedstats.core.reason import Reason
 from fedstats.engines import engine_of
 from fedstats.identity import computer
 from fedstats.node.home import Home
-from fedstats.node.policy import PauseReason
 from fedstats.wire.v1 import agreements_pb2
 
 PROBLEM, WARNING = Health.PROBLEM, Health.WARNING
@@ -110,7 +110,7 @@ def uncap(home: Home) -> None:
 def pause(home: Home) -> None:
     """Somebody paused the node."""
     with open_node(home) as node:
-        node.policy.pause(PauseReason.MAINTENANCE, now_s=NOW_S)
+        node.policy.pause(Reason.MAINTENANCE, now_s=NOW_S)
 
 
 def corrupt_ledger(home: Home) -> None:

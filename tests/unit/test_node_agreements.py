@@ -14,6 +14,7 @@ from samples import DEPARTMENTS, NOW_S, TODAY, sample_agreement, seed_key
 from fedstats.core.agreement import Agreement, Controller, PrivacyTerms
 from fedstats.core.agreement_document import canonical_json, document_of
 from fedstats.core.appointment import Revocation
+from fedstats.core.reason import Reason
 from fedstats.errors import AgreementInvalid, AgreementNotInForce, AlreadyExists, KeyUnknown, NameUnknown
 from fedstats.identity.keys import Context, Signed
 from fedstats.identity.trust import TrustStore
@@ -173,7 +174,7 @@ def test_withdrawal_needs_nobody(agreements: Agreements) -> None:
         agreements.withdraw("RTT-2026", now_s=NOW_S)
     agreements.learn(reply(record(sample_agreement())))
     agreements.accept("RTT-2026", 1, yes, now_s=NOW_S)
-    agreements.withdraw("RTT-2026", now_s=NOW_S + 5)
+    agreements.withdraw("RTT-2026", Reason.LEGAL, now_s=NOW_S + 5, note="see the minutes")
     with pytest.raises(AgreementNotInForce):
         agreements.in_force("RTT-2026", 1)
     agreements.learn(reply(record(sample_agreement())))
@@ -181,6 +182,7 @@ def test_withdrawal_needs_nobody(agreements: Agreements) -> None:
         agreements.in_force("RTT-2026", 1)
     (acceptance,) = agreements.acceptances()
     assert (acceptance.withdrawn, acceptance.at_s) == (True, NOW_S + 5)
+    assert acceptance.reason is Reason.LEGAL  # the note stays here
     agreements.accept("RTT-2026", 1, yes, now_s=NOW_S + 9)
     assert agreements.in_force("RTT-2026", 1) == sample_agreement()
 

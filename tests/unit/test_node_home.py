@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from samples import NOW_S, sample_query
 
+from fedstats.core.reason import Reason
 from fedstats.errors import (
     AlreadyExists,
     CertificateProblem,
@@ -31,7 +32,7 @@ from fedstats.identity.token import make_token
 from fedstats.node.home import Home
 from fedstats.node.joining import introduction, join
 from fedstats.node.ledger import Ledger
-from fedstats.node.policy import PauseReason, Policy
+from fedstats.node.policy import Policy
 from fedstats.node.state import State
 from fedstats.wire.channel import ClientTls
 from fedstats.wire.method import Method, Reply, Request, Transport
@@ -207,14 +208,14 @@ def test_a_pause_counts_at_once_and_lasts(tmp_path: Path) -> None:
     query = sample_query()
     with State(Home(tmp_path).state) as running, State(Home(tmp_path).state) as typed:
         Policy(running).check(query, now_s=NOW_S)
-        Policy(typed).pause(PauseReason.DATA_QUALITY, now_s=NOW_S)
+        Policy(typed).pause(Reason.DATA_QUALITY, now_s=NOW_S)
         with pytest.raises(NodePaused, match="data-quality"):
             Policy(running).check(query, now_s=NOW_S)
     with State(Home(tmp_path).state) as restarted:
         pause = Policy(restarted).paused()
         assert pause is not None
-        assert (pause.reason, pause.since_s) == (PauseReason.DATA_QUALITY, NOW_S)
-        Policy(restarted).pause(PauseReason.SECURITY, now_s=NOW_S + 1)
+        assert (pause.reason, pause.since_s) == (Reason.DATA_QUALITY, NOW_S)
+        Policy(restarted).pause(Reason.SECURITY, now_s=NOW_S + 1)
         Policy(restarted).resume()
         Policy(restarted).check(query, now_s=NOW_S)
         assert Policy(restarted).paused() is None

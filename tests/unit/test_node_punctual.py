@@ -18,10 +18,10 @@ from one_node import Analyst, ReferenceEngine, make_home, open_node, refusal_of,
 from samples import NOW_S, sample_dataset, sample_query
 
 from fedstats.core.privacy import Mechanism, MechanismLoss
+from fedstats.core.reason import Reason
 from fedstats.errors import Refused, ReplyLate
 from fedstats.node.agent import Agent
 from fedstats.node.home import Home
-from fedstats.node.policy import PauseReason
 from fedstats.node.punctual import Punctual, period_s
 from fedstats.node.service import Node, is_ready
 from fedstats.testing.clock import ManualClock
@@ -168,7 +168,7 @@ def test_recorded_answers_and_refusals_leave_at_once(bench: Bench) -> None:
         assert node.runner.run(ANALYST.task()).release == first.release
         greedy = sample_query(loss=MechanismLoss(Mechanism.GAUSSIAN, Fraction(1_000)))
         assert refusal_of(node.runner.run(ANALYST.task(greedy))).code == "FS-203"
-        node.policy.pause(PauseReason.OTHER, now_s=NOW_S)
+        node.policy.pause(Reason.OTHER, now_s=NOW_S)
         assert refusal_of(node.runner.run(ANALYST.task())).code == "FS-206"
 
 
@@ -178,7 +178,7 @@ def test_a_pause_before_the_deadline_holds_the_reply_back(bench: Bench) -> None:
     with bench.node(transport=desk) as node:
         assert node.poll_once()
         assert desk.reports == []
-        node.policy.pause(PauseReason.SECURITY, now_s=NOW_S)
+        node.policy.pause(Reason.SECURITY, now_s=NOW_S)
         bench.clock.pass_s(DEADLINE_S)
         assert node.poll_once()
         (report,) = desk.reports

@@ -29,10 +29,10 @@ from fedstats.core.grid import Grid
 from fedstats.core.plan import noise_scales
 from fedstats.core.privacy import Loss, Mechanism, MechanismLoss
 from fedstats.core.query import Computation, RoundOrder
+from fedstats.core.reason import Reason
 from fedstats.core.statistic import Round
 from fedstats.errors import NodeFailed
 from fedstats.journal.events import TASK_FAILED
-from fedstats.node.policy import PauseReason
 from fedstats.node.service import Node
 from fedstats.wire.codec import computation_hash, encode_query
 from fedstats.wire.codec.strict import sha256, to_bytes
@@ -234,7 +234,7 @@ def test_rounds_share_the_loss_of_their_query(node: Node) -> None:
 def test_a_pause_withholds_recorded_answers_too(node: Node) -> None:
     """While the department pauses nothing leaves, not even what left before."""
     first = node.runner.run(ANALYST.task())
-    node.policy.pause(PauseReason.SECURITY, now_s=NOW_S)
+    node.policy.pause(Reason.SECURITY, now_s=NOW_S)
     refusal = refusal_of(node.runner.run(ANALYST.task()))
     assert (refusal.code, refusal.charged) == ("FS-206", False)
     node.policy.resume()

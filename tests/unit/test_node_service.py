@@ -13,6 +13,7 @@ from one_node import Analyst, ReferenceEngine, make_home, open_node, published, 
 from samples import NOW_S, sample_agreement, seed_key
 
 from fedstats.core.appointment import Revocation
+from fedstats.core.reason import Reason
 from fedstats.errors import (
     CertificateProblem,
     CoordinatorUnreachable,
@@ -25,7 +26,6 @@ from fedstats.errors import (
 from fedstats.identity.keys import Context, Signed
 from fedstats.node.agent import Agent
 from fedstats.node.home import Home
-from fedstats.node.policy import PauseReason
 from fedstats.node.service import Node
 from fedstats.wire.codec import decode_acceptance, encode_revocation, signed_from, signed_to
 from fedstats.wire.method import Method, Reply, Request
@@ -280,7 +280,7 @@ def test_every_try_to_send_asks_whether_it_is_still_allowed(
         relay.fails["Report"] = [CoordinatorUnreachable()]
         with pytest.raises(CoordinatorUnreachable):
             node.report(task, report)
-        node.policy.pause(PauseReason.GOVERNANCE, now_s=NOW_S)
+        node.policy.pause(Reason.GOVERNANCE, now_s=NOW_S)
         if resumed:
             node.policy.resume()
         node.report(task, report)

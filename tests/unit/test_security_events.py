@@ -116,15 +116,15 @@ def written(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_what_people_decide_at_a_node_is_written(tmp_path: Path) -> None:
-    """Pause, resumption and withdrawal, typed beside a node that may not even run."""
+    """Pause, resumption and withdrawal, typed beside a node that may not even run; no note of anybody's."""
     home = make_home(tmp_path).path
-    typed("node", "pause", "--reason", "governance", "--home", home)
+    typed("node", "pause", "--reason", "governance", "--note", "zq-value", "--home", home)
     typed("node", "resume", "--home", home)
-    typed("node", "withdraw", "RTT-2026", "--yes", "--home", home)
+    typed("node", "withdraw", "RTT-2026", "--reason", "legal", "--yes", "--home", home)
     assert written(home) == [
         {"event": "paused", "reason": "governance"},
         {"event": "resumed"},
-        {"event": "agreement_withdrawn", "agreement": "RTT-2026"},
+        {"event": "agreement_withdrawn", "agreement": "RTT-2026", "reason": "legal"},
     ]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -12,8 +14,9 @@ from fedstats.cli.network import network_at, network_options, network_with
 from fedstats.cli.node_local import config_option, folder_option, home_of
 from fedstats.cli.running import say
 from fedstats.cli.tokens import token_text
+from fedstats.core.reason import Reason
 
-REASONS = ("maintenance", "data-quality", "security", "governance", "other")
+Command = TypeVar("Command", bound=Callable[..., object])
 
 
 @click.command
@@ -101,27 +104,34 @@ def run(*, home: Path, config_file: Path | None, log_format: str | None, log_lev
         NODE_STOPPED()
 
 
+def reason_options(command: Command) -> Command:
+    """Add `--reason` and `--note`: what the public is told, and what stays here."""
+    reason = click.option(
+        "--reason",
+        type=click.Choice(tuple(reason.value for reason in Reason)),
+        default="other",
+        show_default=True,
+        help="Why: only this word is public.",
+    )
+    note = click.option("--note", default="", metavar="TEXT", help="For your own records; it stays here.")
+    return reason(note(command))
+
+
 @click.command
-@click.option(
-    "--reason",
-    type=click.Choice(REASONS),
-    default="other",
-    show_default=True,
-    help="Why: only this word is public.",
-)
+@reason_options
 @folder_option
-def pause(*, reason: str, home: Path) -> None:
+def pause(*, reason: str, note: str, home: Path) -> None:
     """Answer nothing, not even what was answered before, until resumed.
 
     Works at once, also beside a running node, and needs no coordinator.
     """
     from fedstats.journal.output import security_of
-    from fedstats.node.policy import PauseReason, Policy
+    from fedstats.node.policy import Policy
     from fedstats.node.state import State
 
     place = home_of(home)
     with security_of("node", place.logs), State(place.state) as state:
-        Policy(state).pause(PauseReason(reason), now_s=int(time.time()))
+        Policy(state).pause(Reason(reason), now_s=int(time.time()), note=note)
     say(f"Paused ({reason}). Answer again with: fedstats node resume")
 
 
@@ -141,9 +151,10 @@ def resume(*, home: Path) -> None:
 
 @click.command
 @click.argument("agreement", metavar="ID")
+@reason_options
 @click.option("--yes", is_flag=True, help="Withdraw without asking. For scripts.")
 @folder_option
-def withdraw(*, agreement: str, yes: bool, home: Path) -> None:
+def withdraw(*, agreement: str, reason: str, note: str, yes: bool, home: Path) -> None:
     """Leave the agreement ID: answer nothing more under it, and delete its editions.
 
     Works at once and needs no coordinator; a running node tells it. What left before cannot be taken
@@ -158,7 +169,8 @@ def withdraw(*, agreement: str, yes: bool, home: Path) -> None:
     if not yes:
         click.confirm(f"Leave {agreement} and delete its editions on this machine?", abort=True)
     with security_of("node", place.logs), State(place.state) as state:
-        Agreements(state, place.trust).withdraw(agreement, now_s=int(time.time()))
+        accepted = Agreements(state, place.trust)
+        accepted.withdraw(agreement, Reason(reason), now_s=int(time.time()), note=note)
         Editions(state, place.editions).delete(agreement)
     say(f"Left {agreement}. Its editions are deleted.")
 

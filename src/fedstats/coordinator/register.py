@@ -16,6 +16,7 @@ from fedstats.core.agreement_document import Document, decimal_text, document_of
 from fedstats.core.appointment import Appointment
 from fedstats.core.privacy import Mechanism, MechanismLoss
 from fedstats.core.query import Proceeding, Query, RoundOrder
+from fedstats.core.reason import Reason
 
 AGREEMENT_PUBLISHED = "agreement-published"
 AGREEMENT_SIGNED = "agreement-signed"
@@ -60,9 +61,12 @@ def agreement_entry(agreement: Agreement, digest: bytes) -> Document:
     }
 
 
-def agreement_step(identifier: str, version: int, digest: bytes, department: str) -> Document:
-    """A department signed, accepted or withdrew from an agreement."""
-    return {"agreement": identifier, "version": version, "hash": digest.hex(), "department": department}
+def agreement_step(
+    identifier: str, version: int, digest: bytes, department: str, reason: Reason | None = None
+) -> Document:
+    """A department signed, accepted or withdrew from an agreement, which has a reason."""
+    step = {"agreement": identifier, "version": version, "hash": digest.hex(), "department": department}
+    return {**step, "reason": reason.value} if reason else step
 
 
 def key_entry(department: str, fingerprint: str) -> Document:
@@ -184,7 +188,8 @@ def _accepted(document: Read) -> str:
 
 
 def _withdrawn(document: Read) -> str:
-    return f"{text(document, 'department')} withdrew from agreement {_agreement(document)}."
+    why = f" ({text(document, 'reason')})" if text(document, "reason") else ""
+    return f"{text(document, 'department')} withdrew from agreement {_agreement(document)}{why}."
 
 
 def _bound(document: Read) -> str:

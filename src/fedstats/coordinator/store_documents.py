@@ -142,7 +142,11 @@ class Documents:
                 return NOBODY
             kind = AGREEMENT_WITHDRAWN if acceptance.withdrawn else AGREEMENT_ACCEPTED
             step = agreement_step(
-                agreement["id"], agreement["version"], acceptance.agreement, acceptance.department
+                agreement["id"],
+                agreement["version"],
+                acceptance.agreement,
+                acceptance.department,
+                acceptance.reason,
             )
             append(db, kind, step, now_s)
             return _revise(db, _parties(db, acceptance.agreement))

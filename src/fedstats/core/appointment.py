@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from fedstats.core.names import check_analyst, check_department, check_label
+from fedstats.core.reason import Reason
 from fedstats.core.times import SECONDS_MAX
 from fedstats.errors import AppointmentInvalid
 
@@ -66,15 +67,18 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """A node says that its department accepted the agreement with this hash, or withdrew from it."""
+    """A node says that its department accepted the agreement with this hash, or withdrew from it, and why."""
 
     department: str
     agreement: bytes
     withdrawn: bool
     at_s: int
+    reason: Reason | None = None
 
     def __post_init__(self) -> None:
-        """Names are names, the hash has its length."""
+        """Names are names, the hash has its length, and a withdrawal alone has a reason."""
+        if self.withdrawn != (self.reason is not None):
+            raise AppointmentInvalid("A withdrawal gives its reason, and an acceptance none.")
         check_department(self.department)
         if len(self.agreement) != KEY_BYTES or not 0 <= self.at_s < SECONDS_MAX:
             raise AppointmentInvalid("An acceptance needs the SHA-256 of an agreement and a time.")

@@ -43,6 +43,7 @@ class Context(Enum):
     APPOINTMENT = "appointment"
     REVOCATION = "revocation"
     ACCEPTANCE = "acceptance"
+    APPROVAL = "approval"
     WITNESS = "witness"
     LOG_HEAD = "head"
     COSIGNATURE = "cosignature"

@@ -151,7 +151,7 @@ AGREEMENT_WITHDRAWN = Event(
     "agreement_withdrawn",
     Level.INFO,
     "The department left an agreement.",
-    {"agreement": Kind.AGREEMENT},
+    {"agreement": Kind.AGREEMENT, "reason": Kind.WORD},
     "SEC-402",
 )
 PAUSED = Event("paused", Level.INFO, "The department paused answering.", {"reason": Kind.WORD}, "SEC-403")

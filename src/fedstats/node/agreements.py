@@ -17,6 +17,8 @@ from datetime import date
 from fedstats.core.agreement import Agreement
 from fedstats.core.agreement_document import agreement_from_json
 from fedstats.core.appointment import Acceptance
+from fedstats.core.names import check_text
+from fedstats.core.reason import Reason
 from fedstats.errors import (
     AgreementInvalid,
     AgreementNotInForce,
@@ -156,7 +158,8 @@ class Agreements:
             return False
         with self._state.change() as sqlite:
             done = sqlite.execute(
-                "UPDATE agreement SET accepted_s = ?, withdrawn_s = NULL WHERE hash = ?",
+                "UPDATE agreement SET accepted_s = ?, withdrawn_s = NULL, withdrawn_reason = NULL,"
+                " withdrawn_note = '' WHERE hash = ?",
                 (now_s, standing.hash),
             )
             if done.rowcount == 0:
@@ -164,8 +167,10 @@ class Agreements:
         AGREEMENT_ACCEPTED(agreement=id_, agreement_version=version)
         return True
 
-    def withdraw(self, id_: str, *, now_s: int) -> None:
+    def withdraw(self, id_: str, reason: Reason = Reason.OTHER, *, now_s: int, note: str = "") -> None:
         """Leave an agreement, whatever the others say: from now on nothing is answered under it.
+
+        The reason's category is public; the note stays here.
 
         Raises
         ------
@@ -173,13 +178,16 @@ class Agreements:
             No agreement of this name was accepted here.
 
         """
+        check_text(note, what="note")
         with self._state.change() as sqlite:
             done = sqlite.execute(
-                "UPDATE agreement SET withdrawn_s = ? WHERE id = ? AND accepted_s IS NOT NULL", (now_s, id_)
+                "UPDATE agreement SET withdrawn_s = ?, withdrawn_reason = ?, withdrawn_note = ?"
+                " WHERE id = ? AND accepted_s IS NOT NULL",
+                (now_s, reason.value, note, id_),
             )
             if done.rowcount == 0:
                 raise NameUnknown(f"No agreement {id_} was accepted here.")
-        AGREEMENT_WITHDRAWN(agreement=id_)
+        AGREEMENT_WITHDRAWN(agreement=id_, reason=reason.value)
 
     def in_force(self, id_: str, version: int) -> Agreement:
         """The agreement, from this node's own copy; its dates are checked with the query.
@@ -240,12 +248,14 @@ class Agreements:
         """What the department decided, for the coordinator and the public: the newest version of each id."""
         with self._state.look() as sqlite:
             rows = sqlite.execute(
-                "SELECT hash, accepted_s, withdrawn_s, MAX(version) FROM agreement"
+                "SELECT hash, accepted_s, withdrawn_s, withdrawn_reason, MAX(version) FROM agreement"
                 " WHERE accepted_s IS NOT NULL GROUP BY id ORDER BY id"
             ).fetchall()
         return tuple(
-            Acceptance(self._state.department, hash_, withdrawn is not None, withdrawn or accepted)
-            for hash_, accepted, withdrawn, _ in rows
+            Acceptance(self._state.department, hash_, withdrawn=False, at_s=accepted)
+            if withdrawn is None
+            else Acceptance(self._state.department, hash_, withdrawn=True, at_s=withdrawn, reason=Reason(why))
+            for hash_, accepted, withdrawn, why, _ in rows
         )
 
     def _standing(

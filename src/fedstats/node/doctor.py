@@ -212,6 +212,7 @@ class Doctor:
             yield ok("pause", "the node is not paused")
             return
         words = f"paused since {computer.at(pause.since_s):%Y-%m-%d %H:%M} UTC ({pause.reason.value})"
+        words += f": {pause.note}" if pause.note else ""
         yield warning("pause", words, self._command("fedstats node resume"))
 
     def _agreements(self, node: Node, standings: tuple[Standing, ...]) -> Iterator[Check]:

@@ -105,7 +105,7 @@ def _keep_agreement(
         return False
     digest = sha256(document).digest()
     sqlite.execute(
-        "INSERT OR IGNORE INTO agreement VALUES (?, ?, ?, ?, NULL, NULL)",
+        "INSERT OR IGNORE INTO agreement (hash, id, version, document) VALUES (?, ?, ?, ?)",
         (digest, agreement.id, agreement.version, document),
     )
     controllers = {controller.key for controller in agreement.controllers}

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
+from fedstats.core.names import check_text
 from fedstats.core.query import Query
+from fedstats.core.reason import Reason
 from fedstats.errors import DeadlinePassed, NodePaused
 from fedstats.journal.security import PAUSED, RESUMED
 from fedstats.node.state import State
 
 
-class PauseReason(Enum):
-    """Why a node is paused: the category is public, the rest is the department's affair."""
-
-    MAINTENANCE = "maintenance"
-    DATA_QUALITY = "data-quality"
-    SECURITY = "security"
-    GOVERNANCE = "governance"
-    OTHER = "other"
-
-
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A pause in force, since when (seconds since 1970)."""
+    """A pause in force, since when (seconds since 1970); the note is for the department itself."""
 
-    reason: PauseReason
+    reason: Reason
     since_s: int
+    note: str = ""
 
 
 class Policy:
@@ -36,11 +28,12 @@ class Policy:
         """Use this node's records."""
         self._state = state
 
-    def pause(self, reason: PauseReason, *, now_s: int) -> None:
-        """Answer nothing, not even recorded answers, until `resume`."""
+    def pause(self, reason: Reason, *, now_s: int, note: str = "") -> None:
+        """Answer nothing, not even recorded answers, until `resume`; the note stays here."""
+        check_text(note, what="note")
         with self._state.change() as sqlite:
             sqlite.execute("DELETE FROM pause")
-            sqlite.execute("INSERT INTO pause VALUES (?, ?)", (reason.value, now_s))
+            sqlite.execute("INSERT INTO pause VALUES (?, ?, ?)", (reason.value, now_s, note))
         PAUSED(reason=reason.value)
 
     def resume(self) -> None:
@@ -52,8 +45,8 @@ class Policy:
     def paused(self) -> Pause | None:
         """The pause in force, None if the node answers."""
         with self._state.look() as sqlite:
-            row = sqlite.execute("SELECT reason, since_s FROM pause").fetchone()
-        return None if row is None else Pause(PauseReason(row[0]), row[1])
+            row = sqlite.execute("SELECT reason, since_s, note FROM pause").fetchone()
+        return None if row is None else Pause(Reason(row[0]), row[1], row[2])
 
     def check(self, query: Query, *, now_s: int) -> None:
         """Refuse what the department does not want answered now.

@@ -11,6 +11,7 @@ from typing import Self
 
 from fedstats.core.agreement import Agreement
 from fedstats.core.appointment import Acceptance
+from fedstats.core.reason import Reason
 from fedstats.engines import Engine, engine_of
 from fedstats.errors import (
     CertificateProblem,
@@ -210,7 +211,7 @@ class Node:
         with self._turn:
             self._running.discard(task.id)
 
-    def withdraw(self, agreement: str) -> None:
+    def withdraw(self, agreement: str, reason: Reason = Reason.OTHER) -> None:
         """Leave an agreement and delete its editions; the coordinator hears of it when it can.
 
         Raises
@@ -221,7 +222,7 @@ class Node:
             An edition cannot be deleted.
 
         """
-        self.agreements.withdraw(agreement, now_s=int(self.now()))
+        self.agreements.withdraw(agreement, reason, now_s=int(self.now()))
         self.editions.delete(agreement)
 
     def exchange_authority(self) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 from fedstats.core.names import check_department
 from fedstats.node.database import Database
 
-VERSION = 2
+VERSION = 3
 
 _SCHEMA = """
 CREATE TABLE node (department TEXT NOT NULL);
 CREATE TABLE agreement (
   hash BLOB PRIMARY KEY, id TEXT NOT NULL, version INTEGER NOT NULL, document BLOB NOT NULL,
-  accepted_s INTEGER, withdrawn_s INTEGER);
+  accepted_s INTEGER, withdrawn_s INTEGER, withdrawn_reason TEXT, withdrawn_note TEXT NOT NULL DEFAULT '');
 CREATE TABLE signature (
   hash BLOB NOT NULL REFERENCES agreement (hash), key BLOB NOT NULL, signature BLOB NOT NULL,
   PRIMARY KEY (hash, key));
@@ -27,7 +27,7 @@ CREATE TABLE edition (
 CREATE TABLE heard (
   ledger BLOB NOT NULL, head BLOB NOT NULL, signed BLOB NOT NULL,
   PRIMARY KEY (ledger, head));
-CREATE TABLE pause (reason TEXT NOT NULL, since_s INTEGER NOT NULL);
+CREATE TABLE pause (reason TEXT NOT NULL, since_s INTEGER NOT NULL, note TEXT NOT NULL);
 """
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from fedstats.wire.codec.authority import (
     decode_acceptance,
     decode_appointment,
+    decode_approval,
     decode_revocation,
     encode_acceptance,
     encode_appointment,
+    encode_approval,
     encode_revocation,
 )
 from fedstats.wire.codec.envelope import signed_from, signed_to
@@ -54,6 +56,7 @@ __all__ = [
     "consistency_to",
     "decode_acceptance",
     "decode_appointment",
+    "decode_approval",
     "decode_cosignature",
     "decode_log_head",
     "decode_proceeding",
@@ -65,6 +68,7 @@ __all__ = [
     "decode_witness",
     "encode_acceptance",
     "encode_appointment",
+    "encode_approval",
     "encode_cosignature",
     "encode_log_head",
     "encode_proceeding",

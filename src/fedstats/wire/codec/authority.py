@@ -1,8 +1,10 @@
-"""Appointments, revocations and acceptances as signed bytes."""
+"""Appointments, revocations, acceptances and approvals as signed bytes."""
 
 from __future__ import annotations
 
 from fedstats.core.appointment import Acceptance, AppointedRole, Appointment, Revocation
+from fedstats.core.approval import Approval
+from fedstats.core.reason import Reason
 from fedstats.wire.codec.strict import decode_strictly, to_bytes
 from fedstats.wire.v1 import signed_pb2
 
@@ -66,9 +68,32 @@ def decode_acceptance(payload: bytes) -> Acceptance:
     return decode_strictly(
         payload,
         signed_pb2.Acceptance,
-        lambda m: Acceptance(m.department, m.agreement, m.withdrawn, m.at_s),
+        _acceptance_from,
         _acceptance_to,
     )
+
+
+def encode_approval(approval: Approval) -> bytes:
+    """The bytes that an approver signs."""
+    return to_bytes(_approval_to(approval))
+
+
+def decode_approval(payload: bytes) -> Approval:
+    """The approval in signed bytes.
+
+    Raises
+    ------
+    MessageInvalid
+        The bytes are not the canonical encoding of an approval.
+
+    """
+    return decode_strictly(
+        payload, signed_pb2.Approval, lambda m: Approval(m.department, m.query, m.at_s), _approval_to
+    )
+
+
+def _approval_to(approval: Approval) -> signed_pb2.Approval:
+    return signed_pb2.Approval(department=approval.department, query=approval.query, at_s=approval.at_s)
 
 
 def _appointment_to(appointment: Appointment) -> signed_pb2.Appointment:
@@ -107,4 +132,10 @@ def _acceptance_to(acceptance: Acceptance) -> signed_pb2.Acceptance:
         agreement=acceptance.agreement,
         withdrawn=acceptance.withdrawn,
         at_s=acceptance.at_s,
+        reason=acceptance.reason.value if acceptance.reason else "",
     )
+
+
+def _acceptance_from(message: signed_pb2.Acceptance) -> Acceptance:
+    reason = Reason.of(message.reason) if message.reason else None
+    return Acceptance(message.department, message.agreement, message.withdrawn, message.at_s, reason)

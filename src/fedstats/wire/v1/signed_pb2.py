@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66\x65\x64stats/wire/v1/signed.proto\x12\x10\x66\x65\x64stats.wire.v1\"9\n\x06Signed\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\x83\x01\n\x0b\x41ppointment\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12$\n\x04role\x18\x02 \x01(\x0e\x32\x16.fedstats.wire.v1.Role\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0b\n\x03key\x18\x04 \x01(\x0c\x12\x0e\n\x06\x66rom_s\x18\x05 \x01(\x03\x12\x0f\n\x07until_s\x18\x06 \x01(\x03\"K\n\nRevocation\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x0c\n\x04\x61t_s\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\"T\n\nAcceptance\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x11\n\tagreement\x18\x02 \x01(\x0c\x12\x11\n\twithdrawn\x18\x03 \x01(\x08\x12\x0c\n\x04\x61t_s\x18\x04 \x01(\x03\"\xee\x01\n\x07Witness\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\r\x12#\n\x03tip\x18\x04 \x01(\x0b\x32\x16.fedstats.wire.v1.Mark\x12%\n\x05marks\x18\x05 \x03(\x0b\x32\x16.fedstats.wire.v1.Mark\x12*\n\x07\x63\x61rried\x18\x06 \x03(\x0b\x32\x19.fedstats.wire.v1.Carried\x12*\n\x06totals\x18\x07 \x03(\x0b\x32\x1a.fedstats.wire.v1.CapTotal\x12\x0c\n\x04\x61t_s\x18\x08 \x01(\x03\">\n\x07\x43\x61rried\x12\x0e\n\x06ledger\x18\x01 \x01(\x0c\x12#\n\x03tip\x18\x02 \x01(\x0b\x32\x16.fedstats.wire.v1.Mark\"#\n\x04Mark\x12\r\n\x05links\x18\x01 \x01(\x04\x12\x0c\n\x04head\x18\x02 \x01(\x0c\"F\n\x08\x43\x61pTotal\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0b\n\x03rho\x18\x03 \x01(\t\x12\x11\n\tdelta_add\x18\x04 \x01(\t\"j\n\rWitnessRecord\x12)\n\x07witness\x18\x01 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12.\n\x0c\x61ppointments\x18\x02 \x03(\x0b\x32\x18.fedstats.wire.v1.Signed\"P\n\x07LogHead\x12\x0b\n\x03log\x18\x01 \x01(\x0c\x12\x0e\n\x06keeper\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0c\n\x04root\x18\x04 \x01(\x0c\x12\x0c\n\x04\x61t_s\x18\x05 \x01(\x03\"X\n\x0b\x43osignature\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x0b\n\x03log\x18\x02 \x01(\x0c\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0c\n\x04root\x18\x04 \x01(\x0c\x12\x0c\n\x04\x61t_s\x18\x05 \x01(\x03\";\n\x0eInclusionProof\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x03(\x0c\"?\n\x10\x43onsistencyProof\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\x12\x0e\n\x06second\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x03(\x0c\"?\n\x0bJoinRequest\x12\x1b\n\x13\x63\x65rtificate_request\x18\x01 \x01(\x0c\x12\x13\n\x0bsigning_key\x18\x02 \x01(\x0c\"g\n\tJoinReply\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\x11\n\tauthority\x18\x02 \x01(\x0c\x12\x32\n\twitnesses\x18\x03 \x03(\x0b\x32\x1f.fedstats.wire.v1.WitnessRecord*=\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_NODE\x10\x01\x12\x10\n\x0cROLE_ANALYST\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66\x65\x64stats/wire/v1/signed.proto\x12\x10\x66\x65\x64stats.wire.v1\"9\n\x06Signed\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\x83\x01\n\x0b\x41ppointment\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12$\n\x04role\x18\x02 \x01(\x0e\x32\x16.fedstats.wire.v1.Role\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0b\n\x03key\x18\x04 \x01(\x0c\x12\x0e\n\x06\x66rom_s\x18\x05 \x01(\x03\x12\x0f\n\x07until_s\x18\x06 \x01(\x03\"K\n\nRevocation\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x0c\n\x04\x61t_s\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\"d\n\nAcceptance\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x11\n\tagreement\x18\x02 \x01(\x0c\x12\x11\n\twithdrawn\x18\x03 \x01(\x08\x12\x0c\n\x04\x61t_s\x18\x04 \x01(\x03\x12\x0e\n\x06reason\x18\x05 \x01(\t\";\n\x08\x41pproval\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\x0c\x12\x0c\n\x04\x61t_s\x18\x03 \x01(\x03\"\xee\x01\n\x07Witness\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\r\x12#\n\x03tip\x18\x04 \x01(\x0b\x32\x16.fedstats.wire.v1.Mark\x12%\n\x05marks\x18\x05 \x03(\x0b\x32\x16.fedstats.wire.v1.Mark\x12*\n\x07\x63\x61rried\x18\x06 \x03(\x0b\x32\x19.fedstats.wire.v1.Carried\x12*\n\x06totals\x18\x07 \x03(\x0b\x32\x1a.fedstats.wire.v1.CapTotal\x12\x0c\n\x04\x61t_s\x18\x08 \x01(\x03\">\n\x07\x43\x61rried\x12\x0e\n\x06ledger\x18\x01 \x01(\x0c\x12#\n\x03tip\x18\x02 \x01(\x0b\x32\x16.fedstats.wire.v1.Mark\"#\n\x04Mark\x12\r\n\x05links\x18\x01 \x01(\x04\x12\x0c\n\x04head\x18\x02 \x01(\x0c\"F\n\x08\x43\x61pTotal\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0b\n\x03rho\x18\x03 \x01(\t\x12\x11\n\tdelta_add\x18\x04 \x01(\t\"j\n\rWitnessRecord\x12)\n\x07witness\x18\x01 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12.\n\x0c\x61ppointments\x18\x02 \x03(\x0b\x32\x18.fedstats.wire.v1.Signed\"P\n\x07LogHead\x12\x0b\n\x03log\x18\x01 \x01(\x0c\x12\x0e\n\x06keeper\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0c\n\x04root\x18\x04 \x01(\x0c\x12\x0c\n\x04\x61t_s\x18\x05 \x01(\x03\"X\n\x0b\x43osignature\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x0b\n\x03log\x18\x02 \x01(\x0c\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0c\n\x04root\x18\x04 \x01(\x0c\x12\x0c\n\x04\x61t_s\x18\x05 \x01(\x03\";\n\x0eInclusionProof\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x03(\x0c\"?\n\x10\x43onsistencyProof\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\x12\x0e\n\x06second\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x03(\x0c\"?\n\x0bJoinRequest\x12\x1b\n\x13\x63\x65rtificate_request\x18\x01 \x01(\x0c\x12\x13\n\x0bsigning_key\x18\x02 \x01(\x0c\"g\n\tJoinReply\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\x11\n\tauthority\x18\x02 \x01(\x0c\x12\x32\n\twitnesses\x18\x03 \x03(\x0b\x32\x1f.fedstats.wire.v1.WitnessRecord*=\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_NODE\x10\x01\x12\x10\n\x0cROLE_ANALYST\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fedstats.wire.v1.signed_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=1397
-  _globals['_ROLE']._serialized_end=1458
+  _globals['_ROLE']._serialized_start=1474
+  _globals['_ROLE']._serialized_end=1535
   _globals['_SIGNED']._serialized_start=51
   _globals['_SIGNED']._serialized_end=108
   _globals['_APPOINTMENT']._serialized_start=111
@@ -40,27 +40,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOCATION']._serialized_start=244
   _globals['_REVOCATION']._serialized_end=319
   _globals['_ACCEPTANCE']._serialized_start=321
-  _globals['_ACCEPTANCE']._serialized_end=405
-  _globals['_WITNESS']._serialized_start=408
-  _globals['_WITNESS']._serialized_end=646
-  _globals['_CARRIED']._serialized_start=648
-  _globals['_CARRIED']._serialized_end=710
-  _globals['_MARK']._serialized_start=712
-  _globals['_MARK']._serialized_end=747
-  _globals['_CAPTOTAL']._serialized_start=749
-  _globals['_CAPTOTAL']._serialized_end=819
-  _globals['_WITNESSRECORD']._serialized_start=821
-  _globals['_WITNESSRECORD']._serialized_end=927
-  _globals['_LOGHEAD']._serialized_start=929
-  _globals['_LOGHEAD']._serialized_end=1009
-  _globals['_COSIGNATURE']._serialized_start=1011
-  _globals['_COSIGNATURE']._serialized_end=1099
-  _globals['_INCLUSIONPROOF']._serialized_start=1101
-  _globals['_INCLUSIONPROOF']._serialized_end=1160
-  _globals['_CONSISTENCYPROOF']._serialized_start=1162
-  _globals['_CONSISTENCYPROOF']._serialized_end=1225
-  _globals['_JOINREQUEST']._serialized_start=1227
-  _globals['_JOINREQUEST']._serialized_end=1290
-  _globals['_JOINREPLY']._serialized_start=1292
-  _globals['_JOINREPLY']._serialized_end=1395
+  _globals['_ACCEPTANCE']._serialized_end=421
+  _globals['_APPROVAL']._serialized_start=423
+  _globals['_APPROVAL']._serialized_end=482
+  _globals['_WITNESS']._serialized_start=485
+  _globals['_WITNESS']._serialized_end=723
+  _globals['_CARRIED']._serialized_start=725
+  _globals['_CARRIED']._serialized_end=787
+  _globals['_MARK']._serialized_start=789
+  _globals['_MARK']._serialized_end=824
+  _globals['_CAPTOTAL']._serialized_start=826
+  _globals['_CAPTOTAL']._serialized_end=896
+  _globals['_WITNESSRECORD']._serialized_start=898
+  _globals['_WITNESSRECORD']._serialized_end=1004
+  _globals['_LOGHEAD']._serialized_start=1006
+  _globals['_LOGHEAD']._serialized_end=1086
+  _globals['_COSIGNATURE']._serialized_start=1088
+  _globals['_COSIGNATURE']._serialized_end=1176
+  _globals['_INCLUSIONPROOF']._serialized_start=1178
+  _globals['_INCLUSIONPROOF']._serialized_end=1237
+  _globals['_CONSISTENCYPROOF']._serialized_start=1239
+  _globals['_CONSISTENCYPROOF']._serialized_end=1302
+  _globals['_JOINREQUEST']._serialized_start=1304
+  _globals['_JOINREQUEST']._serialized_end=1367
+  _globals['_JOINREPLY']._serialized_start=1369
+  _globals['_JOINREPLY']._serialized_end=1472
 # @@protoc_insertion_point(module_scope)

@@ -54,16 +54,28 @@ class Revocation(_message.Message):
     def __init__(self, department: _Optional[str] = ..., key: _Optional[bytes] = ..., at_s: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Acceptance(_message.Message):
-    __slots__ = ("department", "agreement", "withdrawn", "at_s")
+    __slots__ = ("department", "agreement", "withdrawn", "at_s", "reason")
     DEPARTMENT_FIELD_NUMBER: _ClassVar[int]
     AGREEMENT_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
     AT_S_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     department: str
     agreement: bytes
     withdrawn: bool
     at_s: int
-    def __init__(self, department: _Optional[str] = ..., agreement: _Optional[bytes] = ..., withdrawn: bool = ..., at_s: _Optional[int] = ...) -> None: ...
+    reason: str
+    def __init__(self, department: _Optional[str] = ..., agreement: _Optional[bytes] = ..., withdrawn: bool = ..., at_s: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Approval(_message.Message):
+    __slots__ = ("department", "query", "at_s")
+    DEPARTMENT_FIELD_NUMBER: _ClassVar[int]
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    AT_S_FIELD_NUMBER: _ClassVar[int]
+    department: str
+    query: bytes
+    at_s: int
+    def __init__(self, department: _Optional[str] = ..., query: _Optional[bytes] = ..., at_s: _Optional[int] = ...) -> None: ...
 
 class Witness(_message.Message):
     __slots__ = ("department", "ledger", "epoch", "tip", "marks", "carried", "totals", "at_s")
