@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
+from typing import Any
 
 from samples import sample_agreement, sample_dataset
 
 from fedstats.core.agreement import Agreement, ListKind, OptOutTerms, Pace, PrivacyTerms, PublicTerms, Purpose
+from fedstats.core.agreement_document import canonical_json, document_of
 from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.domain import Categories, Dates, Domain, Numbers, Texts, days_of
 from fedstats.core.population import Condition
@@ -92,8 +96,26 @@ def _people() -> Dataset:
         population=(
             Condition("age", Numbers(Fraction(18), Fraction(110))),
             Condition("started", Dates(lo, hi)),
-            Condition("sex", Categories(("F",))),
+            Condition("sex", Categories(("F", "M"))),
             Condition("urgent", allowed=True),
         ),
         sources=(Source("north", "warehouse, table waits"), Source("south", "waits.csv")),
     )
+
+
+DOCUMENT: Any = json.loads(canonical_json(document_of(full_agreement())))
+"""What is signed of it, as JSON reads it."""
+
+
+def paths(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a document that holds a value."""
+    items = document.items() if isinstance(document, dict) else enumerate(document)
+    for key, value in items:
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from paths(value, (*path, key))
+
+
+def value_at(document: Any, path: tuple[Any, ...]) -> Any:
+    """What is at a place in a document."""
+    return value_at(document[path[0]], path[1:]) if path else document

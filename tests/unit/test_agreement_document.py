@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import pytest
-from full_agreement import full_agreement
+from full_agreement import DOCUMENT, full_agreement, paths, value_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import sample_agreement, sample_dataset
@@ -25,7 +24,6 @@ from fedstats.core.agreement_document import (
 from fedstats.errors import AgreementInvalid, ValueInvalid
 
 AGREEMENT = full_agreement()
-DOCUMENT: Any = json.loads(canonical_json(document_of(AGREEMENT)))
 
 
 def test_an_agreement_comes_back_from_its_signed_bytes() -> None:
@@ -41,20 +39,6 @@ def test_only_the_canonical_bytes_are_read() -> None:
     for payload in (pretty, canonical_json(short), b"{}", b"[1]", b"\xff", b"[" * 100_000):
         with pytest.raises(AgreementInvalid):
             agreement_from_json(payload)
-
-
-def paths(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in a document that holds a value."""
-    items = document.items() if isinstance(document, dict) else enumerate(document)
-    for key, value in items:
-        yield (*path, key)
-        if isinstance(value, dict | list):
-            yield from paths(value, (*path, key))
-
-
-def value_at(document: Any, path: tuple[Any, ...]) -> Any:
-    """What is at a place in a document."""
-    return value_at(document[path[0]], path[1:]) if path else document
 
 
 def test_every_changed_value_is_another_agreement_or_refused() -> None:
