@@ -264,7 +264,8 @@ def test_one_analyst_cannot_fill_the_store() -> None:
     with pytest.raises(TooLarge):
         world.submit(submission(other_query(3)))
     join(world, Peer(Role.ANALYST, "b.jones"))
-    world.submit(submission(other_query(4)), Peer(Role.ANALYST, "b.jones"))
+    jones = appointment("south", department="south", name="b.jones")
+    world.submit(submission(other_query(4), appointed=jones), Peer(Role.ANALYST, "b.jones"))
     world.clock.pass_s(3_600)
     world.submit(submission(sample_query(nonce=b"5" * 16, deadline_s=NOW_S + 7_200)))
 

@@ -20,6 +20,7 @@ from fedstats.core.appointment import AppointedRole, Appointment
 from fedstats.core.query import HASH_BYTES, Computation, Query, RoundOrder
 from fedstats.core.rules import check_query, check_round
 from fedstats.errors import (
+    AppointmentInvalid,
     DeadlinePassed,
     MessageInvalid,
     NotFound,
@@ -93,7 +94,7 @@ class Analysts:
             The query's deadline is over, or implausibly far away.
         AgreementNotInForce, AppointmentInvalid
             No agreement of this name was published and signed by all its controllers, or none of them
-            appointed the analyst.
+            appointed the analyst; or the appointment is in another name than the certificate.
         OutsideAgreement, OutsideScope
             The query or the round is not what the agreement allows.
         NotFound
@@ -108,6 +109,7 @@ class Analysts:
         known = self.desk.store.questions.query(digest)
         if known is not None and (known.key, known.peer) != (asked.query_signed.key.raw, account(peer)):
             raise RoundConflict("This query was submitted by another analyst.")
+        _check_own_name(asked, peer)
         before = self.desk.store.questions.rounds(digest)
         if number < len(before):
             self._submit_again(asked, before[number])
@@ -343,6 +345,17 @@ def _read(request: analysts_pb2.SubmitRequest) -> Asked:
     if len(keys) != 1 or asked.appointment.role is not AppointedRole.ANALYST:
         raise MessageInvalid("The query, the round and the appointment are not of one analyst's key.")
     return asked
+
+
+def _check_own_name(asked: Asked, peer: Peer) -> None:
+    """Whoever copied a colleague's key would need the colleague's certificate as well."""
+    if asked.appointment.name != peer.name:
+        raise AppointmentInvalid(
+            f"The question is signed with the key of {asked.appointment.name}, and came through the"
+            f" certificate of {peer.name}.",
+            remedy="Everybody asks with a key of their own. If a key was copied, its controller revokes it:"
+            " fedstats controller revoke",
+        )
 
 
 def _release_bytes(asked: Asked, agreement: Agreement) -> int:
