@@ -5,9 +5,13 @@ from __future__ import annotations
 import csv
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from one_node import Analyst, make_home, open_node, release_of
@@ -16,8 +20,11 @@ from samples import sample_query
 from fedstats.core.privacy import Loss
 from fedstats.engines import engine_of
 from fedstats.node.home import Home
+from fedstats.node.log_file import read_heads, read_log
+from fedstats.transparency.check import examine
+from fedstats.transparency.entry import LogEntry
 
-STEPS = ("verify", "allow", "bind", "find", "plan", "reserve", "compute", "record", "answer")
+STEPS = ("verify", "allow", "bind", "find", "plan", "reserve", "compute", "record", "answer", "enter")
 CHARGED = STEPS[STEPS.index("reserve") :]
 TASK = Analyst().task()
 
@@ -88,9 +95,13 @@ def killed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_node_that_is_killed_charges_once_and_answers_later(killed: Path, step: str) -> None:
+def test_a_node_that_is_killed_charges_once_and_answers_later(
+    killed: Path, tmp_path: Path, step: str
+) -> None:
     """Wherever the node dies, the question is answered by its successor, once charged, once released."""
-    with open_node(Home(killed / step), engine=engine_of("duckdb")) as node:
+    home = Home(tmp_path / step)
+    shutil.copytree(killed / step, home.path)
+    with open_node(home, engine=engine_of("duckdb")) as node:
         assert len(node.ledger.entries()) == (step in CHARGED)
         recorded = [node.ledger.find(entry.computation) for entry in node.ledger.entries()]
         report = node.runner.run(TASK)
@@ -101,3 +112,41 @@ def test_a_node_that_is_killed_charges_once_and_answers_later(killed: Path, step
         (entry,) = node.ledger.entries()
         assert (entry.loss, entry.recorded) == (Loss(sample_query().loss.amount), True)
         node.ledger.verify()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_node_that_is_killed_leaves_a_log_that_tells_of_every_charge(
+    killed: Path, tmp_path: Path, step: str
+) -> None:
+    """Wherever the node dies, its log verifies, and after a start tells once of the charge and the answer."""
+    home = Home(tmp_path / step)
+    shutil.copytree(killed / step, home.path)
+    entries = entries_of(home)
+    assert [e.kind for e in entries].count("answered") == (step == "enter")
+    with open_node(home, engine=engine_of("duckdb"), transport=Taker()) as node:
+        node.catch_up()
+        caught_up = [e.kind for e in entries_of(home)[len(entries) :]]
+        told = step in CHARGED and step != "enter"
+        assert caught_up == ["began"] + ["charged"] * told
+        node.work(TASK)
+        node.work(TASK)
+        kinds = [e.kind for e in entries_of(home)]
+        assert kinds.count("answered") == 1
+        assert kinds.count("charged") == told
+
+
+class Taker:
+    """A coordinator that takes every report."""
+
+    def call(self, method: Any, request: Any, timeout_s: float | None = None) -> Any:
+        """Take it."""
+        del request, timeout_s
+        return method.reply()
+
+
+def entries_of(home: Home) -> Sequence[LogEntry]:
+    """What the log says, after it was found sound."""
+    with closing(sqlite3.connect(home.log)) as sqlite:
+        kept = read_log(sqlite)
+        assert examine(kept, [row[:2] for row in read_heads(sqlite)]).faults == ()
+    return kept.entries

@@ -52,7 +52,7 @@ def test_no_fate_of_a_question_puts_data_into_a_log(tmp_path: Path, noted: list[
         for epsilon, sql in ((2, SQL), (1, SQL.replace("sex, ", "").replace(" GROUP BY sex", ""))):
             fed.nodes["north"].policy.pause(Reason.SECURITY, now_s=NOW_S)
             session.query(sql, epsilon=epsilon, wait_s=600)
-            fed.nodes["north"].policy.resume()
+            fed.nodes["north"].policy.resume(now_s=int(fed.clock()))
         for edition in fed.nodes["south"].editions.all():
             os.truncate(edition.path, 100)  # DuckDB says much about a file that it cannot read
         session.query(SQL.replace("COUNT(*) AS n, ", ""), epsilon=1, wait_s=600)

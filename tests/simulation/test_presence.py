@@ -32,7 +32,7 @@ def test_an_analyst_sees_who_answers_who_paused_and_who_is_gone(tmp_path: Path) 
             "south": "paused (maintenance)",
             "west": "last seen 3 h ago",
         }
-        fed.nodes["south"].policy.resume()
+        fed.nodes["south"].policy.resume(now_s=int(fed.clock()))
         fed.start_node("west")
         fed.work()
         assert set(seen(fed).values()) == {"answering"}

@@ -222,7 +222,7 @@ def test_no_edition_and_one_that_is_due(home: Home) -> None:
     assert (check.health, check.found) == (WARNING, "2026-04 of the schedule is not here")
     assert "--edition 2026-04" in check.fix
     with open_node(home, engine=engine_of("duckdb")) as node:
-        node.editions.delete("RTT-2026")
+        node.editions.delete("RTT-2026", now_s=NOW_S)
     assert found(examined(home), "edition").health is PROBLEM
 
 

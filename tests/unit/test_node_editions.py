@@ -211,7 +211,7 @@ def test_opt_outs_are_applied_as_agreed(tmp_path: Path) -> None:
 
 def test_a_name_is_never_used_for_other_data(node: Node, tmp_path: Path) -> None:
     """After leaving and coming back, an edition is a revision: recorded answers stay apart."""
-    node.editions.delete(sample_agreement().id)
+    node.editions.delete(sample_agreement().id, now_s=NOW_S)
     assert node.editions.all() == ()
     refresh(node, tmp_path, "2025-09", revise=False)
     (edition,) = node.editions.all()

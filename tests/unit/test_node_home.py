@@ -216,7 +216,7 @@ def test_a_pause_counts_at_once_and_lasts(tmp_path: Path) -> None:
         assert pause is not None
         assert (pause.reason, pause.since_s) == (Reason.DATA_QUALITY, NOW_S)
         Policy(restarted).pause(Reason.SECURITY, now_s=NOW_S + 1)
-        Policy(restarted).resume()
+        Policy(restarted).resume(now_s=2)
         Policy(restarted).check(query, now_s=NOW_S)
         assert Policy(restarted).paused() is None
 

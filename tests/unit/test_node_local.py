@@ -163,7 +163,7 @@ def test_a_trial_needs_an_edition(node: Node, held: Held) -> None:
     assert newest_edition(node, held, "2025-09").name == "2025-09"
     with pytest.raises(EditionMissing):
         newest_edition(node, held, "2025-10")
-    node.editions.delete("RTT-2026")
+    node.editions.delete("RTT-2026", now_s=NOW_S)
     with pytest.raises(EditionMissing) as refused:
         newest_edition(node, held)
     assert "fedstats node refresh" in str(refused.value)

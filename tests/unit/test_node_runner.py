@@ -237,7 +237,7 @@ def test_a_pause_withholds_recorded_answers_too(node: Node) -> None:
     node.policy.pause(Reason.SECURITY, now_s=NOW_S)
     refusal = refusal_of(node.runner.run(ANALYST.task()))
     assert (refusal.code, refusal.charged) == ("FS-206", False)
-    node.policy.resume()
+    node.policy.resume(now_s=NOW_S)
     assert node.runner.run(ANALYST.task()).release == first.release
 
 

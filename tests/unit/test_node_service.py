@@ -282,7 +282,7 @@ def test_every_try_to_send_asks_whether_it_is_still_allowed(
             node.report(task, report)
         node.policy.pause(Reason.GOVERNANCE, now_s=NOW_S)
         if resumed:
-            node.policy.resume()
+            node.policy.resume(now_s=NOW_S)
         node.report(task, report)
         (sent,) = relay.reports
         assert (sent.task, sent.lease_token) == (task.id, task.lease_token)

@@ -145,7 +145,7 @@ def resume(*, home: Path) -> None:
 
     place = home_of(home)
     with security_of("node", place.logs), State(place.state) as state:
-        Policy(state).resume()
+        Policy(state).resume(now_s=int(time.time()))
     say("Answering again.")
 
 
@@ -171,7 +171,7 @@ def withdraw(*, agreement: str, reason: str, note: str, yes: bool, home: Path) -
     with security_of("node", place.logs), State(place.state) as state:
         accepted = Agreements(state, place.trust)
         accepted.withdraw(agreement, Reason(reason), now_s=int(time.time()), note=note)
-        Editions(state, place.editions).delete(agreement)
+        Editions(state, place.editions).delete(agreement, now_s=int(time.time()))
     say(f"Left {agreement}. Its editions are deleted.")
 
 

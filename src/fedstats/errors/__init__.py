@@ -54,10 +54,11 @@
     |   |-- MappingInvalid    FS-602
     |   |-- EditionExists     FS-603
     |   `-- OptOutListProblem FS-604
-    |-- LedgerError           FS-7xx  the ledger of the budget
+    |-- LedgerError           FS-7xx  the ledger of the budget, and the log
     |   |-- LedgerCorrupt     FS-701
     |   |-- LedgerBusy        FS-702
-    |   `-- LedgerRestored    FS-703
+    |   |-- LedgerRestored    FS-703
+    |   `-- LogDamaged        FS-704
     `-- InternalError         FS-901  a bug in fedstats
 
 One class is a stable code, a title (what happened, in general), who can change it (`acts`) and a remedy
@@ -99,6 +100,7 @@ from fedstats.errors.ledger import (
     LedgerCorrupt,
     LedgerError,
     LedgerRestored,
+    LogDamaged,
 )
 from fedstats.errors.lookup import error_classes, error_from_code, who_acts
 from fedstats.errors.network import (
@@ -175,6 +177,7 @@ __all__ = [
     "LedgerError",
     "LedgerRestored",
     "LifetimeExceeded",
+    "LogDamaged",
     "LossInvalid",
     "MappingInvalid",
     "MessageInvalid",

@@ -1,4 +1,4 @@
-"""FS-7xx: the ledger of the budget."""
+"""FS-7xx: the ledger of the budget, and the log of what was decided."""
 
 from __future__ import annotations
 
@@ -44,4 +44,13 @@ class LedgerRestored(LedgerError):
         "Make sure that no other copy of this node runs, and carry forward what the witness says was spent: "
         "fedstats node ledger recover"
     )
+    acts = (Actor.DEPARTMENT_IT,)
+
+
+class LogDamaged(LedgerError):
+    """A log is not what was written: entries were changed, removed, reordered, or the file is damaged."""
+
+    code = "FS-704"
+    title = "The log is not what was written."
+    remedy = "Keep the file as it is, as evidence, and tell the controllers of the other departments."
     acts = (Actor.DEPARTMENT_IT,)

@@ -30,6 +30,7 @@ from fedstats.identity.keys import PublicKey, Signed
 from fedstats.identity.trust import TrustStore
 from fedstats.journal.security import AGREEMENT_ACCEPTED, AGREEMENT_WITHDRAWN
 from fedstats.node.hearing import hear_agreements, hear_revocations
+from fedstats.node.log_entries import ACCEPTED, WITHDRAWN
 from fedstats.node.state import State
 from fedstats.wire.authority import revoked_keys, unsigned_by, verify_agreement
 from fedstats.wire.v1 import agreements_pb2
@@ -164,6 +165,8 @@ class Agreements:
             )
             if done.rowcount == 0:
                 raise NameUnknown(f"The proposal of {id_} was taken back meanwhile.")
+            document = {"agreement": id_, "version": version, "hash": standing.hash.hex()}
+            self._state.log.enter(ACCEPTED, document, now_s=now_s)
         AGREEMENT_ACCEPTED(agreement=id_, agreement_version=version)
         return True
 
@@ -187,6 +190,7 @@ class Agreements:
             )
             if done.rowcount == 0:
                 raise NameUnknown(f"No agreement {id_} was accepted here.")
+            self._state.log.enter(WITHDRAWN, {"agreement": id_, "reason": reason.value}, now_s=now_s)
         AGREEMENT_WITHDRAWN(agreement=id_, reason=reason.value)
 
     def in_force(self, id_: str, version: int) -> Agreement:
@@ -208,6 +212,18 @@ class Agreements:
         if row is None or row[1] != version:
             raise AgreementNotInForce(f"Version {version} of {id_} is not in force here.")
         return self._verify(row[2], signatures)
+
+    def accepted(self, id_: str) -> Agreement:
+        """The newest version ever accepted here, whatever became of it; raises AgreementNotInForce."""
+        with self._state.look() as sqlite:
+            row = sqlite.execute(
+                "SELECT document FROM agreement WHERE id = ? AND accepted_s IS NOT NULL"
+                " ORDER BY version DESC LIMIT 1",
+                (id_,),
+            ).fetchone()
+        if row is None:
+            raise AgreementNotInForce(f"No agreement {id_} was accepted here.")
+        return agreement_from_json(row[0])
 
     def current(self, today: date) -> tuple[Agreement, ...]:
         """Every agreement in force today."""

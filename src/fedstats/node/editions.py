@@ -21,6 +21,7 @@ from fedstats.engines.mapping import DatasetMapping
 from fedstats.errors import AgreementNotInForce, EditionExists, EditionMissing, FileProblem, OptOutListProblem
 from fedstats.node.computing import Workbench
 from fedstats.node.home import make_private
+from fedstats.node.log_entries import EDITION_MADE, EDITIONS_DELETED
 from fedstats.node.opt_outs import DAY_S, OptOutLists, list_hash
 from fedstats.node.state import State
 from fedstats.wire.v1 import nodes_pb2
@@ -189,13 +190,14 @@ class Editions:
             else:
                 left.unlink(missing_ok=True)
 
-    def delete(self, agreement: str) -> None:
+    def delete(self, agreement: str, *, now_s: int) -> None:
         """Delete every edition of an agreement, when the department leaves it.
 
         Their names stay taken: an edition made after coming back is a revision, never the same name again.
         """
         with self._state.change() as sqlite:
             sqlite.execute("UPDATE edition SET deleted = 1 WHERE agreement = ?", (agreement,))
+            self._state.log.enter(EDITIONS_DELETED, {"agreement": agreement}, now_s=now_s)
         try:
             shutil.rmtree(self._folder / agreement)
         except FileNotFoundError:
@@ -227,6 +229,7 @@ class Editions:
             with self._state.change() as sqlite:
                 _check_accepted(sqlite, row[0])  # a withdrawal meanwhile deleted what it found
                 sqlite.execute("INSERT INTO edition VALUES (?, ?, ?, ?, ?, ?, ?, 0)", row)
+                self._state.log.enter(EDITION_MADE, _made(row), now_s=row[-1])
         except BaseException:
             self._edition(row).path.unlink(missing_ok=True)  # it would outlive the withdrawal
             raise
@@ -238,6 +241,14 @@ class Editions:
 
     def _path(self, agreement: str, dataset: str, base: str, revision: int) -> Path:
         return self._folder / agreement / dataset / f"{edition_name(base, revision)}.duckdb"
+
+
+def _made(row: Row) -> dict[str, object]:
+    """What the log says of a new edition; whom an opt-out list names, and how many, is nobody's affair."""
+    agreement, dataset, base, revision, definition, left_out, _ = row
+    name = edition_name(base, revision)
+    document: dict[str, object] = {"agreement": agreement, "dataset": dataset, "edition": name}
+    return {**document, "definition": definition.hex(), "opt_outs_applied": bool(left_out)}
 
 
 def _exists(base: str, dataset: str) -> EditionExists:

@@ -80,6 +80,11 @@ class Home:
         return self.path / "state.sqlite"
 
     @property
+    def log(self) -> Path:
+        """What was decided, answered and refused: a file that only grows."""
+        return self.path / "log.sqlite"
+
+    @property
     def editions(self) -> Path:
         """The folder of the editions."""
         return self.path / "editions"

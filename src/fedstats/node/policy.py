@@ -9,6 +9,7 @@ from fedstats.core.query import Query
 from fedstats.core.reason import Reason
 from fedstats.errors import DeadlinePassed, NodePaused
 from fedstats.journal.security import PAUSED, RESUMED
+from fedstats.node import log_entries
 from fedstats.node.state import State
 
 
@@ -34,12 +35,14 @@ class Policy:
         with self._state.change() as sqlite:
             sqlite.execute("DELETE FROM pause")
             sqlite.execute("INSERT INTO pause VALUES (?, ?, ?)", (reason.value, now_s, note))
+            self._state.log.enter(log_entries.PAUSED, {"reason": reason.value}, now_s=now_s)
         PAUSED(reason=reason.value)
 
-    def resume(self) -> None:
+    def resume(self, *, now_s: int) -> None:
         """Answer again."""
         with self._state.change() as sqlite:
             sqlite.execute("DELETE FROM pause")
+            self._state.log.enter(log_entries.RESUMED, {}, now_s=now_s)
         RESUMED()
 
     def paused(self) -> Pause | None:

@@ -35,6 +35,7 @@ from fedstats.node.home import Home
 from fedstats.node.ledger import Ledger
 from fedstats.node.node_key import NodeKey
 from fedstats.node.opt_outs import OptOutLists
+from fedstats.node.outcomes import Outcomes
 from fedstats.node.policy import Policy
 from fedstats.node.punctual import Punctual
 from fedstats.node.runner import Runner
@@ -44,7 +45,7 @@ from fedstats.wire.codec import encode_acceptance, signed_to
 from fedstats.wire.method import Transport
 from fedstats.wire.methods import FETCH_AUTHORITY, LEASE, PUBLISH, REPORT
 from fedstats.wire.software import SOFTWARE
-from fedstats.wire.v1 import agreements_pb2, nodes_pb2
+from fedstats.wire.v1 import agreements_pb2, nodes_pb2, signed_pb2
 
 ENGINE = "duckdb"  # reads files and DuckDB; one source is in one engine
 NOT_HEARD = (CoordinatorUnreachable, NoReplyInTime, CertificateProblem, ProxyRefused, UsageError)
@@ -85,6 +86,8 @@ class Node:
         self.ledger = Ledger(home.ledger)
         self._state = State(home.state)
         self.department: str = self._state.department
+        self.log = self._state.log
+        self.log.sign_with(self._key)
         self.agreements = Agreements(self._state, home.trust)
         self.policy = Policy(self._state)
         self.editions = Editions(self._state, home.editions, OptOutLists(config.datasets, now))
@@ -95,6 +98,8 @@ class Node:
         self.clock = ClockCheck(now)
         self._checkpoint = checkpoint
         self.runner = self._new_runner()
+        self.outcomes = Outcomes(self.log, self.ledger, self.agreements, now)
+        self._caught_up = False
         self._transport = transport
         self._turn, self._running, self._instance = Lock(), set[str](), secrets.token_bytes(INSTANCE_BYTES)
         self._announced: tuple[Acceptance, ...] = ()
@@ -142,6 +147,7 @@ class Node:
             The ledger here is not the newest: the node takes no task.
 
         """
+        self.catch_up()
         self.witnesses.check()
         self.exchange_authority()
         with self._turn:
@@ -152,6 +158,7 @@ class Node:
             software=SOFTWARE,
             paused=pause.reason.value if (pause := self.policy.paused()) else "",
             witness=self.witnesses.told(),
+            head=self._head(),
             instance=self._instance,
             running=running,
         )
@@ -196,10 +203,21 @@ class Node:
         sent = self.runner.allowed_now(task, report)
         if sent.WhichOneof("outcome") == "release":
             self.witnesses.keep()  # before the release leaves
+        self.outcomes.enter(task, sent)  # before anything leaves, be it a refusal
+        self._checkpoint("enter")
         sent.witness.CopyFrom(self.witnesses.tell())
+        if (head := self._head()) is not None:
+            sent.head.CopyFrom(head)
         self.transport.call(REPORT, sent)
         self._checkpoint("report")
         TASK_ANSWERED(task=sent.task, outcome=sent.WhichOneof("outcome"))
+
+    def catch_up(self) -> None:
+        """Enter into the log, once, whatever a crash kept from being entered, while nothing is running."""
+        if not self._caught_up:
+            self.outcomes.sign_by(self.key.public.raw)
+            self.outcomes.catch_up()
+            self._caught_up = True
 
     @property
     def running(self) -> int:
@@ -223,7 +241,7 @@ class Node:
 
         """
         self.agreements.withdraw(agreement, reason, now_s=int(self.now()))
-        self.editions.delete(agreement)
+        self.editions.delete(agreement, now_s=int(self.now()))
 
     def exchange_authority(self) -> None:
         """Say what the department decided about agreements and fetch what was published, if either is new.
@@ -271,6 +289,11 @@ class Node:
             checkpoint=self._checkpoint,
         )
 
+    def _head(self) -> signed_pb2.Signed | None:
+        """The head of the log as it is now, which others remember."""
+        head = self.log.head(now_s=int(self.now()))
+        return None if head is None else signed_to(head)
+
     def _announce(self, acceptance: Acceptance) -> None:
         signed = Signed.make(Context.ACCEPTANCE, encode_acceptance(acceptance), self.key)
         try:
@@ -287,4 +310,5 @@ class Node:
         self._revision, self._trusted = reply.revision, trusted
         appointments = readable(reply.appointments)
         if self._key.take_over(self.department, appointments, now_s=int(self.now())):
+            self.outcomes.sign_by(self.key.public.raw)
             NODE_KEY_CHANGED()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 from fedstats.core.names import check_department
 from fedstats.node.database import Database
+from fedstats.node.log import Log
 
 VERSION = 3
 
@@ -35,6 +37,7 @@ class State(Database):
     """The file `state.sqlite`; each kind of record has its class in a file of its own.
 
     Every decision reads it anew, so that a pause or a withdrawal typed beside a running node counts at once.
+    Beside it is the log: what a transaction decides is entered there at its end, before it counts.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,9 +53,25 @@ class State(Database):
         with self.look() as sqlite:
             (self.department,) = sqlite.execute("SELECT department FROM node").fetchone()
 
+    @cached_property
+    def log(self) -> Log:
+        """The department's log; raises LogDamaged and FileProblem as it is opened."""
+        return Log(_log_beside(self.path))
+
+    def close(self) -> None:
+        """Close both files."""
+        if "log" in self.__dict__:
+            self.log.close()
+        super().close()
+
     @classmethod
     def make(cls, path: Path, department: str) -> bool:
-        """Make an empty one for this department's node; False if there is one already."""
+        """Make an empty one for this department's node, with a log; False if there is one already."""
         name = check_department(department)
+        Log.create(_log_beside(path), department)
         schema = f"{_SCHEMA} INSERT INTO node VALUES ('{name}');"  # noqa: S608 # such a name holds no quote
         return cls.create(path, schema, version=VERSION)
+
+
+def _log_beside(path: Path) -> Path:
+    return path.with_name("log.sqlite")

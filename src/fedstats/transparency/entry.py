@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from fedstats.core.agreement_document import Document, canonical_json
+from fedstats.core.log_head import leaf_bytes
 from fedstats.transparency.tree import leaf_hash
 
 
@@ -31,11 +32,9 @@ class LogEntry:
             The document is not canonical JSON, so nothing that fedstats ever entered.
 
         """
-        document = self.read()
-        if canonical_json(document) != self.document:
+        if canonical_json(self.read()) != self.document:
             raise ValueError("not canonical JSON")
-        whole = {"number": self.number, "at_s": self.at_s, "kind": self.kind, "document": document}
-        return canonical_json(whole)
+        return leaf_bytes(self.number, self.at_s, self.kind, self.document)
 
     @property
     def hash(self) -> bytes:
