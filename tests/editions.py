@@ -14,6 +14,7 @@ import duckdb
 
 from fedstats.core.aggregate.exact import Exact
 from fedstats.core.aggregate.grouped_sums import GroupedSums
+from fedstats.core.agreement import ListKind
 from fedstats.core.domain import Categories, Domain, Numbers
 from fedstats.core.evaluation import TextRow
 from fedstats.core.expression import Expression
@@ -73,9 +74,10 @@ def make(
     *,
     engine: str = "duckdb",
     opt_outs: Path | None = None,
+    list_kind: ListKind = ListKind.DENY,
 ) -> EditionReport:
     """Make an edition with little memory."""
-    order = EditionOrder("2025-09", KEY, 1_750_000_000, into, opt_outs)
+    order = EditionOrder("2025-09", KEY, 1_750_000_000, into, opt_outs, list_kind)
     return engine_of(engine).make_edition(mapping, dataset, order, SMALL)
 
 

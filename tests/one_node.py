@@ -78,7 +78,7 @@ class ReferenceEngine:
         del mapping, dataset, resources
         order.into.write_text(order.edition)
         rows = len(self.people)
-        return EditionReport(rows, 0, 0, 0, 0, 0, rows, ())
+        return EditionReport(rows, 0, 0, 0, 0, 0, 0, rows, ())
 
     def find_values(
         self,
@@ -140,10 +140,11 @@ def published(agreement: Agreement, signers: Sequence[str] = DEPARTMENTS) -> agr
 
 
 def sample_mapping(folder: Path) -> DatasetMapping:
-    """Where the sample dataset is, with an opt-out list of today."""
+    """Where the sample dataset is, with an opt-out list of today if there is none."""
     opt_outs = folder / "optout.txt"
-    opt_outs.write_text("")
-    os.utime(opt_outs, (NOW_S, NOW_S))
+    if not opt_outs.exists():
+        opt_outs.write_text("")
+        os.utime(opt_outs, (NOW_S, NOW_S))
     source = Source(SourceKind.CSV, folder / "rtt.csv")
     return DatasetMapping("rtt", source, person="nhs_number", opt_out_list=opt_outs)
 
@@ -169,7 +170,8 @@ def open_node(home: Home, *, engine: Engine | None = None, **settings: Any) -> N
     now = settings.pop("now", lambda: NOW_S)
     checkpoint = settings.pop("checkpoint", lambda _: None)
     transport = settings.pop("transport", None)
-    config = NodeConfig(**{"lifetime": lifetime, "reply_deadline_s": 0, **settings})
+    datasets = (sample_mapping(home.path.parent),)
+    config = NodeConfig(**{"datasets": datasets, "lifetime": lifetime, "reply_deadline_s": 0, **settings})
     return Node(home, config, transport, now=now, engine=engine or ReferenceEngine(), checkpoint=checkpoint)
 
 

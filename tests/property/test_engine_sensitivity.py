@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +21,7 @@ from fedstats.core.domain import Categories, Dates, Domain, Numbers, Truth, days
 from fedstats.core.expression import Call, Column, Expression, NumberLiteral, Op
 from fedstats.core.grid import Grid, centred_grid, zero_grid
 from fedstats.core.inference import domain_of
+from fedstats.core.population import Condition
 from fedstats.core.privacy import Contribution, UnitKind
 from fedstats.core.schema import ColumnDefinition, Dataset, Unit
 from fedstats.engines.mapping import ColumnMapping, DatasetMapping, OnInvalid
@@ -110,6 +113,15 @@ SUMMED: list[Expression] = [
     Call(Op.MULTIPLY, (Column("cost"), Column("age"))),
     Call(Op.DIVIDE, (Column("cost"), Call(Op.ADD, (Column("age"), NumberLiteral(Fraction(1)))))),
 ]
+POPULATIONS: list[tuple[Condition, ...]] = [
+    (),
+    (Condition("age", Numbers(Fraction(1), Fraction(2))),),
+    (Condition("ward", Categories(("眼科", "A"))), Condition("urgent", allowed=True)),
+    (
+        Condition("cost", Numbers(Fraction(-2), Fraction(7), Fraction(1, 4))),
+        Condition("left", Dates(days_of(date(2025, 1, 30)), days_of(date(2025, 2, 1)))),
+    ),
+]
 CONDITIONS: list[Expression | None] = [None, None, Column("urgent"), Call(Op.IS_NULL, (Column("left"),))]
 
 
@@ -147,6 +159,7 @@ def source(folder: Path, rows: Sequence[Texts]) -> DatasetMapping:
     aggregate=aggregates(),
     where=st.sampled_from(CONDITIONS),
     cells_max=st.integers(1, DATASET.rows_max),
+    population=st.sampled_from(POPULATIONS),
 )
 def test_a_person_moves_no_vector_beyond_its_sensitivity(
     others: list[Texts],
@@ -154,17 +167,19 @@ def test_a_person_moves_no_vector_beyond_its_sensitivity(
     aggregate: GroupedSums,
     where: Expression | None,
     cells_max: int,
+    population: tuple[Condition, ...],
 ) -> None:
     """Whatever rows somebody brings: vectors keep their shape, move by at most D1 and D2, and others stay."""
+    dataset = replace(DATASET, population=population)
     with TemporaryDirectory() as name:
         folder = Path(name)
-        make(source(folder, others), DATASET, folder / "without")
-        make(source(folder, [*added, *others]), DATASET, folder / "with")
+        make(source(folder, others), dataset, folder / "without")
+        make(source(folder, [*added, *others]), dataset, folder / "with")
         before, after = (
-            np.array(numbers(compute(folder / edition, aggregate, DATASET, where=where, cells_max=cells_max)))
+            np.array(numbers(compute(folder / edition, aggregate, dataset, where=where, cells_max=cells_max)))
             for edition in ("without", "with")
         )
-        kept, all_kept = contents(folder / "without", DATASET), contents(folder / "with", DATASET)
+        kept, all_kept = contents(folder / "without", dataset), contents(folder / "with", dataset)
     assert before.shape == after.shape == (5, aggregate.cells(DATASET))
     bounds = Contribution(DATASET.rows_max, cells_max, 1)
     for moved, allowed in zip(after - before, aggregate.sensitivities(bounds), strict=True):
@@ -173,6 +188,35 @@ def test_a_person_moves_no_vector_beyond_its_sensitivity(
     assert kept <= all_kept, "somebody else's rows changed"
     assert (all_kept - kept).total() <= DATASET.rows_max
     assert len({pseudonym for pseudonym, *_ in all_kept - kept}) <= 1, "one person got two names"
+
+
+@given(
+    rows=st.lists(texts([*NAMES, *NEIGHBOUR]), min_size=15, max_size=40),
+    population=st.sampled_from(POPULATIONS[1:]),
+)
+@settings(max_examples=8)
+def test_the_population_is_whom_its_conditions_name(
+    rows: list[Texts], population: tuple[Condition, ...]
+) -> None:
+    """An edition holds the clean rows that meet every condition, and no other: missing values are outside."""
+    roomy = replace(DATASET, rows_max=100)
+    with TemporaryDirectory() as name:
+        folder, about = Path(name), replace(roomy, population=population)
+        everybody = make(source(folder, rows), roomy, folder / "all")
+        report = make(source(folder, rows), about, folder / "some")
+        found, held = contents(folder / "all", roomy), contents(folder / "some", about)
+    allowed = {c.column: c.codes(roomy.column(c.column).domain) for c in population}
+    expected, kept = Counter[tuple[int | None, ...]](), Counter[tuple[int | None, ...]]()
+    for (_, *codes), count in found.items():
+        named = dict(zip([column.name for column in roomy.columns], codes, strict=True))
+        if all(named[column] is not None and named[column] in codes_ for column, codes_ in allowed.items()):
+            expected[tuple(codes)] += count
+    for (_, *codes), count in held.items():
+        kept[tuple(codes)] += count
+    assert kept == expected
+    assert report.rows_kept == expected.total()
+    assert sum(count for _, count in report) == 2 * len(rows)  # each read, and kept or left out once
+    assert (everybody.rows_outside, report.rows_invalid) == (0, everybody.rows_invalid)
 
 
 @given(rows=st.lists(texts([*NAMES, *NEIGHBOUR]), max_size=12), data=st.data(), aggregate=aggregates())

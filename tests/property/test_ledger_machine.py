@@ -1,4 +1,4 @@
-"""The ledger as a state machine: crashes, lost and repeated messages, many askers, two budgets."""
+"""The ledger as a state machine: crashes, repeated messages, many askers, two budgets, a pace, odd clocks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from samples import round_order
 
 from fedstats.core.privacy import Loss, Mechanism
-from fedstats.errors import BudgetExceeded, LifetimeExceeded, RoundConflict
+from fedstats.errors import BudgetExceeded, LifetimeExceeded, PaceExceeded, RoundConflict
 from fedstats.node.caps import Cap, CapKind
 from fedstats.node.ledger import Charge, Ledger
+from fedstats.node.pace import DAY_S, PaceLimit
 
 DELTA = Fraction(1, 1000)
 AGREEMENTS = [Cap(CapKind.AGREEMENT, name, Loss(Fraction(1), DELTA), DELTA) for name in ("A", "B")]
@@ -24,6 +25,7 @@ LIFETIMES = [
     Cap(CapKind.LIFETIME, name, Loss(Fraction(budget, 2), DELTA), DELTA)
     for name, budget in (("nhs_number", 3), ("crn", 1))
 ]
+PACES = [PaceLimit("A", Fraction(4, 5), 2, DELTA), None]
 COMPUTATIONS = st.integers(0, 7)
 QUERIES = st.integers(0, 2)
 
@@ -38,7 +40,7 @@ class Question:
     """A computation in the model: its charge is a function of its number, as it is of a real one's bytes."""
 
     number: int
-    charged: bool = False
+    charged_s: int | None = None
     release: bytes | None = None
     left_the_node: set[bytes] = field(default_factory=set)
 
@@ -59,7 +61,13 @@ class Question:
             edition="2025-09",
             purpose="waiting",
             analyst="a.smith@north",
+            pace=PACES[self.number % 2],
         )
+
+    @property
+    def charged(self) -> bool:
+        """Whether it was."""
+        return self.charged_s is not None
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -73,6 +81,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.questions = [Question(number) for number in range(8)]
         self.rounds: dict[tuple[int, int], tuple[int, Fraction]] = {}
         self.draws = 0
+        self.now_s = 100 * DAY_S
 
     def teardown(self) -> None:
         """Remove the files."""
@@ -108,19 +117,32 @@ class LedgerMachine(RuleBasedStateMachine):
             assert allowed
             self.rounds[query, number] = (content, share)
 
+    @rule(half_days=st.integers(-2, 4))
+    def clock_moves(self, half_days: int) -> None:
+        """Time passes, or somebody sets the computer's clock, back too; often to just when a pace is over."""
+        self.now_s += half_days * DAY_S // 2
+
     @rule(number=COMPUTATIONS)
     def charge(self, number: int) -> None:
         """A worker gets as far as the charge, and perhaps no further."""
         question = self.questions[number]
-        fits = question.charged or self.fits(question)
+        fits, waits = question.charged or self.fits(question), self.waits_until(question)
         try:
-            fresh = self.ledger.reserve(question.charge, now_s=1)
+            fresh = self.ledger.reserve(question.charge, now_s=self.now_s)
         except (BudgetExceeded, LifetimeExceeded):
             assert not fits
+        except PaceExceeded:
+            assert fits
+            assert waits is not None
+            pace = question.charge.pace
+            assert pace is not None
+            said = self.ledger.pace_status(pace, now_s=self.now_s).free_s(question.charge.loss.rho)
+            assert said == waits
         else:
             assert fits
+            assert question.charged or waits is None
             assert fresh == (not question.charged)
-            question.charged = True
+            question.charged_s = self.latest_s() if fresh else question.charged_s
 
     @rule(number=COMPUTATIONS)
     def answer(self, number: int) -> None:
@@ -154,6 +176,39 @@ class LedgerMachine(RuleBasedStateMachine):
             assert status.spent == self.spent(status.cap)
             assert status.spent.fits(status.cap.budget)
         self.ledger.verify()
+
+    @invariant()
+    def never_faster_than_agreed(self) -> None:
+        """In any two days, by times that never go back whatever the clock did, no more than the pace."""
+        times = [entry.at_s for entry in self.ledger.entries()]
+        assert times == sorted(times)
+        for pace in filter(None, PACES):
+            for end_s in times:
+                since_s = end_s - pace.days * DAY_S
+                spent = sum(
+                    entry.loss.rho
+                    for entry in self.ledger.entries()
+                    if entry.agreement == pace.agreement and since_s < entry.at_s <= end_s
+                )
+                assert spent <= pace.rho
+
+    def latest_s(self) -> int:
+        """The clock's time, but none before the last charge."""
+        return max(self.now_s, *(question.charged_s or 0 for question in self.questions))
+
+    def waits_until(self, question: Question) -> int | None:
+        """The first moment at which the pace admits the question, found by trying; None if that is now."""
+        pace, rho = question.charge.pace, question.charge.loss.rho
+        if pace is None:
+            return None
+        paced = [q for q in self.questions if q.charge.pace == pace]
+        charges = [(q.charged_s, q.charge.loss.rho) for q in paced if q.charged_s is not None]
+        now_s, lasts_s = self.latest_s(), pace.days * DAY_S
+        for moment_s in sorted({now_s, *(at_s + lasts_s for at_s, _ in charges if at_s + lasts_s > now_s)}):
+            spent = sum(part for at_s, part in charges if at_s > moment_s - lasts_s)
+            if spent + rho <= pace.rho:
+                return None if moment_s == now_s else moment_s
+        raise AssertionError("no single charge is above the pace")
 
     def spent(self, cap: Cap) -> Loss:
         """What the model charged to a limit."""

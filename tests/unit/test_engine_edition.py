@@ -23,6 +23,7 @@ from fedstats.errors import (
     DataError,
     EditionExists,
     EditionMissing,
+    EditionTooLarge,
     FileProblem,
     MappingInvalid,
     NotOffered,
@@ -168,8 +169,18 @@ def test_the_report_counts_each_row_once(tmp_path: Path) -> None:
     (tmp_path / "optout.txt").write_text("p4,\n", encoding="utf-8")
     mapping = mapped(csv_of(tmp_path / "rows.csv", text))
     report = make(mapping, PEOPLE, tmp_path / "edition", opt_outs=tmp_path / "optout.txt")
-    assert [count for _, count in report] == [8, 1, 1, 1, 1, 1, 3, 1, 1]
+    assert [count for _, count in report] == [8, 1, 1, 1, 0, 1, 1, 3, 1, 1]
     assert [(c.missing, c.invalid, c.out_of_bounds) for c in report.columns] == [(0, 0, 1), (0, 1, 0)]
+
+
+def test_no_edition_holds_more_people_than_agreed(tmp_path: Path) -> None:
+    """Overflow is ruled out with people_max before a charge: one person more, and no edition is made."""
+    text = "who,age,ward\np1,1,A\np1,2,A\np2,1,A\np3,1,A\n"
+    mapping = mapped(csv_of(tmp_path / "rows.csv", text))
+    make(mapping, replace(PEOPLE, people_max=3), tmp_path / "fits")
+    with pytest.raises(EditionTooLarge, match="more people than the 2 that the agreement names"):
+        make(mapping, replace(PEOPLE, people_max=2), tmp_path / "too-large")
+    assert not (tmp_path / "too-large").exists()
 
 
 def test_a_row_is_a_unit_of_its_own(tmp_path: Path) -> None:

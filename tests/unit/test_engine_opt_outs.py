@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from editions import NUMBERS, PEOPLE, ROWS, csv_of, make, mapped
+from editions import NUMBERS, PEOPLE, ROWS, contents, csv_of, make, mapped
 
+from fedstats.core.agreement import ListKind
 from fedstats.engines.mapping import DatasetMapping, PersonCheck
-from fedstats.errors import (
-    OptOutListProblem,
-)
+from fedstats.errors import OptOutListProblem
+
+MESH = b"\xef\xbb\xbf9434765919,\r\n943 476 5870 , \r\n\r\n"
+"""As the NHS sends it: a number and a comma a line, Windows' ends of lines, a byte order mark, blanks."""
 
 
 def test_whoever_opted_out_is_left_out(tmp_path: Path) -> None:
@@ -20,6 +22,41 @@ def test_whoever_opted_out_is_left_out(tmp_path: Path) -> None:
     mapping = mapped(csv_of(tmp_path / "rows.csv", text), person_check=PersonCheck.NHS_NUMBER)
     report = make(mapping, PEOPLE, tmp_path / "edition", opt_outs=tmp_path / "optout.txt")
     assert (report.rows_opted_out, report.rows_kept) == (2, 1)
+
+
+def test_only_whom_an_allow_list_names_stays(tmp_path: Path) -> None:
+    """An allow list in the MESH format leaves out everybody else with all rows; a deny list those on it."""
+    text = "who,age,ward\n" + "".join(f"{n},{age},A\n" for age, n in enumerate((*NUMBERS, NUMBERS[0], "")))
+    (tmp_path / "list.txt").write_bytes(MESH)
+    mapping = mapped(csv_of(tmp_path / "rows.csv", text), person_check=PersonCheck.NHS_NUMBER)
+    kept = {
+        kind: make(mapping, PEOPLE, tmp_path / kind.value, opt_outs=tmp_path / "list.txt", list_kind=kind)
+        for kind in ListKind
+    }
+    allow, deny = kept[ListKind.ALLOW], kept[ListKind.DENY]
+    assert (allow.rows_opted_out, allow.rows_kept, allow.people_found) == (1, 3, 2)
+    assert (deny.rows_opted_out, deny.rows_kept, deny.people_found) == (3, 1, 2)
+    assert allow.rows_without_person == deny.rows_without_person == 1
+    ages = {kind: {row[1] for row in contents(tmp_path / kind.value, PEOPLE)} for kind in ListKind}
+    assert ages == {ListKind.ALLOW: {0, 1, 3}, ListKind.DENY: {2}}
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\r\n \r\n"])
+def test_an_empty_allow_list_makes_no_edition(content: bytes, tmp_path: Path) -> None:
+    """Nobody would stay: that is a fetch that failed, and its answers would look like ones about people."""
+    (tmp_path / "list.txt").write_bytes(content)
+    source = csv_of(tmp_path / "rows.csv", "who,age,ward\nab1,1,A\n")
+    with pytest.raises(OptOutListProblem, match="names nobody"):
+        make(
+            mapped(source),
+            PEOPLE,
+            tmp_path / "edition",
+            opt_outs=tmp_path / "list.txt",
+            list_kind=ListKind.ALLOW,
+        )
+    assert not (tmp_path / "edition").exists()
+    report = make(mapped(source), PEOPLE, tmp_path / "denied", opt_outs=tmp_path / "list.txt")
+    assert (report.rows_opted_out, report.rows_kept) == (0, 1)
 
 
 @pytest.mark.parametrize("line", ["9434765918,", "nobody,", "9434765919,9434765870,", "9434765919;"])

@@ -193,7 +193,7 @@ def test_a_code_is_found_however_it_is_typed(word: str) -> None:
 
 @pytest.mark.parametrize(
     "word,meant",
-    [("FS-218", "did you mean FS-2"), ("BugetExceeded", "did you mean BudgetExceeded")],
+    [("FS-297", "did you mean FS-2"), ("BugetExceeded", "did you mean BudgetExceeded")],
 )
 def test_an_unknown_code_is_told_apart(word: str, meant: str) -> None:
     """A mistyped code leads to the ones that are close, and to the list of all."""

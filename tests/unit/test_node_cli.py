@@ -17,6 +17,7 @@ from one_node import Analyst, make_home, open_node, published, refusal_of
 from samples import sample_agreement, seed_key
 
 from fedstats.cli import main
+from fedstats.core.agreement import OptOutTerms
 from fedstats.engines import engine_of
 from fedstats.node.config import read_config
 from fedstats.node.home import Home
@@ -25,7 +26,10 @@ from fedstats.wire.v1 import agreements_pb2
 SQL = "SELECT sex, COUNT(*), AVG(age) FROM rtt WHERE age < 65 GROUP BY sex"
 PEOPLE = 3_000
 AGREEMENT = sample_agreement(  # commands go by the real date
-    starts_on=date(2020, 1, 1), review_on=date(2026, 1, 1), ends_on=date(2099, 1, 1)
+    starts_on=date(2020, 1, 1),
+    review_on=date(2026, 1, 1),
+    ends_on=date(2099, 1, 1),
+    opt_out=OptOutTerms(applies=True, list_age_days_max=3_660),
 )
 
 
@@ -229,7 +233,6 @@ def own_home(folder: Path) -> Home:
         + "".join(f"9{i:09d},{i % 100},12.25,{'FM'[i % 2]},2025-03-01,true,LS\n" for i in range(400))
     )
     home = make_home(folder, AGREEMENT, engine=engine_of("duckdb"))
-    (folder / "optout.txt").touch()
     home_toml = '[lifetime.nhs_number]\nepsilon = "20"\ndelta = "0.00001"\n[[datasets]]\ndataset = "rtt"\n'
     source = f'person = "nhs_number"\nopt_out_list = "{folder}/optout.txt"\n'
     home.config.write_text(f'{home_toml}{source}[datasets.source]\nkind = "csv"\npath = "{folder}/rtt.csv"\n')

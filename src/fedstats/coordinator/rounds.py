@@ -24,9 +24,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from fedstats.errors import EditionMissing, InternalError, NodeFailed, NodePaused, ReplyLate
+from fedstats.errors import EditionMissing, InternalError, NodeFailed, NodePaused, PaceExceeded, ReplyLate
 
-MAY_HELP_AGAIN = frozenset({NodePaused.code, EditionMissing.code, ReplyLate.code, NodeFailed.code})
+MAY_HELP_AGAIN = frozenset(
+    kind.code for kind in (NodePaused, EditionMissing, PaceExceeded, ReplyLate, NodeFailed)
+)
 """Refusals that may end by themselves: a node charges one computation once, however often it is asked."""
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from fedstats.core.aggregate import Aggregate
 from fedstats.core.aggregate.exact import Exact
+from fedstats.core.agreement import ListKind
 from fedstats.core.expression import Expression
 from fedstats.core.privacy import Contribution
 from fedstats.core.schema import Dataset
@@ -42,7 +43,7 @@ class EditionOrder:
 
     `key` (32 bytes) decides which rows of a person over the bound stay; it never leaves the department and is
     the same for all editions. `made_at_s` counts seconds since 1970. `opt_outs` is the list to apply, None if
-    the agreement applies none.
+    the agreement applies none; `list_kind` says whether those on it are left out, or all others.
     """
 
     edition: str
@@ -50,6 +51,7 @@ class EditionOrder:
     made_at_s: int
     into: Path
     opt_outs: Path | None = None
+    list_kind: ListKind = ListKind.DENY
 
     def __post_init__(self) -> None:
         """A key of full length."""
@@ -77,13 +79,14 @@ class EditionReport:
     """What became of the source's rows; exact counts, FOR THE DEPARTMENT ITSELF ONLY.
 
     Each row is counted once, in the first of these that applies to it. `people_listed` are on the opt-out
-    list, and of these `people_found` in the source.
+    list, and of these `people_found` in the source; of an allow list, the others have opted out.
     """
 
     rows_read: int
     rows_without_person: int
     rows_opted_out: int
     rows_invalid: int
+    rows_outside: int
     rows_duplicate: int
     rows_over_bound: int
     rows_kept: int
@@ -97,6 +100,7 @@ class EditionReport:
         yield "without a valid person", self.rows_without_person
         yield "of people who opted out", self.rows_opted_out
         yield "with an invalid or missing value that drops the row", self.rows_invalid
+        yield "outside the population that the agreement is about", self.rows_outside
         yield "repeated rows of one person", self.rows_duplicate
         yield "beyond the most rows of one person", self.rows_over_bound
         yield "rows kept", self.rows_kept
@@ -153,7 +157,8 @@ class Engine(Protocol):
         """Make one immutable edition at `order.into`, for its owner's eyes; it appears whole or not at all.
 
         Columns are typed, cleaned by their stated policies and turned into integer codes. Rows without a
-        valid person and rows of people who opted out are left out. Of each person, equal rows count once and
+        valid person, rows of people who opted out, and rows that do not meet every condition of the
+        population are left out. Of each person, equal rows count once and
         at most `rows_max` rows stay, those with the least keyed hash of their content: another person's
         coming or going changes none of them. Where the unit is the row, each row stays.
 

@@ -7,12 +7,13 @@ import json
 from dataclasses import fields
 from fractions import Fraction
 
-from fedstats.core.domain import Domain, Every
+from fedstats.core.domain import Categories, Domain, Every
+from fedstats.core.population import Condition
 from fedstats.core.schema import Dataset
 
 
 def definition_hash(dataset: Dataset) -> bytes:
-    """32 bytes over what decides an edition's content: unit, row bound, columns and their domains.
+    """32 bytes over what decides an edition's content: unit, row bound, columns, their domains, population.
 
     Schedules, holders, sizes and descriptions may change in a new version of an agreement without making the
     editions that exist useless.
@@ -22,9 +23,20 @@ def definition_hash(dataset: Dataset) -> bytes:
         "unit": [dataset.unit.kind.value, dataset.unit.namespace],
         "rows_max": dataset.rows_max,
         "columns": [[column.name, *_domain(column.domain)] for column in dataset.columns],
+        "population": sorted(_condition(condition) for condition in dataset.population),
     }
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).digest()
+
+
+def _condition(condition: Condition) -> list[object]:
+    """A condition, whose labels may stand in any order."""
+    allowed = condition.allowed
+    if isinstance(allowed, bool):
+        return [condition.column, allowed]
+    if isinstance(allowed, Categories):
+        return [condition.column, *sorted(allowed.labels)]
+    return [condition.column, *_domain(allowed)]
 
 
 def _domain(domain: Domain) -> list[object]:

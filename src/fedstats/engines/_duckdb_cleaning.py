@@ -48,6 +48,22 @@ def kept_condition(mapping: DatasetMapping, dataset: Dataset) -> str:
     return " AND ".join(condition for condition in conditions if condition) or "true"
 
 
+def population_condition(dataset: Dataset) -> str:
+    """Which clean rows are of the population, by their codes; a missing value is of none.
+
+    It sees one row at a time, so another person's coming or going moves nobody in or out.
+    """
+    met = []
+    for condition in dataset.population:
+        codes = condition.codes(dataset.column(condition.column).domain)
+        name = identifier(condition.column)
+        if isinstance(codes, range):
+            met.append(f"coalesce({name} BETWEEN {codes[0]} AND {codes[-1]}, false)")
+        else:
+            met.append(f"coalesce({name} IN ({', '.join(map(str, codes))}), false)")
+    return " AND ".join(met) or "true"
+
+
 def value_sql(mapping: ColumnMapping, definition: ColumnDefinition) -> str:
     """The final code of a column of what was read, in the smallest type that holds its codes."""
     name, domain = identifier(definition.name), definition.domain

@@ -12,11 +12,18 @@ from pathlib import Path
 
 import duckdb
 
+from fedstats.core.agreement import ListKind
 from fedstats.core.domain import Texts
 from fedstats.core.schema import Dataset
 from fedstats.engines._contract import ColumnReport, EditionOrder, EditionReport, Resources
 from fedstats.engines._definition import definition_hash
-from fedstats.engines._duckdb_cleaning import code_type, kept_condition, reading_statement, value_sql
+from fedstats.engines._duckdb_cleaning import (
+    code_type,
+    kept_condition,
+    population_condition,
+    reading_statement,
+    value_sql,
+)
 from fedstats.engines._duckdb_parts import rows_in_memory, write_blocks
 from fedstats.engines._duckdb_reading import PERSON, marks_of, person_code, person_number, person_text
 from fedstats.engines._duckdb_session import Attached, identifier, problem_of, session, text
@@ -25,7 +32,7 @@ from fedstats.engines._duckdb_types import check_types
 from fedstats.engines._opt_outs import SEPARATOR, copy_opt_outs
 from fedstats.engines._workplace import publish, workplace
 from fedstats.engines.mapping import DatasetMapping, check_local_columns
-from fedstats.errors import EditionExists, OptOutListProblem
+from fedstats.errors import EditionExists, EditionTooLarge, OptOutListProblem
 from fedstats.sql.statement import PEOPLE_TABLE, PSEUDONYM, ROWS_TABLE
 
 FORMAT = "2"
@@ -84,15 +91,17 @@ class _Making:
         self._read_opt_outs()
         self._clean()
         read, without_person = self._row("SELECT count(*), count(*) - count(_person) FROM stage.read")
-        opted_out, found = self._row(
-            "SELECT count(*), count(DISTINCT _person) FROM stage.read "
-            "SEMI JOIN stage.opted_out USING (_person)"
+        of_listed, found = self._row(
+            "SELECT count(*), count(DISTINCT _person) FROM stage.read SEMI JOIN stage.listed USING (_person)"
         )
-        (listed,) = self._row("SELECT count(*) FROM stage.opted_out")
+        opted_out = read - without_person - of_listed if self._allows else of_listed
+        (listed,) = self._row("SELECT count(*) FROM stage.listed")
+        (valid,) = self._row("SELECT count(*) FROM stage.valid")
         (clean,) = self._row("SELECT count(*) FROM stage.clean")
         self._check_found(listed, found, read - without_person)
         self._begin_edition()
         distinct, bounded = self._bound_persons() if self.mapping.person else self._take_all(clean)
+        self._check_size()
         write_blocks(self.connection, "edition", rows_max=self.dataset.rows_max)
         self._write_facts()
         if self.mapping.person is None:
@@ -101,7 +110,8 @@ class _Making:
             rows_read=read,
             rows_without_person=without_person,
             rows_opted_out=opted_out,
-            rows_invalid=read - without_person - opted_out - clean,
+            rows_invalid=read - without_person - opted_out - valid,
+            rows_outside=valid - clean,
             rows_duplicate=clean - distinct,
             rows_over_bound=distinct - bounded,
             rows_kept=bounded,
@@ -112,7 +122,7 @@ class _Making:
 
     def _read_opt_outs(self) -> None:
         """The persons of the list, read as the source's are; a line that names nobody stops everything."""
-        self._do("CREATE TABLE stage.opted_out AS SELECT _person FROM stage.read WHERE false")
+        self._do("CREATE TABLE stage.listed AS SELECT _person FROM stage.read WHERE false")
         if self.order.opt_outs is None or self.mapping.person is None:
             return
         lines = (
@@ -123,21 +133,30 @@ class _Making:
         listed = LocalTable(lines, {self.mapping.person: LocalColumn("line", "VARCHAR")})
         who = f"SELECT {person_text(self.mapping, listed)} AS _who, line, number FROM {lines}"
         self._do(
-            f"CREATE TABLE stage.listed AS SELECT {person_code(self.mapping)} AS _person, "
+            f"CREATE TABLE stage.lines AS SELECT {person_code(self.mapping)} AS _person, "
             f"contains(line, ',') AS _more, number FROM "
             f"(SELECT *, {person_number(self.mapping)} AS _number FROM ({who}))"
         )
-        bad, line = self._row("SELECT count(*), min(number) FROM stage.listed WHERE _person IS NULL OR _more")
+        bad, line = self._row("SELECT count(*), min(number) FROM stage.lines WHERE _person IS NULL OR _more")
         if bad:
             raise OptOutListProblem(
                 f"{self.order.opt_outs.name} has {bad} lines that are not one valid identifier and a comma, "
                 f"the first of them line {line}.",
                 remedy="Correct the list: a person who opted out must not be overlooked.",
             )
-        self._do("INSERT INTO stage.opted_out SELECT DISTINCT _person FROM stage.listed")
+        self._do("INSERT INTO stage.listed SELECT DISTINCT _person FROM stage.lines")
 
     def _check_found(self, listed: int, found: int, rows: int) -> None:
-        """A long list of which nobody is known here is written in another way than the source is."""
+        """A long list of which nobody is known here is written in another way than the source is.
+
+        An allow list that names nobody would leave nobody: far more often a fetch that failed than the truth,
+        and an edition of nobody would answer with noise around 0 that looks like an answer.
+        """
+        if self._allows and not listed and self.order.opt_outs is not None:
+            raise OptOutListProblem(
+                f"{self.order.opt_outs.name} names nobody, and only people on it may stay: nobody would.",
+                remedy="Fetch the list again. If it is true that nobody may stay, leave the agreement.",
+            )
         if listed >= _LISTED_FEW and rows and not found and self.order.opt_outs is not None:
             raise OptOutListProblem(
                 f"None of the {listed} people of {self.order.opt_outs.name} is in the source.",
@@ -146,17 +165,23 @@ class _Making:
             )
 
     def _clean(self) -> None:
-        """Rows of valid persons who did not opt out, with a usable value in every column."""
+        """Rows of valid persons who did not opt out, with a usable value in every column, of the population.
+
+        The population comes after cleaning: a row is judged by the values that questions see.
+        """
         columns = [
             f"{value_sql(self.mapping.column(column.name), column)} AS {identifier(column.name)}"
             for column in self.dataset.columns
         ]
         person = f"{PERSON} IS NOT NULL AND " if self.mapping.person else ""
         kept = f"{person}{kept_condition(self.mapping, self.dataset)}"
+        stay = "SEMI" if self._allows else "ANTI"
         self._do(
-            f"CREATE VIEW stage.clean AS SELECT {PERSON}, {', '.join(columns)} FROM "
-            f"(SELECT * FROM stage.read ANTI JOIN stage.opted_out USING ({PERSON}) WHERE {kept})"
+            f"CREATE VIEW stage.valid AS SELECT {PERSON}, {', '.join(columns)} FROM "
+            f"(SELECT * FROM stage.read {stay} JOIN stage.listed USING ({PERSON}) WHERE {kept})"
         )
+        met = population_condition(self.dataset)
+        self._do(f"CREATE VIEW stage.clean AS SELECT * FROM stage.valid WHERE {met}")
 
     def _begin_edition(self) -> None:
         types = (f"{identifier(c.name)} {code_type(c.domain)}" for c in self.dataset.columns)
@@ -181,6 +206,18 @@ class _Making:
         (distinct,) = self._row("SELECT count(*) FROM stage.distinct_rows")
         (bounded,) = self._row("SELECT count(*) FROM stage.bounded")
         return inserted + distinct - bounded, inserted
+
+    def _check_size(self) -> None:
+        """Sums are checked for overflow before a charge, with the most people that the agreement names."""
+        (units,) = self._row(
+            f"SELECT (SELECT count(*) FROM edition.{ROWS_TABLE} WHERE {PERSON} IS NULL) "
+            f"+ (SELECT count(*) FROM edition.{PEOPLE_TABLE})"
+        )
+        if units > self.dataset.people_max:
+            raise EditionTooLarge(
+                f"The source of {self.dataset.name} holds more people than the {self.dataset.people_max:,} "
+                "that the agreement names as the most (people_max)."
+            )
 
     def _find_unsettled(self) -> None:
         """Persons over the bound, and those with rows that may be equal: the others stay as they are.
@@ -274,6 +311,11 @@ class _Making:
         self._do(f"INSERT INTO edition.{FACTS_TABLE} VALUES {rows}")
         self._do("CHECKPOINT edition")
         self._do("DETACH edition")
+
+    @property
+    def _allows(self) -> bool:
+        """Whether only people on the list stay."""
+        return self.order.opt_outs is not None and self.order.list_kind is ListKind.ALLOW
 
     def _columns(self) -> str:
         return ", ".join(identifier(column.name) for column in self.dataset.columns)

@@ -27,6 +27,7 @@
     |   |-- LifetimeExceeded  FS-215
     |   |-- CapMissing        FS-216
     |   |-- DeadlinePassed    FS-217
+    |   |-- PaceExceeded      FS-218
     |   |-- ReplyLate         FS-298
     |   `-- NodeFailed        FS-299
     |-- NetworkError          FS-3xx  connections and certificates
@@ -53,7 +54,8 @@
     |   |-- SourceUnreadable  FS-601
     |   |-- MappingInvalid    FS-602
     |   |-- EditionExists     FS-603
-    |   `-- OptOutListProblem FS-604
+    |   |-- OptOutListProblem FS-604
+    |   `-- EditionTooLarge   FS-605
     |-- LedgerError           FS-7xx  the ledger of the budget, and the log
     |   |-- LedgerCorrupt     FS-701
     |   |-- LedgerBusy        FS-702
@@ -80,6 +82,7 @@ from fedstats.errors.authority import (
 from fedstats.errors.data import (
     DataError,
     EditionExists,
+    EditionTooLarge,
     MappingInvalid,
     OptOutListProblem,
     SourceUnreadable,
@@ -127,6 +130,7 @@ from fedstats.errors.refused import (
     NotOffered,
     OutsideAgreement,
     OutsideScope,
+    PaceExceeded,
     Refused,
     ReplyLate,
     RoundConflict,
@@ -164,6 +168,7 @@ __all__ = [
     "DeadlinePassed",
     "EditionExists",
     "EditionMissing",
+    "EditionTooLarge",
     "ExpressionInvalid",
     "ExtraMissing",
     "FedstatsError",
@@ -195,6 +200,7 @@ __all__ = [
     "OptOutListProblem",
     "OutsideAgreement",
     "OutsideScope",
+    "PaceExceeded",
     "ProxyRefused",
     "Refused",
     "ReplyLate",

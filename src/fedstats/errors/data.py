@@ -46,3 +46,12 @@ class OptOutListProblem(DataError):
     code = "FS-604"
     title = "The opt-out list cannot be used."
     acts = (Actor.DEPARTMENT_IT,)
+
+
+class EditionTooLarge(DataError):
+    """The source holds more people than the agreement says that there are at most."""
+
+    code = "FS-605"
+    title = "The source holds more people than the agreement allows for."
+    acts = (Actor.DEPARTMENT_IT, Actor.CONTROLLER)
+    remedy = "Ask the controllers for a new version with a larger people_max, or correct the source."

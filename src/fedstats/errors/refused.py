@@ -137,6 +137,15 @@ class DeadlinePassed(Refused):
     remedy = "Ask again as a new query."
 
 
+class PaceExceeded(Refused):
+    """The agreement limits what may be spent in so many days, and this is too fast."""
+
+    code = "FS-218"
+    title = "This question would use the agreement's budget faster than agreed."
+    acts = (Actor.ANALYST, Actor.CONTROLLER)
+    remedy = "Ask again from then on, or now with a smaller --epsilon."
+
+
 class ReplyLate(Refused):
     """The work did not end by the reply's deadline; one fixed code, sent at the deadline."""
 

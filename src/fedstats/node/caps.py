@@ -89,8 +89,8 @@ class CapStatus:
             return f"This question would use more additive delta than is left of {self.cap.words}."
         uses, left = percent(self.share_of(loss), up=True), percent(1 - self.used_share)
         sentence = f"This question would use {uses} of {self.cap.words}, and {left} is left"
-        fits = _epsilon_text(self.left.rho / share, self.cap.delta_conversion)
-        return f"{sentence}: --epsilon {fits} would fit." if _shown(mechanism, fits) else f"{sentence}."
+        fits = epsilon_that_fits(self.left.rho / share, self.cap.delta_conversion, mechanism)
+        return f"{sentence}: --epsilon {fits} would fit." if fits else f"{sentence}."
 
 
 def caps_of(agreement: Agreement, dataset: Dataset, lifetime: Mapping[str, Cap]) -> tuple[Cap, Cap]:
@@ -120,11 +120,11 @@ def percent(share: Fraction, *, up: bool = False) -> str:
     return f"{scaled.normalize():f} %"
 
 
-def _epsilon_text(rho: Fraction, delta: Fraction) -> str:
+def epsilon_that_fits(rho: Fraction, delta: Fraction, mechanism: Mechanism) -> str:
+    """The epsilon of this rho, rounded down; empty where none can be asked for.
+
+    Pure epsilon converts by another rule, and below 0.001 nothing can be asked for.
+    """
     context = Context(prec=_SHOWN_DIGITS, rounding=ROUND_FLOOR)
-    return f"{context.plus(epsilon_from_rho(rho, delta)).normalize():f}"
-
-
-def _shown(mechanism: Mechanism, epsilon: str) -> bool:
-    """Pure epsilon converts by another rule, and below 0.001 nothing can be asked for."""
-    return mechanism is Mechanism.GAUSSIAN and Decimal(epsilon) >= Decimal("0.001")
+    shown = context.plus(epsilon_from_rho(rho, delta)).normalize()
+    return f"{shown:f}" if mechanism is Mechanism.GAUSSIAN and shown >= Decimal("0.001") else ""

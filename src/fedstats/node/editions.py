@@ -22,7 +22,7 @@ from fedstats.errors import AgreementNotInForce, EditionExists, EditionMissing, 
 from fedstats.node.computing import Workbench
 from fedstats.node.home import make_private
 from fedstats.node.log_entries import EDITION_MADE, EDITIONS_DELETED
-from fedstats.node.opt_outs import DAY_S, OptOutLists, list_hash
+from fedstats.node.opt_outs import DAY_S, OptOutLists, list_hash, untimely
 from fedstats.node.state import State
 from fedstats.wire.v1 import nodes_pb2
 
@@ -35,7 +35,7 @@ class Edition:
     """One edition that this node holds; `made_s` in seconds since 1970.
 
     `definition` is the fingerprint of the definition that it was made for; `left_out` is the hash of the
-    opt-out list whose people were left out, empty if none was.
+    opt-out list that was heeded, empty if none was.
     """
 
     agreement: str
@@ -157,11 +157,12 @@ class Editions:
 
         """
         dataset = agreement.dataset(mapping.dataset)
-        if base not in dataset.editions:
-            named = ", ".join(dataset.editions)
-            raise EditionMissing(f"The schedule of {dataset.name} in {agreement.id} names {named}.")
+        _check_scheduled(agreement, dataset, base)
         opt_outs = opt_outs_to_apply(agreement, mapping, now_s=now_s)
-        left_out = b"" if opt_outs is None else list_hash(opt_outs)  # before it is read: a change counts
+        kind = agreement.opt_out.list_kind
+        left_out = (
+            b"" if opt_outs is None else list_hash(opt_outs, kind)
+        )  # before it is read: a change counts
         with self._state.look() as sqlite:
             _check_accepted(sqlite, agreement.id)
         revision = self._revisions(agreement.id, dataset.name, base) + 1
@@ -171,7 +172,7 @@ class Editions:
         for folder in (self._folder, path.parent.parent, path.parent):
             make_private(folder)
         path.unlink(missing_ok=True)  # left by a refresh that died: the index knows nothing of it
-        order = EditionOrder(edition_name(base, revision), bench.key, now_s, path, opt_outs)
+        order = EditionOrder(edition_name(base, revision), bench.key, now_s, path, opt_outs, kind)
         report = bench.engine.make_edition(mapping, dataset, order, bench.resources)
         definition = definition_hash(dataset)
         row = (agreement.id, dataset.name, base, revision, definition, left_out, now_s)
@@ -251,6 +252,12 @@ def _made(row: Row) -> dict[str, object]:
     return {**document, "definition": definition.hex(), "opt_outs_applied": bool(left_out)}
 
 
+def _check_scheduled(agreement: Agreement, dataset: Dataset, base: str) -> None:
+    if base not in dataset.editions:
+        named = ", ".join(dataset.editions)
+        raise EditionMissing(f"The schedule of {dataset.name} in {agreement.id} names {named}.")
+
+
 def _exists(base: str, dataset: str) -> EditionExists:
     return EditionExists(
         f"Edition {base} of {dataset} exists, and editions never change.",
@@ -290,10 +297,9 @@ def opt_outs_to_apply(agreement: Agreement, mapping: DatasetMapping, *, now_s: i
         made_s = mapping.opt_out_list.stat().st_mtime
     except OSError as problem:
         raise OptOutListProblem(f"{mapping.opt_out_list} cannot be read: {problem.strerror}.") from None
-    most = agreement.opt_out.list_age_days_max
-    if now_s - made_s > most * DAY_S:
+    if reason := untimely(agreement.opt_out, made_s, now_s):
         raise OptOutListProblem(
-            f"{mapping.opt_out_list} is older than the {most} days that agreement {agreement.id} allows.",
+            f"{mapping.opt_out_list} {reason} (agreement {agreement.id}).",
             remedy="Fetch the present list, then make the edition.",
         )
     return mapping.opt_out_list

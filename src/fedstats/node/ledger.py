@@ -4,7 +4,7 @@ Charge before you look, record before you send. The order is the guarantee:
 
     bind     this round of this query is this content, for ever
     find     a recorded release answers again, free
-    reserve  check both limits and charge both, in one durable transaction; once per computation
+    reserve  check both limits and the pace, and charge both, in one durable transaction; once per computation
     record   the release, once; what `record` returns is what may be sent
 
 Every row is a link of one chain (`ledger_file`), so that a flipped bit, and a copy that went another way, are
@@ -52,6 +52,7 @@ from fedstats.node.ledger_file import (
     totals,
     verify,
 )
+from fedstats.node.pace import PaceLimit, PaceStatus, latest_s, pace_status
 
 _ENTRY_COLUMNS = (
     "number, at_s, agreement, version, namespace, dataset, edition, purpose, analyst, query, round, "
@@ -62,7 +63,10 @@ _RECORDED = "EXISTS (SELECT 1 FROM release WHERE release.computation = entry.com
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one computation costs and for whom it was made. `loss` is the round's, over the federation."""
+    """What one computation costs and for whom it was made. `loss` is the round's, over the federation.
+
+    `pace` is the agreement's, None where it sets none.
+    """
 
     computation: bytes
     agreement: Cap
@@ -77,6 +81,7 @@ class Charge:
     edition: str
     purpose: str
     analyst: str
+    pace: PaceLimit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +199,8 @@ class Ledger:
         ------
         BudgetExceeded, LifetimeExceeded
             The loss does not fit into what is left. Nothing was charged.
+        PaceExceeded
+            It would, but not at the agreement's pace. Nothing was charged.
         LedgerBusy
             The charge could not be made durable (the disk is full, say). Nothing may be computed.
 
@@ -207,7 +214,10 @@ class Ledger:
                 if not status.admits(charge.loss):
                     raise refusal(status.excess(charge.loss, mechanism=charge.mechanism, share=charge.share))
                 _set_total(sqlite, cap.kind.value, cap.name, status.spent + charge.loss)
-            _enter(sqlite, charge, now_s)
+            if charge.pace is not None:
+                paced = pace_status(sqlite, charge.pace, now_s)
+                paced.check(charge.loss.rho, mechanism=charge.mechanism, share=charge.share)
+            _enter(sqlite, charge, latest_s(sqlite, now_s))
         return True
 
     def record(self, computation: bytes, release: bytes, *, now_s: int) -> bytes:
@@ -233,6 +243,11 @@ class Ledger:
         """What was spent of each of these limits."""
         with self._database.look() as sqlite:
             return tuple(CapStatus(cap, _spent(sqlite, cap.kind, cap.name)) for cap in caps)
+
+    def pace_status(self, pace: PaceLimit, *, now_s: int) -> PaceStatus:
+        """What counts towards a pace now."""
+        with self._database.look() as sqlite:
+            return pace_status(sqlite, pace, now_s)
 
     def totals(self) -> Mapping[tuple[CapKind, str], Loss]:
         """What was spent under every limit that was ever charged, known here today or not."""
@@ -288,7 +303,7 @@ class Ledger:
             for (kind, name), loss in losses.items():
                 _set_total(sqlite, kind, name, spent.get((kind, name), NO_LOSS) + loss)
             row = {
-                "at_s": now_s,
+                "at_s": latest_s(sqlite, now_s),
                 "epoch": max(epoch, witness.epoch) + 1,
                 "id": secrets.token_bytes(LEDGER_ID_BYTES),
                 "witness": signed,

@@ -5,7 +5,7 @@
     bind     this round has one content for ever, and the query's rounds share one loss
     plan     edition, sensitivity, noise and loss, from the signed question and public facts alone
     find     a recorded release answers again, free
-    reserve  both limits are checked and charged, durably                 -- nothing was computed before this
+    reserve  both limits and the pace are checked and charged, durably    -- nothing was computed before this
     compute  exact integers from the edition, and noise on each of them
     wait     for the deadline, which public facts give (`punctual`): no clock tells what the data cost
     record   the signed release, durably; the first one is the one        -- nothing leaves before this
@@ -47,6 +47,7 @@ from fedstats.node.caps import Cap, agreement_cap, caps_of
 from fedstats.node.computing import Noise, Workbench
 from fedstats.node.editions import Edition, Editions
 from fedstats.node.ledger import Charge, Ledger
+from fedstats.node.pace import pace_of
 from fedstats.node.policy import Policy
 from fedstats.node.punctual import Punctual, period_s
 from fedstats.node.refusing import alarmed, refused, signed_refusal
@@ -324,6 +325,7 @@ class Runner:
                 edition=query.edition,
                 purpose=query.purpose,
                 analyst=asked.analyst,
+                pace=pace_of(asked.agreement),
             ),
         )
 
