@@ -16,6 +16,7 @@ from fedstats.coordinator.service import Coordinator
 from fedstats.coordinator.store import Store
 from fedstats.core.agreement_document import canonical_json, document_of
 from fedstats.core.appointment import Acceptance, AppointedRole, Appointment, Revocation
+from fedstats.core.log_head import Cosignature, LogHead
 from fedstats.core.query import Computation, Proceeding, Query, RoundOrder
 from fedstats.core.reason import Reason
 from fedstats.identity.certificates import make_authority
@@ -32,6 +33,7 @@ AGREEMENT = sample_agreement()
 DOCUMENT = canonical_json(document_of(AGREEMENT))
 ANALYST_KEY = seed_key("a.smith")
 ANALYST = Peer(Role.ANALYST, "a.smith")
+AUDITOR = Peer(Role.AUDITOR, "ico")
 NODES = {name: Peer(Role.NODE, name) for name in DEPARTMENTS}
 CONTROLLERS = {name: Peer(Role.CONTROLLER, name) for name in DEPARTMENTS}
 HOLDING = nodes_pb2.Holding(agreement="RTT-2026", agreement_version=1, dataset="rtt", edition="2025-09")
@@ -52,6 +54,7 @@ class World:
         self.coordinator = Coordinator.of(
             self.store,
             AUTHORITY,
+            key=seed_key("register"),
             now=self.clock,
             limits=self.limits,
             ring=self.rung.append,
@@ -189,6 +192,40 @@ def revoked_appointment(world: World) -> analysts_pb2.SubmitRequest:
     signed = Signed.make(Context.REVOCATION, said, seed_key("controller north"))
     world.publish(CONTROLLERS["north"], revocation=codec.signed_to(signed))
     return submission()
+
+
+def appoint_nodes(world: World) -> None:
+    """Each controller appoints its department's node, so that what the nodes sign about logs counts."""
+    for department in DEPARTMENTS:
+        said = appointment(
+            by=department,
+            department=department,
+            role=AppointedRole.NODE,
+            name=department,
+            key=seed_key(f"node {department}").public.raw,
+        )
+        world.publish(CONTROLLERS[department], appointment=codec.signed_to(said))
+
+
+def log_head(
+    department: str, size: int, *, root: bytes = bytes(32), log: bytes = bytes(16)
+) -> signed_pb2.Signed:
+    """The head of a department's own log, signed by its node."""
+    payload = codec.encode_log_head(LogHead(log, department, size, root, NOW_S))
+    return codec.signed_to(Signed.make(Context.LOG_HEAD, payload, seed_key(f"node {department}")))
+
+
+def cosignature(world: World, department: str, *, root: bytes = b"", at_s: int = NOW_S) -> signed_pb2.Signed:
+    """A node's word that it saw the register's present head; with another `root`, that it saw another."""
+    head = codec.decode_log_head(heads(world).register_head.payload)
+    said = Cosignature(department, head.log, head.size, root or head.root, at_s)
+    signed = Signed.make(Context.COSIGNATURE, codec.encode_cosignature(said), seed_key(f"node {department}"))
+    return codec.signed_to(signed)
+
+
+def heads(world: World) -> agreements_pb2.HeadsReply:
+    """What the coordinator shows of heads, as an auditor sees it."""
+    return world.coordinator.call(methods.HEADS, agreements_pb2.HeadsRequest(), AUDITOR)
 
 
 def release(task: nodes_pb2.Task, department: str, *, first: int = 0, cells: int = 2) -> signed_pb2.Signed:

@@ -8,6 +8,7 @@ from typing import Any
 from coordinator_world import (
     ANALYST,
     ANALYST_KEY,
+    AUDITOR,
     CONTROLLERS,
     HOLDING,
     NODES,
@@ -15,6 +16,8 @@ from coordinator_world import (
     acceptance,
     agreement_signatures,
     appointment,
+    cosignature,
+    log_head,
     ready_world,
     refusal,
     release,
@@ -66,17 +69,7 @@ def honest(world: World) -> list[tuple[Method[Any, Any], Message, Peer]]:
     return [
         (methods.JOIN_NODE, signed_pb2.JoinRequest(certificate_request=CSR, signing_key=b"k" * 32), TOKEN),
         (methods.RENEW_NODE, nodes_pb2.RenewRequest(certificate_request=CSR), north),
-        (
-            methods.LEASE,
-            nodes_pb2.LeaseRequest(
-                wait_s=9,
-                holdings=[HOLDING],
-                decisions=[nodes_pb2.Decision(task=task.id)],
-                software="x 1",
-                witness=witness(),
-            ),
-            north,
-        ),
+        (methods.LEASE, lease_request(world, task), north),
         (methods.REPORT, nodes_pb2.ReportRequest(task=task.id, release=release_of), north),
         (methods.REPORT, nodes_pb2.ReportRequest(task=task.id, refusal=refusal(task, "north")), north),
         (methods.REPORT, nodes_pb2.ReportRequest(task=task.id, lease_token=task.lease_token), north),
@@ -98,8 +91,24 @@ def honest(world: World) -> list[tuple[Method[Any, Any], Message, Peer]]:
         ),
         (methods.SIGN, agreements_pb2.SignRequest(agreement=agreement), CONTROLLERS["north"]),
         (methods.FETCH_AUTHORITY, agreements_pb2.AuthorityRequest(), ANALYST),
+        (methods.HEADS, agreements_pb2.HeadsRequest(), ANALYST),
+        (methods.PROOF, agreements_pb2.ProofRequest(number=2, size=3, first=1, second=3), AUDITOR),
         (methods.REGISTER, agreements_pb2.RegisterRequest(after=1, entries_max=2**32 - 2), ANALYST),
     ]
+
+
+def lease_request(world: World, task: nodes_pb2.Task) -> nodes_pb2.LeaseRequest:
+    """A node asks for work and says all that it can say."""
+    return nodes_pb2.LeaseRequest(
+        wait_s=9,
+        holdings=[HOLDING],
+        decisions=[nodes_pb2.Decision(task=task.id)],
+        software="x 1",
+        witness=witness(),
+        head=log_head("north", 3),
+        cosignature=cosignature(world, "north"),
+        register_size=2,
+    )
 
 
 def answered(world: World, method: Method[Any, Any], request: Message, peer: Peer) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,11 +12,10 @@ import pytest
 from google.protobuf.message import Message
 from samples import NOW_S, sample_order, sample_query, seed_key
 
-from fedstats.core.agreement_document import canonical_json
 from fedstats.core.appointment import Acceptance, AppointedRole, Appointment, Revocation
 from fedstats.core.approval import Approval
 from fedstats.core.expression import Op
-from fedstats.core.log_head import ConsistencyProof, Cosignature, InclusionProof, LogHead, leaf_bytes
+from fedstats.core.log_head import ConsistencyProof, Cosignature, InclusionProof, LogHead
 from fedstats.core.privacy import Loss
 from fedstats.core.query import Computation, Proceeding
 from fedstats.core.reason import Reason
@@ -156,15 +154,6 @@ def test_proofs_come_back_and_are_bounded() -> None:
     for first, second in ((9, 3), (0, 2**63)):
         with pytest.raises(MessageInvalid):
             codec.consistency_from(signed_pb2.ConsistencyProof(first=first, second=second))
-
-
-def test_a_leaf_is_the_canonical_json_of_its_entry() -> None:
-    """Whoever reads the register can compute its leaves from what any JSON library writes."""
-    document = canonical_json({"text": 'a "quoted" \\ é', "list": [1, True, None]})
-    leaf = leaf_bytes(7, NOW_S, 'kind "x"', document)
-    assert leaf == canonical_json(
-        {"number": 7, "at_s": NOW_S, "kind": 'kind "x"', "document": json.loads(document)}
-    )
 
 
 def test_a_deeply_nested_expression_is_refused_without_recursion_error() -> None:

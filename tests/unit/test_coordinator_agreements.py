@@ -32,7 +32,7 @@ from fedstats.errors import (
     NotPermitted,
     TooLarge,
 )
-from fedstats.identity.keys import Context, Signed
+from fedstats.identity.keys import Context, PublicKey, Signed
 from fedstats.identity.peer import Peer, Role
 from fedstats.testing.mutations import mutations
 from fedstats.wire import codec, methods
@@ -78,7 +78,7 @@ def test_an_agreement_collects_signatures(world: World) -> None:
 
 
 def test_the_register_tells_what_was_agreed(world: World) -> None:
-    """The entry of a new agreement holds purposes, legal gateway, departments, data and budget."""
+    """The entry of a new agreement holds every field of it: without the hash it is what was signed."""
     (first, *_) = agreement_signatures()
     world.publish(CONTROLLERS["north"], agreement=codec.signed_to(first))
     document = json.loads(world.register()[1].document)
@@ -91,7 +91,13 @@ def test_the_register_tells_what_was_agreed(world: World) -> None:
     ]
     assert document["privacy"]["epsilon"] == "8"
     assert document["hash"] == sha256(DOCUMENT).hex()
-    assert "key" not in document["controllers"][0]
+    assert (
+        sha256(canonical_json({k: v for k, v in document.items() if k != "hash"})).hex() == document["hash"]
+    )
+    signed = json.loads(world.register()[2].document)
+    key = PublicKey(bytes.fromhex(signed["key"]))
+    key.verify(Context.AGREEMENT, DOCUMENT, bytes.fromhex(signed["signature"]))
+    assert signed["key"] == document["controllers"][0]["key"]
 
 
 def test_publishing_twice_changes_nothing(world: World) -> None:

@@ -22,9 +22,9 @@ from fedstats.coordinator.register import (
     sentence_of,
 )
 from fedstats.coordinator.register_page import json_of, page_of
-from fedstats.coordinator.store_register import Entry
 from fedstats.core.privacy import Mechanism, MechanismLoss
 from fedstats.core.query import StatisticLabel
+from fedstats.transparency.entry import LogEntry
 from fedstats.wire import codec
 
 VOID = {"meta", "br"}
@@ -84,7 +84,7 @@ def world() -> World:
     return world
 
 
-def entries_of(world: World) -> list[Entry]:
+def entries_of(world: World) -> list[LogEntry]:
     """The register of a world."""
     return world.store.register.entries()
 
@@ -126,7 +126,7 @@ def test_the_page_is_inert_whatever_the_entries_hold() -> None:
     """Markup in any text of any entry, even in its kind, stays text; and the page has no script."""
     world = ready_world()
     world.submit(submission(sample_query(statistic=StatisticLabel("table", "1", POISON))))
-    poisoned = [*entries_of(world), Entry(99, NOW_S, POISON, json.dumps({POISON: POISON}).encode())]
+    poisoned = [*entries_of(world), LogEntry(99, NOW_S, POISON, json.dumps({POISON: POISON}).encode())]
     for kind in (AGREEMENT_PUBLISHED, QUERY, ROUND, OUTCOME):
         document = {
             **dict.fromkeys(("id", "title", "version", "query", "analyst", "question", "purpose"), POISON),
@@ -139,7 +139,7 @@ def test_the_page_is_inert_whatever_the_entries_hold() -> None:
             "loss": {"epsilon": POISON, "delta": POISON},
             "hash": POISON,
         }
-        poisoned.append(Entry(100, NOW_S, kind, json.dumps(document).encode()))
+        poisoned.append(LogEntry(100, NOW_S, kind, json.dumps(document).encode()))
     reader = read(page_of(poisoned, made_s=NOW_S))
     assert reader.tags <= {
         *("html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p"),
@@ -153,7 +153,7 @@ def test_the_page_is_inert_whatever_the_entries_hold() -> None:
 @pytest.mark.parametrize("kind", [AGREEMENT_PUBLISHED, QUERY, ROUND, OUTCOME, "a later kind"])
 def test_entries_that_cannot_be_read_do_not_stop_the_reader(kind: str, document: bytes) -> None:
     """A broken entry, one of a later version and one from a far future still leave a page and a sentence."""
-    entries = [Entry(1, 2**62, kind, document)]
+    entries = [LogEntry(1, 2**62, kind, document)]
     read(page_of(entries, made_s=NOW_S))
     assert sentence_of(kind, parsed(document))
     assert json.loads(json_of(entries))[0]["kind"] == kind

@@ -114,14 +114,14 @@ def run(*, home: Path, log_format: str | None, log_level: str | None) -> None:
         store = found.store()
         try:
             with metrics(config.metrics, COORDINATOR, lambda: gauges(found, authority, time.time())):
-                serve(config, store, authority, on_listening=announce)
+                serve(config, store, authority, found.register_key(), on_listening=announce)
         finally:
             store.close()
         COORDINATOR_STOPPED()
 
 
 @coordinator.command(short_help="Make a one-use token that lets somebody join.")
-@click.argument("role", type=click.Choice(["node", "analyst", "controller"]))
+@click.argument("role", type=click.Choice(["node", "analyst", "controller", "auditor"]))
 @click.argument("name", metavar="NAME")
 @click.option(
     "--days",
@@ -167,7 +167,7 @@ def invite(*, role: str, name: str, days: int, again: bool, home: Path) -> None:
 
 
 @coordinator.command(short_help="End a member: its certificates open nothing any more.")
-@click.argument("role", type=click.Choice(["node", "analyst", "controller"]))
+@click.argument("role", type=click.Choice(["node", "analyst", "controller", "auditor"]))
 @click.argument("name", metavar="NAME")
 @folder_option
 def remove(*, role: str, name: str, home: Path) -> None:

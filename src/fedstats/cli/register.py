@@ -14,10 +14,10 @@ from fedstats.cli.running import home_at, say, say_error, say_json, say_table, w
 from fedstats.errors import MessageInvalid, NotFound, ValueInvalid
 
 if TYPE_CHECKING:  # imported when a command runs
-    from fedstats.coordinator.store_register import Entry
+    from fedstats.transparency.entry import LogEntry
 
 Command = TypeVar("Command", bound=Callable[..., object])
-Reading = Callable[[int], "Iterator[list[Entry]]"]
+Reading = Callable[[int], "Iterator[list[LogEntry]]"]
 """Gives the pages behind a number."""
 
 PAGE_ENTRIES = 500
@@ -90,7 +90,7 @@ def export(*, html: Path | None, json: Path | None, home: Path | None) -> None:
     say_error(f"Wrote {len(entries)} entries.")
 
 
-def _entries(folder: Path | None, *, after: int = 0) -> Iterator[Entry]:
+def _entries(folder: Path | None, *, after: int = 0) -> Iterator[LogEntry]:
     """Every entry after a number; refuses a register with a gap."""
     from fedstats.coordinator.home import Home
 
@@ -108,7 +108,7 @@ def _entries(folder: Path | None, *, after: int = 0) -> Iterator[Entry]:
 def _read_here(folder: Path) -> Reading:
     from fedstats.coordinator.home import Home
 
-    def pages(after: int) -> Iterator[list[Entry]]:
+    def pages(after: int) -> Iterator[list[LogEntry]]:
         store = Home(folder).store()
         try:
             while page := store.register.entries(after=after):
@@ -122,18 +122,18 @@ def _read_here(folder: Path) -> Reading:
 
 def _read_over_there(folder: Path | None) -> Reading:
     from fedstats.client.joining import open_channel
-    from fedstats.coordinator.store_register import Entry
+    from fedstats.transparency.entry import LogEntry
     from fedstats.wire.methods import REGISTER
     from fedstats.wire.v1 import agreements_pb2
 
-    def pages(after: int) -> Iterator[list[Entry]]:
+    def pages(after: int) -> Iterator[list[LogEntry]]:
         with open_channel(home_at(folder), now=time.time) as channel:
             while True:
                 request = agreements_pb2.RegisterRequest(after=after, entries_max=PAGE_ENTRIES)
                 found = channel.call(REGISTER, request).entries
                 if not found:
                     return
-                yield [Entry(e.number, e.at_s, e.kind, e.document) for e in found]
+                yield [LogEntry(e.number, e.at_s, e.kind, e.document) for e in found]
                 after = found[-1].number
 
     return pages

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fedstats.coordinator.desk import Desk, authority
+from fedstats.coordinator.register_log import entry_to
 from fedstats.coordinator.store_documents import Concerned, StoredAgreement
 from fedstats.coordinator.witnessing import Witnessing
 from fedstats.core.agreement import Agreement, Controller
@@ -108,12 +109,7 @@ class Agreements:
         page = self.desk.store.register.entries(
             after=min(request.after, 2**62), entries_max=request.entries_max or PAGE_ENTRIES_DEFAULT
         )
-        return agreements_pb2.RegisterReply(
-            entries=[
-                agreements_pb2.RegisterEntry(number=e.number, at_s=e.at_s, kind=e.kind, document=e.document)
-                for e in page
-            ]
-        )
+        return agreements_pb2.RegisterReply(entries=[entry_to(entry) for entry in page])
 
     def _accept(self, message: signed_pb2.Signed, peer: Peer) -> Concerned:
         signed = _statement(message, Context.ACCEPTANCE)

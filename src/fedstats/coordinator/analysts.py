@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from fedstats.coordinator.asked_under import agreement_of
 from fedstats.coordinator.desk import Desk, Poll, account, ended, offers, progress
 from fedstats.coordinator.register import query_entry
+from fedstats.coordinator.register_log import RegisterLog
 from fedstats.coordinator.rounds import State
 from fedstats.coordinator.store_questions import StoredQuery, StoredRound, Submission
 from fedstats.core.agreement import Agreement
@@ -76,6 +77,7 @@ class Analysts:
     """What analysts call. `seen_s` says when each node last asked for work."""
 
     desk: Desk
+    log: RegisterLog
     seen_s: Mapping[str, float] = field(default_factory=dict)
 
     def submit(self, request: analysts_pb2.SubmitRequest, peer: Peer) -> analysts_pb2.SubmitReply:
@@ -115,7 +117,11 @@ class Analysts:
             self._submit_again(asked, before[number])
         else:
             self._submit_first(asked, known, before, peer)
-        return analysts_pb2.SubmitReply(query=digest)
+        return analysts_pb2.SubmitReply(
+            query=digest,
+            registered=self.log.registered(digest),
+            register_consistency=self.log.since(request.register_size),
+        )
 
     def watch_poll(self) -> Poll[analysts_pb2.WatchRequest, analysts_pb2.WatchReply]:
         """Watch as a long poll: ends when a task of the round has changed."""

@@ -12,6 +12,8 @@ from fedstats.coordinator.store import Store
 from fedstats.errors import AlreadyExists, FileProblem
 from fedstats.identity.certificates import Authority
 from fedstats.identity.durable_file import PRIVATE_MODE, write_durably
+from fedstats.identity.key_files import read_signing_key, write_key
+from fedstats.identity.keys import SigningKey
 
 DEFAULT_HOME = Path("/var/lib/fedstats-coordinator")
 FOLDER_MODE = 0o700
@@ -34,6 +36,11 @@ class Home:
         return self.folder / "ca"
 
     @property
+    def register_key_file(self) -> Path:
+        """The key that signs heads of the register, and nothing else."""
+        return self.folder / "keys" / "register.pem"
+
+    @property
     def store_file(self) -> Path:
         """Members, documents, questions, answers, register."""
         return self.folder / "store.sqlite"
@@ -50,6 +57,10 @@ class Home:
     def authority(self) -> Authority:
         """The certificate authority; raises FileProblem, CertificateProblem."""
         return read_authority(self.authority_folder)
+
+    def register_key(self) -> SigningKey:
+        """The key that signs heads of the register; raises FileProblem."""
+        return read_signing_key(self.register_key_file)
 
     def store(self) -> Store:
         """The open store; raises FileProblem."""
@@ -69,7 +80,7 @@ def init(home: Home, config: Config, *, now: datetime) -> Authority:
     """
     if home.config_file.exists():
         raise AlreadyExists(f"{home.folder} is the folder of a coordinator already.")
-    for folder in (home.folder, home.authority_folder):
+    for folder in (home.folder, home.authority_folder, home.register_key_file.parent):
         try:
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         except OSError as problem:
@@ -78,6 +89,8 @@ def init(home: Home, config: Config, *, now: datetime) -> Authority:
         authority = home.authority()
     else:
         authority = create_authority(home.authority_folder, config.title, now=now)
+    if not home.register_key_file.exists():
+        write_key(home.register_key_file, SigningKey.generate())
     if not home.store_file.exists():
         Store.create(home.store_file).close()
     write_durably(home.config_file, toml_of(config).encode(), mode=PRIVATE_MODE, replace=False)

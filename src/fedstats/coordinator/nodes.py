@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fedstats.coordinator.desk import Desk, Poll, authority, offers, progress
+from fedstats.coordinator.register_log import RegisterLog
 from fedstats.coordinator.rounds import Effect, Event, Outcome, Parked, Reported, State
 from fedstats.coordinator.store_members import Holding
 from fedstats.coordinator.store_questions import StoredQuery, StoredRound
@@ -44,6 +45,7 @@ class Nodes:
 
     desk: Desk
     witnessing: Witnessing
+    log: RegisterLog
     seen_s: dict[str, float] = field(default_factory=dict)  # when each node last asked for work
     _presences: dict[str, Presence] = field(default_factory=dict)
     _read: dict[tuple[bytes, int], tuple[StoredQuery, StoredRound]] = field(default_factory=dict)
@@ -54,7 +56,7 @@ class Nodes:
             wait_s=lambda request: request.wait_s,
             arrive=self.arrive,
             look=self.look,
-            idle=lambda request, peer: self._reply(None, peer, self._not_in(request, peer)),
+            idle=lambda request, peer: self._reply(None, peer, request, self._not_in(request, peer)),
             topics=lambda _request, peer: (offers(peer.name),),
             ends=lambda peer: (authority(peer.name),),
             line=lambda request, peer: peer.name if request.instance else "",
@@ -77,6 +79,10 @@ class Nodes:
             raise MessageInvalid(f"More than {DECISIONS_MAX} decisions came at once.")
         if request.HasField("witness"):
             self.witnessing.hear(request.witness, peer.name)
+        if request.HasField("head"):
+            self.log.hear_head(request.head, peer.name)
+        if request.HasField("cosignature"):
+            self.log.hear_cosignature(request.cosignature, peer.name)
         self._announce(request, peer.name, now_s)
         for decision in request.decisions:
             change = self.desk.store.tasks.decide(peer.name, decision.task, now_s)
@@ -84,7 +90,7 @@ class Nodes:
                 self.desk.tell(change)
         if request.instance:
             self._lose(request, peer.name, now_s)
-        return self._reply(None, peer, self._not_in(request, peer))
+        return self._reply(None, peer, request, self._not_in(request, peer))
 
     def look(self, request: nodes_pb2.LeaseRequest, peer: Peer) -> nodes_pb2.LeaseReply | None:
         """The department's next task, leased now; None if there is none.
@@ -93,7 +99,7 @@ class Nodes:
         """
         witnesses = self._not_in(request, peer)
         if witnesses:
-            return self._reply(None, peer, witnesses)
+            return self._reply(None, peer, request, witnesses)
         now_s, tasks = self.desk.now(), self.desk.store.tasks
         if not tasks.has_offer(peer.name, now_s):
             return None
@@ -102,7 +108,7 @@ class Nodes:
             return None
         TASK_LEASED(task=leased.id, attempt=leased.task.leases)
         self.desk.ring(progress(leased.query, leased.number))
-        return self._reply(leased, peer, witnesses)
+        return self._reply(leased, peer, request, witnesses)
 
     def report(self, request: nodes_pb2.ReportRequest, peer: Peer) -> nodes_pb2.ReportReply:
         """Take a node's answer. The same one may come again, and late: the first stays.
@@ -120,6 +126,8 @@ class Nodes:
             raise NotFound(f"{peer.name} has no task of this name here.")
         if request.HasField("witness"):  # durable before the answer is: nothing leaves without its witness
             self.witnessing.hear(request.witness, peer.name)
+        if request.HasField("head"):
+            self.log.hear_head(request.head, peer.name)
         if task.task.state is State.LEFT_OUT:
             raise NotFound(
                 f"The analyst went on without {peer.name}: what it answers to this task is not counted.",
@@ -182,6 +190,7 @@ class Nodes:
         self,
         leased: StoredTask | None,
         peer: Peer,
+        request: nodes_pb2.LeaseRequest,
         witnesses: list[signed_pb2.WitnessRecord],
     ) -> nodes_pb2.LeaseReply:
         reply = nodes_pb2.LeaseReply(
@@ -189,6 +198,11 @@ class Nodes:
             witnesses=witnesses,
             now_s=int(self.desk.now()),
         )
+        if leased is not None or request.register_size != self.desk.store.register.count():
+            reply.register_head.CopyFrom(self.log.head())
+            continued = self.log.since(request.register_size)
+            if continued is not None:
+                reply.register_consistency.CopyFrom(continued)
         if leased is not None:
             query, order = self._asked(leased)
             reply.task.CopyFrom(
@@ -201,6 +215,7 @@ class Nodes:
                     phase=nodes_pb2.PHASE_COMPUTE,
                     lease_token=leased.task.token,
                     expires_s=int(leased.task.expires_s),
+                    registered=self.log.registered(leased.query),
                 )
             )
         return reply

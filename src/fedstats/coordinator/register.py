@@ -16,12 +16,16 @@ from fedstats.core.agreement_document import Document, decimal_text, document_of
 from fedstats.core.appointment import Appointment
 from fedstats.core.privacy import Mechanism, MechanismLoss
 from fedstats.core.query import Proceeding, Query, RoundOrder
+from fedstats.core.question_words import question_words
 from fedstats.core.reason import Reason
+from fedstats.core.rules import budget_of
 
 AGREEMENT_PUBLISHED = "agreement-published"
 AGREEMENT_SIGNED = "agreement-signed"
 AGREEMENT_ACCEPTED = "agreement-accepted"
 AGREEMENT_WITHDRAWN = "agreement-withdrawn"
+PAUSED = "paused"
+RESUMED = "resumed"
 CONTROLLER_BOUND = "controller-bound"
 CONTROLLER_UNBOUND = "controller-unbound"
 QUERY = "query"
@@ -37,36 +41,27 @@ Read = Mapping[str, object]
 
 
 def agreement_entry(agreement: Agreement, digest: bytes) -> Document:
-    """A new agreement, with what the public is told about it."""
-    document = document_of(agreement)
-    told = ("id", "version", "title", "public", "purposes", "starts_on", "ends_on", "review_on", "privacy")
-    more = ("analysts", "modes", "nodes_min", "partial", "opt_out")
+    """A new agreement, whole: every field that its controllers sign, and the SHA-256 of the document.
+
+    Whoever takes the hash away and writes the rest in canonical JSON has what was signed.
+    """
+    return {**document_of(agreement), "hash": digest.hex()}
+
+
+def agreement_step(identifier: str, version: int, digest: bytes, department: str, **said: str) -> Document:
+    """A department signed, accepted or withdrew from an agreement, and what more it `said`."""
     return {
-        **{key: document[key] for key in (*told, *more)},
+        "agreement": identifier,
+        "version": version,
         "hash": digest.hex(),
-        "controllers": [
-            {"department": c.department, "organisation": c.organisation, "contact": c.contact}
-            for c in agreement.controllers
-        ],
-        "datasets": [
-            {
-                "name": dataset.name,
-                "description": dataset.description,
-                "unit": dataset.unit.kind.value,
-                "columns": [column.name for column in dataset.columns],
-                "holders": list(dataset.holders),
-            }
-            for dataset in agreement.datasets
-        ],
+        "department": department,
+        **said,
     }
 
 
-def agreement_step(
-    identifier: str, version: int, digest: bytes, department: str, reason: Reason | None = None
-) -> Document:
-    """A department signed, accepted or withdrew from an agreement, which has a reason."""
-    step = {"agreement": identifier, "version": version, "hash": digest.hex(), "department": department}
-    return {**step, "reason": reason.value} if reason else step
+def pause_entry(department: str, reason: str) -> Document:
+    """A department answers nothing for now, for this reason; without one it answers again."""
+    return {"department": department, "reason": reason}
 
 
 def key_entry(department: str, fingerprint: str) -> Document:
@@ -75,8 +70,13 @@ def key_entry(department: str, fingerprint: str) -> Document:
 
 
 def query_entry(query: Query, order: RoundOrder, appointment: Appointment, agreement: Agreement) -> Document:
-    """A question: who asks what of whom, for which purpose, and how much privacy it may use."""
+    """A question: who asks what of whom, for which purpose, and how much privacy it may use.
+
+    `question` is the analyst's text, `question_words` what departments are asked to compute, in words that
+    are made of the signed question alone.
+    """
     purpose = agreement.purpose(query.purpose)
+    dataset = agreement.dataset(query.dataset)
     return {
         "query": order.query.hex(),
         "analyst": appointment.name,
@@ -90,9 +90,12 @@ def query_entry(query: Query, order: RoundOrder, appointment: Appointment, agree
         "statistic": query.statistic.name,
         "statistic_version": query.statistic.version,
         "question": query.statistic.parameters,
+        "question_words": question_words(query, order, dataset),
         "departments": list(order.participants),
         "rounds_max": query.rounds_max,
         "mode": query.mode.value,
+        "deadline_s": query.deadline_s,
+        "unit": dataset.unit.kind.value,
         "loss": loss_entry(query.loss, query.contribution.departments_max, agreement),
     }
 
@@ -120,14 +123,16 @@ def loss_entry(loss: MechanismLoss, departments_max: int, agreement: Agreement) 
     charge = loss.charge(departments_max)
     pure = loss.mechanism is Mechanism.LAPLACE
     converted = Fraction(0) if pure else agreement.privacy.delta_conversion
-    epsilon = _decimal(loss.amount) if pure else epsilon_from_rho(charge.rho, converted)
+    epsilon = Decimal(_shown(_decimal(loss.amount) if pure else epsilon_from_rho(charge.rho, converted)))
     added = Fraction(_shown(_decimal(charge.delta_add)))
     return {
         "mechanism": loss.mechanism.value,
-        "epsilon": _shown(epsilon),
+        "epsilon": format(epsilon, "f"),
         "delta": decimal_text(converted + added),
         "rho": f"{charge.rho.numerator}/{charge.rho.denominator}",
         "delta_add": f"{charge.delta_add.numerator}/{charge.delta_add.denominator}",
+        "budget_percent": _shown(_decimal(100 * charge.rho / budget_of(agreement).rho)),
+        "belief_percent_max": _shown(_belief_percent(epsilon)),
     }
 
 
@@ -153,6 +158,18 @@ def outcome_entry(
         "missing": sorted(missing),
         "left_out": sorted(left_out),
         "free": sorted(free),
+    }
+
+
+def standing_entry(used_ppm: Mapping[str, int], logs: Mapping[str, Document]) -> dict[str, object]:
+    """How departments stood when they had answered, as further keys of how a round ended.
+
+    `used_ppm` is the part of the agreement's budget that each says is used, `logs` how far each one's own log
+    had come: whoever witnesses the register witnesses them with it.
+    """
+    return {
+        "budget_used_percent": {name: _percent(part) for name, part in sorted(used_ppm.items())},
+        "logs": dict(sorted(logs.items())),
     }
 
 
@@ -188,8 +205,15 @@ def _accepted(document: Read) -> str:
 
 
 def _withdrawn(document: Read) -> str:
-    why = f" ({text(document, 'reason')})" if text(document, "reason") else ""
-    return f"{text(document, 'department')} withdrew from agreement {_agreement(document)}{why}."
+    why = text(document, "reason")
+    said = f"{text(document, 'department')} withdrew from agreement {_agreement(document)}"
+    return f"{said}: {_reason_words(why)}." if why else f"{said}."
+
+
+def _paused(document: Read) -> str:
+    why = text(document, "reason")
+    who = text(document, "department")
+    return f"{who} answers nothing for now: {_reason_words(why)}." if why else f"{who} answers again."
 
 
 def _bound(document: Read) -> str:
@@ -205,7 +229,8 @@ def _unbound(document: Read) -> str:
 def _asked(document: Read) -> str:
     who = f"{text(document, 'analyst')} of {text(document, 'department')}"
     why = f"for the purpose {text(document, 'purpose')} under {_agreement(document)}"
-    return f"{who} asked, {why}: {text(document, 'question')}"
+    what = text(document, "question_words") or text(document, "question")
+    return f"{who} asked, {why}: {what}"
 
 
 def _round(document: Read) -> str:
@@ -227,6 +252,8 @@ _SENTENCES: Mapping[str, Callable[[Read], str]] = {
     AGREEMENT_SIGNED: _signed,
     AGREEMENT_ACCEPTED: _accepted,
     AGREEMENT_WITHDRAWN: _withdrawn,
+    PAUSED: _paused,
+    RESUMED: _paused,
     CONTROLLER_BOUND: _bound,
     CONTROLLER_UNBOUND: _unbound,
     QUERY: _asked,
@@ -238,6 +265,12 @@ _SENTENCES: Mapping[str, Callable[[Read], str]] = {
 
 def _agreement(document: Read) -> str:
     return f"{text(document, 'agreement')} version {text(document, 'version')}"
+
+
+def _reason_words(word: str) -> str:
+    """A category of reasons in words; what is none, as it stands."""
+    known = {reason.value: reason.words for reason in Reason}
+    return known.get(word, word)
 
 
 def _fingerprint(document: Read) -> str:
@@ -262,6 +295,12 @@ def outcome_text(document: Read) -> str:
     return "; ".join(f"{how} {who}" for how, who in said.items() if who) or "nobody answered"
 
 
+def used_text(document: Read) -> str:
+    """Which part of their budgets departments had used after a round."""
+    used = document.get("budget_used_percent")
+    return ", ".join(f"{who} {part} %" for who, part in used.items()) if isinstance(used, dict) else ""
+
+
 def _free(document: Read) -> str:
     """Which of those that answered charged nothing, because they had recorded the answer before."""
     free = listed(document, "free")
@@ -273,8 +312,10 @@ def loss_text(document: Read) -> str:
     loss = document.get("loss")
     if not isinstance(loss, dict):
         return ""
-    delta = text(loss, "delta")
-    return f"epsilon {text(loss, 'epsilon')}" + (f", delta {delta}" if delta not in ("", "0") else "")
+    delta, share, belief = (text(loss, key) for key in ("delta", "budget_percent", "belief_percent_max"))
+    said = f"epsilon {text(loss, 'epsilon')}" + (f", delta {delta}" if delta not in ("", "0") else "")
+    said += f", {share} % of the budget" if share else ""
+    return f"{said}; belief moves from 50 % to at most {belief} %" if belief else said
 
 
 def text(document: Read, key: str) -> str:
@@ -303,6 +344,17 @@ def _decimal(value: Fraction) -> Decimal:
     return Context(prec=28, rounding=ROUND_CEILING).divide(
         Decimal(value.numerator), Decimal(value.denominator)
     )
+
+
+def _belief_percent(epsilon: Decimal) -> Decimal:
+    """To where somebody's belief of 50 % can move: e^epsilon / (1 + e^epsilon), in percent, rounded up."""
+    context = Context(prec=28, rounding=ROUND_CEILING)
+    return context.divide(Decimal(100), context.add(1, context.exp(-epsilon)))
+
+
+def _percent(parts_per_million: int) -> str:
+    """Parts per million as a percentage, rounded up to four digits."""
+    return _shown(Decimal(parts_per_million) / 10_000)
 
 
 def _shown(value: Decimal) -> str:

@@ -22,11 +22,12 @@ from fedstats.coordinator.register import (
     parsed,
     text,
     texts,
+    used_text,
 )
-from fedstats.coordinator.store_register import Entry
+from fedstats.transparency.entry import LogEntry
 
 
-def json_of(entries: Iterable[Entry]) -> str:
+def json_of(entries: Iterable[LogEntry]) -> str:
     """The register as JSON: a list of {number, at, kind, document}, in order."""
     listing = [
         {"number": e.number, "at": time_of(e.at_s), "kind": e.kind, "document": parsed(e.document)}
@@ -35,7 +36,7 @@ def json_of(entries: Iterable[Entry]) -> str:
     return json.dumps(listing, ensure_ascii=False, indent=1) + "\n"
 
 
-def page_of(entries: Sequence[Entry], *, made_s: float) -> str:
+def page_of(entries: Sequence[LogEntry], *, made_s: float) -> str:
     """The register as one HTML page: agreements, questions, and every entry in order."""
     read = [(entry, parsed(entry.document)) for entry in entries]
     parts = [
@@ -72,7 +73,7 @@ def time_of(at_s: int) -> str:
         return f"{at_s} s"
 
 
-def _agreement(document: Read, read: Sequence[tuple[Entry, Read]]) -> str:
+def _agreement(document: Read, read: Sequence[tuple[LogEntry, Read]]) -> str:
     """One agreement: what the public is told about it, and who signed, accepted and withdrew."""
     public = _inner(document, "public")
     rows = [
@@ -80,10 +81,22 @@ def _agreement(document: Read, read: Sequence[tuple[Entry, Read]]) -> str:
         ("Purposes", _purposes(document)),
         ("Public benefit", _line(public, "public_benefit")),
         ("Legal gateway", _line(public, "legal_gateway")),
-        ("Departments", "<br>".join(_controllers(document))),
-        ("Data", "<br>".join(_datasets(document))),
+        ("Controllers", "<br>".join(_controllers(document))),
+        ("Processors", escape(one_line(listed(public, "processors")))),
+        ("Recipients", escape(one_line(listed(public, "recipients")))),
+        ("Information", "<br>".join(_datasets(document))),
+        ("Method", _line(public, "method")),
+        ("Areas", _line(public, "areas")),
+        ("Retention", _line(public, "retention")),
+        ("Opt-outs", _opt_outs(_inner(document, "opt_out"))),
+        ("Sub-licensing", _line(public, "sub_licensing")),
+        ("Commercial use", _line(public, "commercial_use")),
         ("Runs", escape(f"{text(document, 'starts_on')} to {text(document, 'ends_on')}")),
+        ("Review", _line(document, "review_on")),
         ("Privacy budget", _budget(_inner(document, "privacy"))),
+        ("Disclosure control", _line(_inner(document, "disclosure"), "profile")),
+        ("Impact assessment", _line(public, "impact_assessment")),
+        ("Transparency record", _line(public, "transparency_record")),
         ("Signed by", escape(_steps(register.AGREEMENT_SIGNED, document, read))),
         ("Accepted by", escape(_steps(register.AGREEMENT_ACCEPTED, document, read))),
         ("Withdrawn by", escape(_steps(register.AGREEMENT_WITHDRAWN, document, read))),
@@ -106,17 +119,47 @@ def _purposes(document: Read) -> str:
 
 
 def _controllers(document: Read) -> list[str]:
-    return [
-        escape(one_line(f"{text(c, 'organisation')} ({text(c, 'department')})"))
-        for c in _tables(document, "controllers")
-    ]
+    lines = []
+    for controller in _tables(document, "controllers"):
+        people = (
+            ("", text(controller, "role")),
+            ("senior owner: ", text(controller, "senior_owner")),
+            ("data protection officer: ", text(controller, "data_protection_officer")),
+        )
+        said = "".join(f"; {what}{name}" for what, name in people if name)
+        who = f"{text(controller, 'organisation')} ({text(controller, 'department')}){said}"
+        lines.append(escape(one_line(who)))
+    return lines
 
 
 def _datasets(document: Read) -> list[str]:
-    return [
-        escape(one_line(f"{text(d, 'name')}: {text(d, 'description')} Columns: {listed(d, 'columns')}."))
-        for d in _tables(document, "datasets")
-    ]
+    lines = []
+    for dataset in _tables(document, "datasets"):
+        lines.append(escape(one_line(f"{text(dataset, 'name')}: {text(dataset, 'description')}")))
+        lines.extend(_column(column) for column in _tables(dataset, "columns"))
+        sources = (f"{text(s, 'department')}: {text(s, 'table')}" for s in _tables(dataset, "sources"))
+        if said := ", ".join(sources):
+            lines.append(escape(one_line(f"From {said}.")))
+    return lines
+
+
+def _column(column: Read) -> str:
+    """One item of information: what it is, of which class, and why it is needed."""
+    more = "; ".join(
+        said for key in ("description", "classification", "justification") if (said := text(column, key))
+    )
+    return escape(one_line(f"- {text(column, 'name')}" + (f": {more}" if more else "")))
+
+
+def _opt_outs(terms: Read) -> str:
+    """Whose wish to be left out counts."""
+    if not terms:
+        return ""
+    if terms.get("applies") is not True:
+        return escape(one_line(f"not applied: {text(terms, 'reason')}"))
+    if text(terms, "list") == "allow":
+        return "only people on the list of consents are counted"
+    return "applied: people who opted out are in no answer"
 
 
 def _budget(privacy: Read) -> str:
@@ -126,19 +169,21 @@ def _budget(privacy: Read) -> str:
     return escape(f"{whole}; one question at most epsilon {text(privacy, 'epsilon_per_query')}")
 
 
-def _steps(kind: str, agreement: Read, read: Sequence[tuple[Entry, Read]]) -> str:
+def _steps(kind: str, agreement: Read, read: Sequence[tuple[LogEntry, Read]]) -> str:
     """The departments of which an entry of this kind is about this agreement."""
     digest = text(agreement, "hash")
     found = (text(d, "department") for e, d in read if e.kind == kind and text(d, "hash") == digest)
     return ", ".join(dict.fromkeys(one_line(name) for name in found))
 
 
-def _questions(read: Sequence[tuple[Entry, Read]]) -> str:
+def _questions(read: Sequence[tuple[LogEntry, Read]]) -> str:
     """All questions with how their rounds ended."""
     ended: dict[str, dict[str, str]] = {}
     for entry, document in read:
         if entry.kind == register.OUTCOME:  # a later entry about the same round takes the place of an earlier
+            used = used_text(document)
             said = f"Round {text(document, 'round')}: {outcome_text(document)}"
+            said += f". Budget used so far: {used}" if used else ""
             ended.setdefault(text(document, "query"), {})[text(document, "round")] = escape(one_line(said))
     rows = [
         _question(entry, document, ended.get(text(document, "query"), {}).values())
@@ -149,13 +194,13 @@ def _questions(read: Sequence[tuple[Entry, Read]]) -> str:
     return _table(heads, rows) if rows else "<p>No question was asked so far.</p>"
 
 
-def _question(entry: Entry, document: Read, outcomes: Iterable[str]) -> tuple[str, ...]:
+def _question(entry: LogEntry, document: Read, outcomes: Iterable[str]) -> tuple[str, ...]:
     purpose = text(document, "purpose_text") or text(document, "purpose")
     return (
         f"<code>{_line(document, 'query')[:QUERY_DIGITS_SHOWN]}</code><br>{_time(entry.at_s)}",
         f"{_line(document, 'analyst')} of {_line(document, 'department')}",
         escape(one_line(f"{purpose} ({text(document, 'agreement')})")),
-        f"<code>{_line(document, 'question')}</code>",
+        f"{_line(document, 'question_words')}<br><code>{_line(document, 'question')}</code>",
         escape(one_line(listed(document, "departments"))),
         escape(one_line(loss_text(document))),
         "<br>".join(outcomes) or "Not ended",

@@ -24,6 +24,7 @@ from fedstats.coordinator.service import Coordinator
 from fedstats.coordinator.store import Store
 from fedstats.coordinator.store_thread import StoreThread
 from fedstats.identity.certificates import Authority
+from fedstats.identity.keys import SigningKey
 from fedstats.identity.peer import Peer
 from fedstats.journal.events import CLOCK_WORK_FAILED, COORDINATOR_STOPPING
 from fedstats.wire.method import Method, Reply, Request
@@ -39,11 +40,14 @@ def run(
     config: Config,
     store: Store,
     authority: Authority,
+    key: SigningKey,
     *,
     on_listening: Callable[[int], None],
     now: Callable[[], float] = time.time,
 ) -> None:
     """Serve until SIGTERM or SIGINT; `on_listening` is told the port once calls are taken.
+
+    `key` signs the heads of the register.
 
     Raises
     ------
@@ -54,13 +58,14 @@ def run(
     gc.collect()
     gc.freeze()  # what was imported stays
     gc.set_threshold(*GARBAGE_THRESHOLDS)
-    asyncio.run(_serve(config, store, authority, on_listening, now))
+    asyncio.run(_serve(config, store, authority, key, on_listening, now))
 
 
 async def _serve(
     config: Config,
     store: Store,
     authority: Authority,
+    key: SigningKey,
     on_listening: Callable[[int], None],
     now: Callable[[], float],
 ) -> None:
@@ -71,7 +76,9 @@ async def _serve(
     waiting = Waiting()
     worker = StoreThread(loop, store.file, waiting.ring)
     with closing(worker):
-        coordinator = Coordinator.of(store, authority, now=now, limits=config.limits, ring=worker.ring)
+        coordinator = Coordinator.of(
+            store, authority, key=key, now=now, limits=config.limits, ring=worker.ring
+        )
         shell = Shell(coordinator, worker, waiting, loop)
         server = await serve(
             config.listen,

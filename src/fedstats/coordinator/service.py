@@ -14,10 +14,12 @@ from fedstats.coordinator.config import Limits
 from fedstats.coordinator.desk import Answer, Desk, Poll
 from fedstats.coordinator.nodes import Nodes
 from fedstats.coordinator.proceedings import Proceedings
+from fedstats.coordinator.register_log import RegisterLog
 from fedstats.coordinator.store import Store
 from fedstats.coordinator.witnessing import Witnessing
 from fedstats.errors import MessageInvalid, NotPermitted
 from fedstats.identity.certificates import Authority
+from fedstats.identity.keys import SigningKey
 from fedstats.identity.peer import Peer
 from fedstats.wire import methods
 from fedstats.wire.method import Method, Reply, Request
@@ -49,17 +51,22 @@ class Coordinator:
         store: Store,
         authority: Authority,
         *,
+        key: SigningKey,
         now: Callable[[], float],
         limits: Limits | None = None,
         ring: Callable[[str], None] = lambda _topic: None,
         token: Callable[[], str] = new_token,
     ) -> Self:
-        """A coordinator over a store. `ring` hears the topic of every change, after it is durable."""
+        """A coordinator over a store. `key` signs the heads of the register, and nothing else.
+
+        `ring` hears the topic of every change, after it is durable.
+        """
         desk = Desk(store, now, token, limits or Limits(), ring)
         admission = Admission(authority, store.members, now, Witnessing(desk).records)
         witnessing = Witnessing(desk)
-        nodes = Nodes(desk, witnessing)
-        analysts = Analysts(desk, nodes.seen_s)
+        log = RegisterLog(desk, key)
+        nodes = Nodes(desk, witnessing, log)
+        analysts = Analysts(desk, log, nodes.seen_s)
         agreements = Agreements(desk, witnessing)
         return cls(
             desk=desk,
@@ -78,6 +85,8 @@ class Coordinator:
                 methods.SIGN: agreements.sign,
                 methods.FETCH_AUTHORITY: agreements.fetch,
                 methods.REGISTER: agreements.register,
+                methods.HEADS: log.heads,
+                methods.PROOF: log.proof,
             },
             polls={methods.LEASE: nodes.lease_poll(), methods.WATCH: analysts.watch_poll()},
         )

@@ -9,6 +9,7 @@ from typing import Self
 from fedstats.coordinator.store_bindings import Bindings
 from fedstats.coordinator.store_documents import Documents
 from fedstats.coordinator.store_file import IN_MEMORY, StoreFile
+from fedstats.coordinator.store_logs import Logs
 from fedstats.coordinator.store_members import Members
 from fedstats.coordinator.store_questions import Questions
 from fedstats.coordinator.store_register import Register
@@ -28,6 +29,7 @@ class Store:
     tasks: Tasks
     register: Register
     witnesses: Witnesses
+    logs: Logs
 
     @classmethod
     def of(cls, file: StoreFile) -> Self:
@@ -41,6 +43,7 @@ class Store:
             tasks=Tasks(file),
             register=Register(file),
             witnesses=Witnesses(file),
+            logs=Logs(file),
         )
 
     @classmethod

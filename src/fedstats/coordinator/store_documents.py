@@ -141,12 +141,9 @@ class Documents:
             if not changed:
                 return NOBODY
             kind = AGREEMENT_WITHDRAWN if acceptance.withdrawn else AGREEMENT_ACCEPTED
+            why = {"reason": acceptance.reason.value} if acceptance.reason else {}
             step = agreement_step(
-                agreement["id"],
-                agreement["version"],
-                acceptance.agreement,
-                acceptance.department,
-                acceptance.reason,
+                agreement["id"], agreement["version"], acceptance.agreement, acceptance.department, **why
             )
             append(db, kind, step, now_s)
             return _revise(db, _parties(db, acceptance.agreement))
@@ -251,7 +248,15 @@ def _sign(db: sqlite3.Connection, agreement: Agreement, signed: Signed, now_s: f
     if not added:
         return NOBODY
     department = next(c.department for c in agreement.controllers if c.key == signed.key.raw)
-    append(db, AGREEMENT_SIGNED, agreement_step(agreement.id, agreement.version, digest, department), now_s)
+    step = agreement_step(
+        agreement.id,
+        agreement.version,
+        digest,
+        department,
+        key=signed.key.raw.hex(),
+        signature=signed.signature.hex(),
+    )
+    append(db, AGREEMENT_SIGNED, step, now_s)
     return _revise(db, _parties(db, digest))
 
 

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fedstats.coordinator.store_schema import APPLICATION_ID, SCHEMA, VERSION
+from fedstats.core.log_head import LOG_ID_BYTES
 from fedstats.errors import AlreadyExists, CoordinatorUnreachable, FileProblem
 from fedstats.journal.events import STORE_FAILED
+from fedstats.transparency.stored import SCHEMA as LOG_SCHEMA
 
 BUSY_S = 10.0
 """How long to wait for another process: `fedstats coordinator invite` writes beside a running coordinator."""
@@ -164,6 +166,19 @@ class StoreFile:
                 self._is_lost = True
             raise
 
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for reads that others write the statements of.
+
+        Raises
+        ------
+        CoordinatorUnreachable
+            Another process holds the store: trying again later may help.
+
+        """
+        with _translated():
+            yield self._connection
+
     def rows(self, sql: str, *values: Value) -> list[sqlite3.Row]:
         """All rows that a SELECT finds."""
         try:  # asked several times in every call, so without a block of its own
@@ -187,7 +202,8 @@ class StoreFile:
 
 def _fill(connection: sqlite3.Connection) -> None:
     marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
-    connection.executescript(f"BEGIN IMMEDIATE; {marks} {SCHEMA} COMMIT;")
+    connection.executescript(f"BEGIN IMMEDIATE; {marks} {SCHEMA} {LOG_SCHEMA} COMMIT;")
+    connection.execute("INSERT INTO register_log VALUES (1, ?)", (secrets.token_bytes(LOG_ID_BYTES),))
 
 
 def _connected(path: Path) -> sqlite3.Connection:

@@ -6,7 +6,9 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from fedstats.coordinator.register import PAUSED, RESUMED, pause_entry
 from fedstats.coordinator.store_file import StoreFile
+from fedstats.coordinator.store_register import append
 from fedstats.errors import AlreadyExists, NotFound, TokenInvalid
 from fedstats.identity.peer import Peer, Role
 from fedstats.identity.token import Token
@@ -14,6 +16,8 @@ from fedstats.journal.security import MEMBER_REMOVED, said_of
 
 CERTIFICATES_EACH_MAX = 20
 """Of one member at once: renewing ends the oldest beyond that, so that nobody fills the store by renewing."""
+PAUSE_TOLD_EVERY_S = 60
+"""The register keeps every entry, so a node that pauses to and fro is told of once a minute at most."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -201,6 +205,7 @@ class Members:
                 "UPDATE members SET seen_s = ?, software = ?, paused = ? WHERE role = 'node' AND name = ?",
                 (int(now_s), software, paused, department),
             )
+            _tell_pause(db, department, paused, now_s)
             db.execute("DELETE FROM holdings WHERE department = ?", (department,))
             db.executemany(
                 "INSERT INTO holdings VALUES (?, ?, ?, ?, ?)",
@@ -255,6 +260,20 @@ def _member(db: sqlite3.Connection, peer: Peer) -> sqlite3.Row | None:
         "SELECT * FROM members WHERE role = ? AND name = ?", (peer.role.value, peer.name)
     ).fetchone()
     return found
+
+
+def _tell_pause(db: sqlite3.Connection, department: str, paused: str, now_s: float) -> None:
+    """Enter in the register that a department pauses, or answers again; at most once a minute."""
+    row = db.execute(
+        "SELECT pause_told, pause_told_s FROM members WHERE role = 'node' AND name = ?", (department,)
+    ).fetchone()
+    if row is None or row["pause_told"] == paused or now_s < row["pause_told_s"] + PAUSE_TOLD_EVERY_S:
+        return
+    append(db, PAUSED if paused else RESUMED, pause_entry(department, paused), now_s)
+    db.execute(
+        "UPDATE members SET pause_told = ?, pause_told_s = ? WHERE role = 'node' AND name = ?",
+        (paused, int(now_s), department),
+    )
 
 
 def _end(db: sqlite3.Connection, peer: Peer) -> bool:

@@ -48,6 +48,7 @@ class StoredQuery:
     appointment: signed_pb2.Signed
     peer: str  # who submitted it
     deadline_s: int
+    entry: int  # its number in the register
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,12 @@ class Questions:
         query, number = new.order.query, new.order.number
         with self._file.transaction() as db:
             # The entry comes first: see the module's docstring.
-            append(
+            written = append(
                 db, QUERY if number == 0 else ROUND, entry if number == 0 else round_entry(new.order), now_s
             )
             if number == 0:
                 db.execute(
-                    "INSERT INTO queries VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO queries VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         query,
                         signed_to(new.query).SerializeToString(),
@@ -90,6 +91,7 @@ class Questions:
                         new.peer,
                         new.deadline_s,
                         int(now_s),
+                        written,
                     ),
                 )
             db.execute(
@@ -144,7 +146,9 @@ class Questions:
         if row is None:
             return None
         signed, appointment = (signed_pb2.Signed.FromString(row[name]) for name in ("signed", "appointment"))
-        return StoredQuery(row["hash"], signed, row["key"], appointment, row["peer"], row["deadline_s"])
+        return StoredQuery(
+            row["hash"], signed, row["key"], appointment, row["peer"], row["deadline_s"], row["entry"]
+        )
 
     def rounds(self, query: bytes) -> list[StoredRound]:
         """All rounds of a query, in order."""

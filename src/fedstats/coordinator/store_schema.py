@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 APPLICATION_ID = 0x66656473  # "feds": tells this file from other SQLite files
-VERSION = 4
+VERSION = 5
 
 SCHEMA = """
 -- Who joined. Certificates open connections and give no authority over data.
 CREATE TABLE members (
-    role TEXT NOT NULL CHECK (role IN ('node', 'analyst', 'controller')),
+    role TEXT NOT NULL CHECK (role IN ('node', 'analyst', 'controller', 'auditor')),
     name TEXT NOT NULL,
     signing_key BLOB NOT NULL,          -- as told when joining; informative, may be empty
     joined_s INTEGER NOT NULL,
     seen_s INTEGER NOT NULL DEFAULT 0,  -- nodes: when they last asked for work, to about a minute
     software TEXT NOT NULL DEFAULT '',
     paused TEXT NOT NULL DEFAULT '',    -- nodes: why the department has paused answering; empty: it answers
+    pause_told TEXT NOT NULL DEFAULT '',        -- what the register says of that
+    pause_told_s INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (role, name)
 ) STRICT, WITHOUT ROWID;
 
@@ -126,7 +128,8 @@ CREATE TABLE queries (
     appointment BLOB NOT NULL,
     peer TEXT NOT NULL,
     deadline_s INTEGER NOT NULL,
-    at_s INTEGER NOT NULL
+    at_s INTEGER NOT NULL,
+    entry INTEGER NOT NULL              -- its number in the register
 ) STRICT;
 CREATE INDEX queries_by_peer ON queries (peer, deadline_s);
 CREATE INDEX queries_by_time ON queries (peer, at_s);
@@ -163,6 +166,7 @@ CREATE TABLE tasks (
     code TEXT NOT NULL DEFAULT '',
     digest BLOB,                        -- of the outcome's payload
     free INTEGER NOT NULL DEFAULT 0,    -- a release that charged nothing
+    used_ppm INTEGER,                   -- of the agreement's budget at the department, as its node said
     outcome BLOB,                       -- analysts_pb2.Outcome
     FOREIGN KEY (query, number) REFERENCES rounds,
     UNIQUE (query, number, department)
@@ -170,6 +174,13 @@ CREATE TABLE tasks (
 CREATE INDEX tasks_offered ON tasks (department, leases) WHERE state = 'offered';
 CREATE INDEX tasks_leased ON tasks (expires_s) WHERE state = 'leased';
 CREATE INDEX tasks_at_work ON tasks (department) WHERE state = 'leased';
+
+CREATE TABLE results (                  -- what analysts published of their queries: its entry holds it
+    digest BLOB PRIMARY KEY,            -- of the signed payload
+    query BLOB NOT NULL REFERENCES queries,
+    entry INTEGER NOT NULL              -- its number in the register
+) STRICT;
+CREATE INDEX results_by_query ON results (query);
 
 -- The public register: entries are added, and that is all.
 CREATE TABLE register (
@@ -186,4 +197,30 @@ CREATE TRIGGER register_stays BEFORE UPDATE ON register
 CREATE TRIGGER register_grows BEFORE INSERT ON register
     WHEN NEW.number IS NOT (SELECT COALESCE(MAX(number), 0) + 1 FROM register)
     BEGIN SELECT RAISE(ABORT, 'the register grows at its end'); END;
+
+CREATE TABLE register_log (only INTEGER PRIMARY KEY CHECK (only = 1), id BLOB NOT NULL) STRICT;
+CREATE TABLE register_head (            -- the newest one, signed once for its size
+    size INTEGER NOT NULL,
+    signed BLOB NOT NULL
+) STRICT;
+-- What departments say of logs: the newest of each, and what contradicts the register or themselves.
+CREATE TABLE log_heads (
+    department TEXT NOT NULL,
+    log BLOB NOT NULL,                  -- its random id
+    size INTEGER NOT NULL,
+    root BLOB NOT NULL,
+    signed BLOB NOT NULL,               -- by the node
+    at_s INTEGER NOT NULL,
+    PRIMARY KEY (department, log, size, root)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE cosignatures (
+    department TEXT NOT NULL,
+    log BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    root BLOB NOT NULL,
+    contradicts INTEGER NOT NULL,       -- the register had another root, or fewer entries, when it came
+    signed BLOB NOT NULL,
+    at_s INTEGER NOT NULL,
+    PRIMARY KEY (department, log, size, root)
+) STRICT, WITHOUT ROWID;
 """

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
 
-from fedstats.coordinator.register import OUTCOME, outcome_entry
+from fedstats.coordinator.register import OUTCOME, outcome_entry, standing_entry
 from fedstats.coordinator.rounds import (
     AskedAgain,
     Decided,
@@ -22,7 +22,9 @@ from fedstats.coordinator.rounds import (
     advance,
 )
 from fedstats.coordinator.store_file import StoreFile
+from fedstats.coordinator.store_logs import places
 from fedstats.coordinator.store_register import append
+from fedstats.core.agreement_document import Document
 from fedstats.wire.codec.strict import sha256
 from fedstats.wire.v1 import analysts_pb2
 
@@ -168,7 +170,7 @@ def _apply(
     outcome = task.outcome
     db.execute(
         "UPDATE tasks SET state = ?, since_s = ?, leases = ?, token = ?, expires_s = ?, sentence = ?,"
-        " code = ?, digest = ?, free = ?, outcome = ? WHERE id = ?",
+        " code = ?, digest = ?, free = ?, outcome = ?, used_ppm = ? WHERE id = ?",
         (
             task.state.value,
             task.since_s,
@@ -180,6 +182,7 @@ def _apply(
             outcome.digest if outcome else None,
             bool(outcome and outcome.free),
             reported.SerializeToString() if outcome and reported else None,
+            reported.budget.used_ppm if outcome and reported and reported.HasField("budget") else None,
             stored.id,
         ),
     )
@@ -220,8 +223,27 @@ def tell_outcome(db: sqlite3.Connection, query: bytes, number: int, now_s: float
         missing=[task.department for task in tasks if not task.task.is_over],
         left_out=[task.department for task in tasks if task.task.state is State.LEFT_OUT],
     )
+    answered = [name for name, outcome in outcomes.items() if outcome]
+    entry |= standing_entry(_used_ppm(db, query, number), _places(db, answered))
     entry["hash"] = sha256(b"".join(_digests(outcomes))).hex()
     append(db, OUTCOME, entry, now_s)
+
+
+def _used_ppm(db: sqlite3.Connection, query: bytes, number: int) -> dict[str, int]:
+    """The part of its budget that each department which answered says is used."""
+    rows = db.execute(
+        "SELECT department, used_ppm FROM tasks WHERE query = ? AND number = ? AND used_ppm IS NOT NULL",
+        (query, number),
+    )
+    return {row["department"]: row["used_ppm"] for row in rows}
+
+
+def _places(db: sqlite3.Connection, departments: Collection[str]) -> dict[str, Document]:
+    """How far the logs of those who answered had come."""
+    return {
+        name: {"log": place.log.hex(), "size": place.size, "root": place.root.hex()}
+        for name, place in places(db, departments).items()
+    }
 
 
 def _digests(outcomes: Mapping[str, Outcome | None]) -> Iterator[bytes]:

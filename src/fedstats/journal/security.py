@@ -191,6 +191,21 @@ DOCUMENT_PUBLISHED = Event(
     {"document": Kind.WORD, "role": Kind.WORD, "department": Kind.DEPARTMENT, "certificate": Kind.HASH},
     "SEC-409",
 )
+# ------------------------------------------------------------------------------------------------- logs
+REGISTER_CONTRADICTED = Event(
+    "register_contradicted",
+    Level.WARNING,
+    "A department signed for a head of the register that this register does not have.",
+    {"department": Kind.DEPARTMENT},
+    "SEC-501",
+)
+DEPARTMENT_LOG_CONTRADICTED = Event(
+    "department_log_contradicted",
+    Level.WARNING,
+    "A department signed for two logs of one size that are not the same.",
+    {"department": Kind.DEPARTMENT},
+    "SEC-502",
+)
 
 # The first class that fits counts.
 ALARMS: tuple[tuple[type[FedstatsError], Event], ...] = (

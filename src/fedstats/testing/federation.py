@@ -106,7 +106,7 @@ class Federation:
         """The coordinator; started, if it was stopped, over the same store."""
         if self._coordinator is None:
             store = Store.open(self._store_file)
-            self._coordinator = Coordinator.of(store, self._authority, now=self.clock)
+            self._coordinator = Coordinator.of(store, self._authority, key=_key("register"), now=self.clock)
         return self._coordinator
 
     def stop_coordinator(self) -> None:
