@@ -55,7 +55,7 @@ protos: $(VENV)/.dev ## src/fedstats/wire/v1 from protos/
 
 .PHONY: kits
 kits: $(VENV)/.dev ## node/ and coordinator/, the references in docs/, and kits for machines without an index in dist/kits
-	$(BIN)/python scripts/generate.py kits reference
+	$(BIN)/python scripts/generate.py kits reference schemas
 	$(BIN)/python scripts/wheelhouse.py
 
 .PHONY: lock

@@ -1,6 +1,6 @@
 """Write the files that are made from other files, or check that they are fresh.
 
-    python scripts/generate.py protos | locks | kits | reference   write these
+    python scripts/generate.py protos | locks | kits | reference | schemas   write these
     python scripts/generate.py --check [PART...]                   compare, show the difference, exit 1
 
 Every part is made in an empty folder first; writing copies it over the repository, checking compares.
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reference import write_reference
+from schemas import write_schemas
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -92,7 +93,7 @@ def _meaning(path: Path, text: str) -> list[str]:
 
 def _target(name: str) -> str:
     """The make target that writes this part."""
-    return {"locks": "lock", "reference": "kits"}.get(name, name)
+    return {"locks": "lock", "reference": "kits", "schemas": "kits"}.get(name, name)
 
 
 # ------------------------------------------------------------------------------------------------- protos
@@ -173,6 +174,11 @@ PARTS = {
         owns=("docs/cli.md", "docs/events.md", "docs/errors/*.md"),
         sources="the commands' help and the error classes",
         write=write_reference,
+    ),
+    "schemas": Part(
+        owns=("docs/schemas/*.json", "docs/guarantee.md"),
+        sources="the forms of documents in src/",
+        write=write_schemas,
     ),
 }
 

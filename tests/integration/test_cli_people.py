@@ -212,6 +212,11 @@ def test_an_analyst_looks_asks_and_sees_it_again(town: Town) -> None:
     town.run("analyst", "resume", job["job"], "--output", str(out))
     document = json.loads(out.read_text())
     assert document["tables"][0]["rows"][0]["cells"][0]["value"] == 2_000
+    page = town.run("analyst", "guarantee", job["job"])
+    assert "Absent: west (FS-207)." in page
+    promise = town.folder / "promise.json"
+    town.run("analyst", "guarantee", job["job"][:4], "--output", str(promise))
+    assert json.loads(promise.read_text())["query"]["query"].startswith(job["job"])
     csv = town.run("analyst", "resume", job["job"][:4], "--format", "csv")
     assert csv.startswith("sex,n,n_lo,n_hi,n_absent\nF,2000.0,")
 

@@ -17,10 +17,11 @@ from strategies import DATASET
 from fedstats.client import dummy
 from fedstats.client.asking import loss_of
 from fedstats.client.explanation import explanation_json, explanation_lines
-from fedstats.client.guarantee import belief_words, cost_of, guarantee_of, promised
+from fedstats.client.guarantee import cost_of, guarantee_of
 from fedstats.core.accounting import delta_from_rho
 from fedstats.core.agreement import PrivacyTerms
 from fedstats.core.domain import Categories, Dates, Domain, Numbers, date_of
+from fedstats.core.guarantee.figures import belief_words, promised
 from fedstats.core.privacy import Loss, Mechanism, MechanismLoss, UnitKind
 from fedstats.core.rules import budget_of
 from fedstats.core.schema import Dataset, Unit
@@ -40,7 +41,7 @@ def test_what_is_promised_holds(epsilon: Fraction, mechanism: Mechanism) -> None
     """The shown epsilon is never below what the loss is, and what was asked but for rounding."""
     pure = mechanism is Mechanism.LAPLACE
     loss = loss_of(BOTH, epsilon, pure=pure)
-    shown, delta = promised(BOTH, loss)
+    shown, delta = promised(loss, BOTH.privacy.delta_conversion)
     assert Decimal("0.999") * epsilon.numerator <= shown * epsilon.denominator
     assert shown * epsilon.denominator <= Decimal("1.001") * epsilon.numerator
     if pure:

@@ -20,6 +20,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "jobs": ("fedstats.cli.jobs:jobs", "List the questions of this computer."),
     "resume": ("fedstats.cli.jobs:resume", "Take a question up again, or show its answer again, free."),
     "proceed": ("fedstats.cli.jobs:proceed", "Go on without departments that do not answer."),
+    "guarantee": (
+        "fedstats.cli.guarantee:guarantee",
+        "Show what an answer promises to the people whose data it used.",
+    ),
     "agreement": ("fedstats.cli.agreement:agreement", "Write, read, sign and accept agreements."),
     "controller": ("fedstats.cli.controller:controller", "Sign for a department: keys and appointments."),
     "node": ("fedstats.cli.node:node", "Run a department's node beside its data."),

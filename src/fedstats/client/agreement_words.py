@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 
-from fedstats.client.guarantee import belief_words, chance_words, used_percent
+from fedstats.client.guarantee import used_percent
 from fedstats.core.agreement import Agreement, Controller, ListKind
 from fedstats.core.agreement_document import decimal_text
 from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.domain import Categories, Dates, Domain, Numbers, Texts, date_of
+from fedstats.core.guarantee.figures import belief_words, chance_words
 from fedstats.core.population import Condition
 from fedstats.core.privacy import Loss, Mechanism, UnitKind
 from fedstats.core.rules import query_cap_of

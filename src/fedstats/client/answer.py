@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from fedstats.client import export, notebook, render
 from fedstats.client.question import Question
+from fedstats.core.agreement_document import Document
 from fedstats.core.estimate import Cost, Estimate, Guarantee, Participant, Table
+from fedstats.core.guarantee import Run, report_of
 from fedstats.errors import ValueInvalid
 
 if TYPE_CHECKING:  # they come with [analysis], and are imported when somebody asks for them
@@ -26,6 +28,7 @@ class Answer:
 
     estimate: Estimate
     question: Question
+    run: Run | None = None
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -62,6 +65,19 @@ class Answer:
     def guarantee(self) -> Guarantee | None:
         """What it promises to whom."""
         return self.estimate.guarantee
+
+    def guarantee_report(self) -> Document:
+        """Everything about the promise, as one document: docs/guarantee.md says what each field means.
+
+        Raises
+        ------
+        ValueInvalid
+            The answer was not asked of departments.
+
+        """
+        if self.run is None:
+            raise ValueInvalid("This answer was made without departments, so nothing is promised of it.")
+        return report_of(self.run)
 
     @property
     def job(self) -> str:

@@ -37,10 +37,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fedstats.client.extras import load
-from fedstats.client.guarantee import plain
 from fedstats.client.question import Question
 from fedstats.core.agreement_document import decimal_text
 from fedstats.core.estimate import Absence, Cell, Cost, Estimate, Guarantee, Interval, Participant, Table
+from fedstats.core.guarantee.figures import plain
 from fedstats.errors import FileProblem
 
 if TYPE_CHECKING:  # they come with [analysis]

@@ -26,6 +26,7 @@ from fedstats.errors import (
 )
 from fedstats.identity.keys import Context
 from fedstats.wire.codec import computation_hash, decode_refusal, decode_release, signed_from
+from fedstats.wire.codec.strict import sha256
 from fedstats.wire.v1 import analysts_pb2
 
 NOT_IN_TIME = "It did not answer in time."
@@ -42,20 +43,27 @@ class Outcomes:
     left_ppm: int | None = None  # the least that a department says is left of its budget, per million
     used_ppm: int | None = field(default=None)
     free: frozenset[str] = frozenset()  # departments that say that they answered from their record
+    hashes: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of what each signed that released
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What departments said beside their answers over the rounds; nobody signs it, it only informs."""
+    """What departments said over the rounds: budgets, which nobody signs, and hashes of their releases."""
 
     left_ppm: int | None = None
     charged: frozenset[str] = frozenset()
+    used_ppm: int | None = None
+    hashes: tuple[Mapping[str, str], ...] = ()
 
     def after(self, outcomes: Outcomes) -> Told:
         """What was said until the end of this round."""
         charged = frozenset(outcomes.released) - outcomes.free
-        left_ppm = self.left_ppm if outcomes.left_ppm is None else outcomes.left_ppm
-        return Told(left_ppm, self.charged | charged)
+        return Told(
+            self.left_ppm if outcomes.left_ppm is None else outcomes.left_ppm,
+            self.charged | charged,
+            self.used_ppm if outcomes.used_ppm is None else outcomes.used_ppm,
+            (*self.hashes, outcomes.hashes),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +91,12 @@ def verify_outcomes(
     """Sort the outcomes of a round into releases and absences; one that is not valid is an absence.
 
     A release counts when the department's appointed node signed it for exactly this computation, and its
-    vectors have the shape that the computation gives. A department without an outcome did not answer.
-    A refusal counts when it is one to what the analyst signed, and not to something else that was shown.
+    vectors have the shape that the computation gives; a refusal when it is one to what the analyst signed.
+    A department without an outcome did not answer.
     """
     released: dict[str, Noisy] = {}
     absent: dict[str, Refusal] = {}
-    left, used, free = [], [], set[str]()
+    left, used, free, hashes = [], [], set[str](), dict[str, str]()
     for message in messages:
         department = message.department
         if department not in order.participants or department in released or department in absent:
@@ -104,13 +112,13 @@ def verify_outcomes(
             absent[department] = outcome
         else:
             released[department] = outcome
+            hashes[department] = sha256(message.release.payload).hex()
         if message.HasField("budget"):
             left.append(min(message.budget.left_ppm, PER_MILLION))  # nobody signs these: they only inform
             used.append(min(message.budget.used_ppm, PER_MILLION))
             free |= {department} if message.budget.free and department in released else set()
     silent = tuple(name for name in order.participants if name not in released and name not in absent)
-    for department in silent:
-        absent[department] = Refusal(department, NoReplyInTime.code, why_silent)
+    absent |= {name: Refusal(name, NoReplyInTime.code, why_silent) for name in silent}
     return Outcomes(
         released,
         absent,
@@ -118,6 +126,7 @@ def verify_outcomes(
         left_ppm=min(left, default=None),
         used_ppm=max(used, default=None),
         free=frozenset(free),
+        hashes=hashes,
     )
 
 

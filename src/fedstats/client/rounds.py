@@ -30,7 +30,9 @@ from fedstats.client.proceeding import KnownRound, counted, go_on, known_rounds
 from fedstats.client.question import Question
 from fedstats.client.waiting import still_waiting
 from fedstats.core.agreement import Agreement
+from fedstats.core.agreement_document import canonical_json, document_of
 from fedstats.core.estimate import Estimate, Participant, Refusal
+from fedstats.core.guarantee import AnsweredRound, Run
 from fedstats.core.query import Query, RoundOrder
 from fedstats.core.rules import check_round
 from fedstats.core.statistic import Noisy, Round, RoundResult, Statistic
@@ -45,9 +47,11 @@ from fedstats.errors import (
     RoundConflict,
 )
 from fedstats.identity.keys import Context, Signed, SigningKey
-from fedstats.wire.codec import encode_round, signed_to, task_hash, totals_hash
+from fedstats.wire.codec import decode_appointment, encode_round, signed_to, task_hash, totals_hash
+from fedstats.wire.codec.strict import sha256
 from fedstats.wire.method import Transport
 from fedstats.wire.methods import FETCH, SUBMIT
+from fedstats.wire.software import SOFTWARE
 from fedstats.wire.v1 import analysts_pb2, nodes_pb2
 
 PROCEED_ATTEMPTS = 5
@@ -294,6 +298,31 @@ def completed(asked: Asked, estimate: Estimate, history: Sequence[RoundResult], 
             dataset=query.dataset,
             edition=query.edition,
         ),
+        run_of(asked, history, told),
+    )
+
+
+def run_of(asked: Asked, history: Sequence[RoundResult], told: Told) -> Run:
+    """What the guarantee of an answer is said about: its rounds, who released in them, and who did not."""
+    appointment = decode_appointment(asked.job.appointment.payload)
+    answered = tuple(
+        AnsweredRound(
+            result.round, hashes, {name: r.code for name, r in result.absent.items()}, result.values
+        )
+        for result, hashes in zip(history, told.hashes, strict=True)
+    )
+    return Run(
+        agreement=asked.agreement,
+        agreement_hash=sha256(canonical_json(document_of(asked.agreement))).hex(),
+        query=asked.query,
+        query_hash=asked.job.query_hash.hex(),
+        asked_by=f"{appointment.name}@{appointment.department}",
+        asked_at_s=asked.job.asked_at_s,
+        participants=asked.first.participants,
+        rounds=answered,
+        software=SOFTWARE,
+        used_ppm=told.used_ppm,
+        free_at=tuple(sorted(set(history[-1].by_department or ()) - told.charged)),
     )
 
 

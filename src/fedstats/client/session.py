@@ -189,11 +189,12 @@ class Session:
         statistic: Statistic | None = None,
         progress: Tell | None = None,
         wait_s: float | None = None,
+        ask: bool = True,
     ) -> Answer:
         """Take a job up again; nothing is paid twice. One that came from Python needs its `statistic` again.
 
         An answer from all departments is shown from what this computer kept of it, also while the coordinator
-        is away; so is any other then, and else departments that could not answer are asked again.
+        is away; so is any other then, or without `ask`. Else who could not answer is asked again.
 
         Raises
         ------
@@ -206,7 +207,7 @@ class Session:
 
         """
         seen = self._jobs.kept(self._jobs.find(job).query_hash)
-        if seen is None or not seen.complete:
+        if seen is None or (ask and not seen.complete):
             try:
                 return self._resumed(job, statistic, progress, wait_s)
             except (CoordinatorUnreachable, NoReplyInTime):

@@ -7,10 +7,10 @@ import textwrap
 from collections.abc import Iterator
 
 from fedstats.client.figures import figures_of, percent
-from fedstats.client.guarantee import plain
 from fedstats.client.question import Question
 from fedstats.core.agreement_document import decimal_text
 from fedstats.core.estimate import Cost, Estimate, Participant, Value
+from fedstats.core.guarantee.figures import plain
 from fedstats.errors import who_acts
 
 TEXT_COLUMNS = 100

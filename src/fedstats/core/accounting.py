@@ -150,6 +150,26 @@ def epsilon_from_rho(rho: Fraction, delta: Fraction) -> Decimal:
         return _rounded_up(max(epsilon, Decimal(0)))
 
 
+def tail_epsilon_from_rho(rho: Fraction, delta: Fraction) -> Decimal:
+    """Convert a loss of `rho` (zCDP) to what it exceeds with probability `delta` at most, rounded up.
+
+    P[loss > rho + t] <= exp(-t^2 / (4 rho)), so epsilon = rho + 2 sqrt(rho ln(1/delta)) (Bun and Steinke
+    2016, Lemma 3.5). It is more than `epsilon_from_rho` gives, whose delta is not the probability of a
+    greater loss but what (epsilon, delta) allows beside e^epsilon.
+
+    Raises
+    ------
+    LossInvalid
+        Rho is negative, or delta is not between 0 and 1.
+
+    """
+    _check_rho(rho)
+    _check_delta(delta)
+    with exact_decimals():
+        r = _decimal(rho)
+        return _rounded_up(r + 2 * (r * -_decimal(delta).ln()).sqrt())
+
+
 def delta_from_rho(rho: Fraction, epsilon: Fraction) -> Decimal:
     """Convert a loss of `rho` (zCDP) to the least delta at `epsilon`, rounded up to 12 significant digits.
 

@@ -123,6 +123,11 @@ class Query:
         if self.loss.amount % RHO_STEP or self.loss.delta_add % DELTA_STEP:
             raise ValueInvalid("The loss of a query is a multiple of 2^-40, its additive delta one of 2^-60.")
 
+    def loss_of(self, asked: Round) -> MechanismLoss:
+        """What one round of it may lose over the federation; only an open key costs additive delta."""
+        loss = self.loss.share(asked.share)
+        return loss if asked.opens else replace(loss, delta_add=Fraction(0))
+
 
 @dataclass(frozen=True, slots=True)
 class RoundOrder:
@@ -201,8 +206,7 @@ class Computation:
 
     @classmethod
     def of(cls, query: Query, order: RoundOrder) -> Self:
-        """The computation of one round, in its normal form; only an open key costs additive delta."""
-        loss = query.loss.share(order.round.share)
+        """The computation of one round, in its normal form."""
         return cls(
             agreement=query.agreement,
             agreement_version=query.agreement_version,
@@ -210,7 +214,7 @@ class Computation:
             edition=query.edition,
             where=None if query.where is None else normalise(query.where),
             aggregates=order.round.normalised().aggregates,
-            loss=loss if order.round.opens else replace(loss, delta_add=Fraction(0)),
+            loss=query.loss_of(order.round),
             contribution=query.contribution,
             mode=query.mode,
         )

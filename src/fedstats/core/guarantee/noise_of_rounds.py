@@ -1,0 +1,162 @@
+"""The rounds of a guarantee report: of each measure its sensitivity, clipping, noise scale and error.
+
+Everything follows from what was signed, by the same functions that nodes compute with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from fedstats.core.aggregate import Aggregate
+from fedstats.core.aggregate.grouped_sums import Measure, MeasureKind
+from fedstats.core.agreement_document import Document
+from fedstats.core.domain import Numbers
+from fedstats.core.expression import Call, Expression, Op, columns_of, walk
+from fedstats.core.expression_words import expression_words, number_words
+from fedstats.core.guarantee.figures import decimal_down, decimal_up, figures, fraction_text
+from fedstats.core.guarantee.run import AnsweredRound, Run
+from fedstats.core.inference import domain_of
+from fedstats.core.noise import noise_half_width
+from fedstats.core.plan import noise_scales, threshold_plan
+from fedstats.core.privacy import MechanismLoss, Sensitivity, UnitKind
+
+
+def rounds_of(run: Run) -> list[Document]:
+    """The section `rounds` of the report."""
+    return [_round(run, number, answered) for number, answered in enumerate(run.rounds)]
+
+
+def _round(run: Run, number: int, answered: AnsweredRound) -> Document:
+    loss = run.query.loss_of(answered.asked)
+    contribution = run.query.contribution
+    scales = noise_scales(answered.asked.aggregates, loss, contribution)
+    return {
+        "number": number,
+        "share": fraction_text(answered.asked.share),
+        "loss": figures(loss, contribution.departments_max, run.agreement.privacy.delta_conversion),
+        "aggregates": [
+            _aggregate(run, answered, loss, aggregate, of_aggregate)
+            for aggregate, of_aggregate in zip(answered.asked.aggregates, scales, strict=True)
+        ],
+        "releases": [
+            {"department": name, "sha256": hashed} for name, hashed in sorted(answered.releases.items())
+        ],
+        "absent": [{"department": name, "code": code} for name, code in sorted(answered.absent.items())],
+    }
+
+
+def _aggregate(
+    run: Run,
+    answered: AnsweredRound,
+    loss: MechanismLoss,
+    aggregate: Aggregate,
+    scales: tuple[Fraction, ...],
+) -> Document:
+    terms = len(answered.releases)
+    return {
+        "kind": aggregate.kind,
+        "keys": [expression_words(key) for key in aggregate.keys],
+        "cells": aggregate.cells(run.dataset, answered.values),
+        "measures": [
+            _measure(run, loss, measure, scale, terms)
+            for measure, scale in zip(aggregate.measures, scales, strict=True)
+        ],
+        "threshold": _threshold(run, loss, aggregate),
+    }
+
+
+def _measure(run: Run, loss: MechanismLoss, measure: Measure, scale: Fraction, terms: int) -> Document:
+    sensitivity = measure.sensitivity(run.query.contribution)
+    step = measure.grid.step if measure.grid else Fraction(1)
+    return {
+        "counts": measure.kind.value,
+        "of": "" if measure.expression is None else expression_words(measure.expression),
+        "weight": fraction_text(measure.weight),
+        "sensitivity": _sensitivity(sensitivity, derivation(run, measure)),
+        "clipping": None if measure.grid is None else _clipping(run, measure),
+        "scale": decimal_down(scale),
+        "scale_exact": fraction_text(scale),
+        "step": number_words(step),
+        "expected_error": {
+            "level_percent": "95",
+            "one_department": decimal_up(step * noise_half_width(loss.mechanism, scale, 1)),
+            "total": decimal_up(step * noise_half_width(loss.mechanism, scale, terms)) if terms else None,
+            "departments": terms,
+        },
+    }
+
+
+def derivation(run: Run, measure: Measure) -> str:
+    """Why one unit moves the vector of a measure by no more than its sensitivity, in words and numbers."""
+    rows, cells = run.query.contribution.rows_max, run.query.contribution.cells_max
+    one = "One person" if run.dataset.unit.kind is UnitKind.PERSON else "One record"
+    has = f"{one} has at most {rows} {'row' if rows == 1 else 'rows'} at a department"
+    if measure.kind is MeasureKind.PEOPLE:
+        return (
+            f"{one} counts once in each of at most {cells} {'cell' if cells == 1 else 'cells'}: "
+            f"D1 = {cells}, D2 squared = {cells}."
+        )
+    if measure.grid is None:
+        return f"{has}; each adds 1 to one cell, and all may lie in one: D1 = D2 = {rows}."
+    reach = measure.grid.half_width
+    return (
+        f"{has}; after clipping each adds at most {reach} steps of {number_words(measure.grid.step)} to one "
+        f"cell, in either direction, and all may lie in one: D1 = D2 = {rows} x {reach} = {rows * reach} "
+        "steps."
+    )
+
+
+def _sensitivity(sensitivity: Sensitivity, words: str) -> Document:
+    return {"d1": str(sensitivity.d1), "d2_squared": str(sensitivity.d2_squared), "derivation": words}
+
+
+def _clipping(run: Run, measure: Measure) -> Document | None:
+    grid, expression = measure.grid, measure.expression
+    if grid is None or expression is None:
+        return None
+    reach = grid.half_width * grid.step
+    domain = domain_of(expression, run.dataset)
+    native = domain.step if isinstance(domain, Numbers) else Fraction(1)
+    return {
+        "lo": number_words(grid.centre - reach),
+        "hi": number_words(grid.centre + reach),
+        "step": number_words(grid.step),
+        "rounded": (native / grid.step).denominator != 1,
+        "from": " ".join(_origins(expression)),
+    }
+
+
+def _origins(expression: Expression) -> Iterator[str]:
+    columns = ", ".join(sorted(columns_of(expression)))
+    yield f"The bounds that the agreement declares for {columns}; those of the expression follow from them."
+    narrowing = {Op.CLAMP, Op.LEAST, Op.GREATEST}
+    if any(isinstance(part, Call) and part.op in narrowing for part in walk(expression)):
+        yield "The question narrows them by limits of its own, which are in it for everybody to read."
+    yield "No bound was taken from the data."
+
+
+def _threshold(run: Run, loss: MechanismLoss, aggregate: Aggregate) -> Document | None:
+    """How values of a key without a public list were named; None where every key has one."""
+    contribution = run.query.contribution
+    key, plan = aggregate.open_key(run.dataset), threshold_plan(aggregate, loss, contribution)
+    if key is None or plan is None:
+        return None
+    units = "people" if run.dataset.unit.kind is UnitKind.PERSON else "records"
+    return {
+        "key": key.name,
+        "least": plan.least,
+        "scale": decimal_down(plan.scale),
+        "scale_exact": fraction_text(plan.scale),
+        "weight": fraction_text(aggregate.threshold_weight or Fraction(0)),
+        "delta": decimal_up(plan.loss.delta_add),
+        "delta_exact": fraction_text(plan.loss.delta_add),
+        "sensitivity": _sensitivity(
+            plan.sensitivity,
+            f"One unit has at most {plan.values} values and counts once at each: D1 = {plan.values}, "
+            f"D2 squared = {plan.values}.",
+        ),
+        "words": f"A department names a value only where its number of {units}, with noise, is {plan.least} "
+        f"or more. A value that one unit alone has is named with probability "
+        f"{decimal_up(plan.loss.delta_add)} at most at each department.",
+    }
