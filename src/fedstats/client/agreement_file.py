@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from fedstats.core.agreement_document import (
     canonical_json,
     document_of,
 )
+from fedstats.core.reading import toml_document
 from fedstats.errors import AgreementInvalid, FedstatsError, FileProblem
 from fedstats.identity.durable_file import PUBLIC_MODE, write_durably
 from fedstats.identity.keys import Context, PublicKey, Signed
@@ -59,8 +59,8 @@ def read_agreement(path: Path) -> tuple[Agreement, bytes]:
     content = _read(path)
     try:
         text = content.decode()
-        document = tomllib.loads(text)
-    except (ValueError, RecursionError) as problem:
+        document = toml_document(text)
+    except ValueError as problem:
         raise AgreementInvalid(f"{path} is not TOML: {problem}.") from None
     open_lines = [number for number, line in enumerate(text.splitlines(), start=1) if FILL_IN in line]
     if open_lines:

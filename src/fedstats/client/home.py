@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Self
 
 from fedstats.client.private import make_private
 from fedstats.core.names import check_agreement, check_department
-from fedstats.core.reading import Reader
+from fedstats.core.reading import Reader, toml_document
 from fedstats.errors import ConfigInvalid, FileProblem, NotJoined
 from fedstats.identity.address import check_host, split_address
 from fedstats.identity.durable_file import PRIVATE_MODE, write_durably
@@ -202,8 +201,8 @@ def _parse(content: bytes, path: Path) -> Config:
     if len(content) > CONFIG_BYTES_MAX:
         raise ConfigInvalid(f"{where} is too large for a configuration.")
     try:
-        document = tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as problem:
+        document = toml_document(content.decode())
+    except ValueError as problem:
         raise ConfigInvalid(f"{where} is not TOML: {problem}.") from None
     reader = Reader(document, where=where, error=ConfigInvalid)
     with reader, reader.building():

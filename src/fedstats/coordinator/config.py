@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from fedstats.core.names import check_label
-from fedstats.core.reading import Reader
+from fedstats.core.reading import Reader, toml_document
 from fedstats.errors import ConfigInvalid, FileProblem, UsageError, ValueInvalid
 from fedstats.identity.address import check_host, split_address
 from fedstats.identity.certificates import TITLE_CHARACTERS_MAX
@@ -146,8 +145,8 @@ def read_config(path: Path) -> Config:
     if len(content) > CONFIG_BYTES_MAX:
         raise ConfigInvalid(f"{path} is too large for a configuration.")
     try:
-        return config_of(tomllib.loads(content.decode("utf-8")))
-    except (ValueError, RecursionError) as problem:
+        return config_of(toml_document(content.decode("utf-8")))
+    except ValueError as problem:
         raise ConfigInvalid(f"{path} is not TOML: {problem}.") from None
     except UsageError as problem:
         raise ConfigInvalid(f"{path}: {problem.sentence}") from None

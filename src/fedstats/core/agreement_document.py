@@ -70,8 +70,9 @@ def agreement_from_json(payload: bytes) -> Agreement:
 
 
 def canonical_json(document: Document) -> bytes:
-    """The bytes that are signed."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    """The bytes that are signed; raises ValueError for what JSON cannot say (NaN, half a character)."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
 
 
 def agreement_of(document: object) -> Agreement:

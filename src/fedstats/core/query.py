@@ -30,6 +30,13 @@ class Scope:
     aggregates: tuple[str, ...]
     measures: tuple[Expression, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Names are names: refusals and the register may quote them."""
+        for column in self.columns:
+            check_identifier(column, what="column")
+        for kind in self.aggregates:
+            check_identifier(kind, what="kind of aggregate")
+
     @classmethod
     def of(cls, aggregates: Iterable[Aggregate], where: Expression | None) -> Self:
         """The least scope that holds these aggregates and this condition."""

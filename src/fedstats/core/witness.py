@@ -6,6 +6,7 @@ copy too. So others remember for it, and a ledger that is behind what they remem
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from fedstats.core.names import check_department
@@ -21,7 +22,7 @@ MARKS_MAX = 256
 TOTALS_MAX = 1_000
 CARRIED_MAX = 100
 CAP_KINDS = frozenset({"agreement", "lifetime"})
-CAP_NAME_CHARACTERS_MAX = 200
+CAP_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,199}")  # an agreement, or a namespace of persons
 RECENT_MARKS = 32
 OLDER_MARKS_STEP = 4  # of older heads, the distance grows by a quarter each time
 
@@ -62,7 +63,7 @@ class CapTotal:
 
     def __post_init__(self) -> None:
         """The limit is one that ledgers keep."""
-        if self.kind not in CAP_KINDS or not 0 < len(self.name) <= CAP_NAME_CHARACTERS_MAX:
+        if self.kind not in CAP_KINDS or CAP_NAME.fullmatch(self.name) is None:
             raise ValueInvalid("A total is of an agreement's budget or of a lifetime cap, which has a name.")
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -12,7 +11,7 @@ from typing import Self
 from fedstats.core.accounting import rho_from_epsilon
 from fedstats.core.names import check_identifier
 from fedstats.core.privacy import Loss
-from fedstats.core.reading import Reader
+from fedstats.core.reading import Reader, toml_document
 from fedstats.engines import Resources
 from fedstats.engines.mapping import DatasetMapping
 from fedstats.errors import ConfigInvalid, FileProblem, MappingInvalid, ValueInvalid
@@ -178,8 +177,8 @@ def read_config(path: Path) -> NodeConfig:
     if len(content) > CONFIG_BYTES_MAX:
         raise ConfigInvalid(f"{path} is too large for a configuration.")
     try:
-        return config_of(tomllib.loads(content.decode()), folder=path.parent)
-    except (ValueError, RecursionError) as problem:
+        return config_of(toml_document(content.decode()), folder=path.parent)
+    except ValueError as problem:
         raise ConfigInvalid(f"{path} is not TOML: {problem}.") from None
     except ConfigInvalid as problem:
         raise ConfigInvalid(f"{path}: {problem.sentence}", remedy=problem.advice) from None

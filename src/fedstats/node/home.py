@@ -155,7 +155,7 @@ class Home:
             raise NotJoined(
                 f"The node in {self.path} has not joined a federation yet.", remedy=_JOIN
             ) from None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise FileProblem(f"{self.coordinator} is damaged.", remedy=_JOIN) from None
 
     def check_exists(self) -> None:
