@@ -13,6 +13,7 @@ import pytest
 from fedstats.core.accounting import epsilon_from_rho
 from fedstats.engines.mapping import ColumnMapping, DatasetMapping, Source
 from fedstats.errors import ConfigInvalid, FileProblem, MappingInvalid
+from fedstats.node.approval_terms import Approver, Decide, PolicyTerms
 from fedstats.node.caps import CapKind
 from fedstats.node.config import LifetimeTerms, NodeConfig, config_of, read_config
 from fedstats.node.config_example import example_config
@@ -34,7 +35,16 @@ def test_the_example_is_a_configuration(tmp_path: Path) -> None:
 def test_the_example_shows_every_setting() -> None:
     """Every field of every class of the configuration is in the example, and each default is the real one."""
     example = example_config()
-    for kind in (NodeConfig, Network, LifetimeTerms, DatasetMapping, Source, ColumnMapping):
+    for kind in (
+        NodeConfig,
+        PolicyTerms,
+        Approver,
+        Network,
+        LifetimeTerms,
+        DatasetMapping,
+        Source,
+        ColumnMapping,
+    ):
         for setting in fields(kind):
             name = CALLED.get(setting.name, setting.name)
             assert re.search(rf"(^|[# .\[]){name}( =|[.\]])", example, re.MULTILINE), name
@@ -44,7 +54,7 @@ def test_the_example_shows_every_setting() -> None:
     kept_alive = ("keepalive_s", "keepalive_timeout_s")
     assert shown == {name: str(getattr(defaults, name)) for name in names} | {
         name: str(getattr(defaults.coordinator, name)) for name in kept_alive
-    }
+    } | {"approvals_needed": "1"}
 
 
 def test_commented_settings_can_be_switched_on() -> None:
@@ -53,6 +63,7 @@ def test_commented_settings_can_be_switched_on() -> None:
     switched = re.sub(r"^(default|table) = .*\n", "", switched, flags=re.MULTILINE)
     config = config_of(tomllib.loads(switched), folder=Path("/etc/fedstats"))
     assert config.tasks_max == 2
+    assert config.policy.rule("RTT-2026").decide is Decide.EACH
     assert config.datasets[0].person_missing == ("0000000000",)
     assert config.coordinator.proxy_credentials_file == Path("/etc/fedstats/proxy-credentials")
 

@@ -24,10 +24,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from fedstats.errors import EditionMissing, InternalError, NodeFailed, NodePaused, PaceExceeded, ReplyLate
+from fedstats.errors import (
+    ApprovalsFull,
+    EditionMissing,
+    InternalError,
+    NodeFailed,
+    NodePaused,
+    PaceExceeded,
+    ReplyLate,
+)
 
 MAY_HELP_AGAIN = frozenset(
-    kind.code for kind in (NodePaused, EditionMissing, PaceExceeded, ReplyLate, NodeFailed)
+    kind.code for kind in (NodePaused, ApprovalsFull, EditionMissing, PaceExceeded, ReplyLate, NodeFailed)
 )
 """Refusals that may end by themselves: a node charges one computation once, however often it is asked."""
 

@@ -12,7 +12,9 @@
     |   |-- ValueInvalid      FS-108
     |   |-- NotAnswered       FS-109
     |   |-- StillWaiting      FS-110
-    |   `-- TargetOutOfReach  FS-111
+    |   |-- TargetOutOfReach  FS-111
+    |   |-- QuestionUnknown   FS-115
+    |   `-- ApprovalInvalid   FS-116
     |-- Refused               FS-2xx  a node said no; travels as a typed refusal
     |   |-- NotAuthorised     FS-201
     |   |-- AgreementNotInForce FS-202
@@ -28,6 +30,7 @@
     |   |-- CapMissing        FS-216
     |   |-- DeadlinePassed    FS-217
     |   |-- PaceExceeded      FS-218
+    |   |-- ApprovalsFull     FS-219
     |   |-- ReplyLate         FS-298
     |   `-- NodeFailed        FS-299
     |-- NetworkError          FS-3xx  connections and certificates
@@ -119,6 +122,7 @@ from fedstats.errors.network import (
 )
 from fedstats.errors.refused import (
     AgreementNotInForce,
+    ApprovalsFull,
     BudgetExceeded,
     CapMissing,
     DeadlinePassed,
@@ -139,6 +143,7 @@ from fedstats.errors.refused import (
 from fedstats.errors.root import Actor, FedstatsError, Spent
 from fedstats.errors.usage import (
     AlreadyExists,
+    ApprovalInvalid,
     ConfigInvalid,
     ExtraMissing,
     FileProblem,
@@ -146,6 +151,7 @@ from fedstats.errors.usage import (
     LossInvalid,
     NotAnswered,
     NotJoined,
+    QuestionUnknown,
     StillWaiting,
     TargetOutOfReach,
     UsageError,
@@ -158,6 +164,8 @@ __all__ = [
     "AgreementNotInForce",
     "AlreadyExists",
     "AppointmentInvalid",
+    "ApprovalInvalid",
+    "ApprovalsFull",
     "AuthorityError",
     "BudgetExceeded",
     "CapMissing",
@@ -202,6 +210,7 @@ __all__ = [
     "OutsideScope",
     "PaceExceeded",
     "ProxyRefused",
+    "QuestionUnknown",
     "Refused",
     "ReplyLate",
     "RoundConflict",

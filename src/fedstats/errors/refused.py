@@ -146,6 +146,15 @@ class PaceExceeded(Refused):
     remedy = "Ask again from then on, or now with a smaller --epsilon."
 
 
+class ApprovalsFull(Refused):
+    """A person decides about each question here, and the list is full, or the question too long for it."""
+
+    code = "FS-219"
+    title = "The department cannot put this question before a person now."
+    acts = (Actor.ANALYST, Actor.DEPARTMENT_IT)
+    remedy = "Once the department has decided some that wait, ask on: fedstats resume JOB"
+
+
 class ReplyLate(Refused):
     """The work did not end by the reply's deadline; one fixed code, sent at the deadline."""
 

@@ -108,3 +108,20 @@ class TargetOutOfReach(UsageError):
     acts = (Actor.ANALYST, Actor.CONTROLLER)
     remedy = "Ask for a wider target, for fewer columns, or for fewer things in one question."
     spent_default = Spent.NOTHING
+
+
+class QuestionUnknown(UsageError):
+    """No question, or several, on the department's list have an id that begins like this."""
+
+    code = "FS-115"
+    title = "No such question waits here."
+    acts = (Actor.DEPARTMENT_IT,)
+    remedy = "See the list with: fedstats node approvals list"
+
+
+class ApprovalInvalid(UsageError):
+    """A question cannot be approved like this: it was refused, is over, or the key is no approver's."""
+
+    code = "FS-116"
+    title = "This question cannot be approved like this."
+    acts = (Actor.DEPARTMENT_IT,)

@@ -191,6 +191,27 @@ DOCUMENT_PUBLISHED = Event(
     {"document": Kind.WORD, "role": Kind.WORD, "department": Kind.DEPARTMENT, "certificate": Kind.HASH},
     "SEC-409",
 )
+APPROVAL_ASKED = Event(
+    "approval_asked",
+    Level.INFO,
+    "A question came that a person here decides about.",
+    {"query": Kind.HASH, "agreement": Kind.AGREEMENT},
+    "SEC-410",
+)
+QUESTION_APPROVED = Event(
+    "question_approved",
+    Level.INFO,
+    "Somebody approved a question.",
+    {"query": Kind.HASH, "agreement": Kind.AGREEMENT, "approvals": Kind.COUNT, "needed": Kind.COUNT},
+    "SEC-411",
+)
+QUESTION_VETOED = Event(
+    "question_vetoed",
+    Level.INFO,
+    "Somebody refused a question.",
+    {"query": Kind.HASH, "agreement": Kind.AGREEMENT, "reason": Kind.WORD},
+    "SEC-412",
+)
 # ------------------------------------------------------------------------------------------------- logs
 REGISTER_CONTRADICTED = Event(
     "register_contradicted",

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from fedstats.core.aggregate.exact import Integers
+from fedstats.core.aggregate.grouped_sums import open_keys
 from fedstats.core.domain import Texts
 from fedstats.core.plan import ThresholdPlan, noise_scales, threshold_plan
 from fedstats.core.privacy import MechanismLoss
@@ -138,3 +139,14 @@ class Workbench:
                 exact.vectors, aggregate.measures, noise.scales[position], strict=True
             )
         )
+
+
+def integers_max(computation: Computation, dataset: Dataset) -> int:
+    """How many numbers a release can have at most; the texts of an open key take the room of some more."""
+    integers = 0
+    for aggregate in computation.aggregates:
+        integers += len(aggregate.measures) * aggregate.cells(dataset)
+        for key in open_keys(aggregate.keys, dataset):
+            domain = dataset.column(key.name).domain
+            integers += domain.values_max * domain.characters_max if isinstance(domain, Texts) else 0
+    return integers

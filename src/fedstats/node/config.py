@@ -16,6 +16,7 @@ from fedstats.engines import Resources
 from fedstats.engines.mapping import DatasetMapping
 from fedstats.errors import ConfigInvalid, FileProblem, MappingInvalid, ValueInvalid
 from fedstats.journal.settings import LogTerms, MetricsTerms
+from fedstats.node.approval_terms import PolicyTerms
 from fedstats.node.caps import Cap, CapKind
 from fedstats.wire.network import Network
 
@@ -99,6 +100,10 @@ class NodeConfig:
     coordinator: Network = field(
         default_factory=Network,
         metadata={"about": "How the coordinator is reached. Where it is was in the token."},
+    )
+    policy: PolicyTerms = field(
+        default_factory=PolicyTerms,
+        metadata={"about": "Which questions a person here decides about, and whose word counts."},
     )
     lifetime: Mapping[str, LifetimeTerms] = field(
         default_factory=dict,
@@ -198,6 +203,7 @@ def config_of(document: Mapping[str, object], *, folder: Path) -> NodeConfig:
             log=LogTerms.read(reader.table("log", optional=True)),
             metrics=MetricsTerms.read(reader.table("metrics", optional=True)),
             coordinator=Network.read(reader.table("coordinator", optional=True), folder=folder),
+            policy=PolicyTerms.read(reader.table("policy", optional=True)),
             lifetime={name: _lifetime(lifetime.table(name)) for name in namespaces},
             witness=WitnessTerms.read(reader.table("witness", optional=True), folder),
             datasets=tuple(

@@ -6,6 +6,7 @@ import textwrap
 from dataclasses import MISSING, fields
 
 from fedstats.journal.settings import LogTerms, MetricsTerms, example
+from fedstats.node.approval_terms import PolicyTerms
 from fedstats.node.config import LifetimeTerms, NodeConfig, WitnessTerms
 from fedstats.wire.network import Network
 
@@ -67,6 +68,8 @@ def example_config() -> str:
             parts += [about, "[lifetime.nhs_number]", *_lifetime(), ""]
         elif setting.name in _TERMS:
             parts += [about, f"[{setting.name}]", *_terms(_TERMS[setting.name]), ""]
+        elif setting.name == "policy":
+            parts += [about, "[policy]", *_policy(), ""]
         elif setting.name == "witness":
             (file,) = fields(WitnessTerms)
             shown = [comment(file.metadata["about"]), f"# file = {file.metadata['example']}"]
@@ -82,6 +85,13 @@ def example_config() -> str:
 
 def _terms(terms: LogTerms | MetricsTerms) -> list[str]:
     return [line for about, name, value in example(terms) for line in (comment(about), f"# {name} = {value}")]
+
+
+def _policy() -> list[str]:
+    lines = []
+    for setting in fields(PolicyTerms):
+        lines += [comment(setting.metadata["about"]), f"# {setting.name} = {setting.metadata['example']}"]
+    return lines
 
 
 def _lifetime() -> list[str]:

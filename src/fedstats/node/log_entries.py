@@ -22,6 +22,9 @@ ACCEPTED: Final = "agreement-accepted"
 WITHDRAWN: Final = "agreement-withdrawn"
 PAUSED: Final = "paused"
 RESUMED: Final = "resumed"
+APPROVAL_ASKED: Final = "approval-asked"
+APPROVED: Final = "question-approved"
+VETOED: Final = "question-refused"
 EDITION_MADE: Final = "edition-made"
 EDITIONS_DELETED: Final = "editions-deleted"
 REGISTER_PINNED: Final = "register-pinned"
@@ -94,6 +97,12 @@ _WORDS: Mapping[str, Callable[[_Facts], str]] = {
     WITHDRAWN: lambda facts: f"left agreement {facts['agreement']} ({facts['reason']})",
     PAUSED: lambda facts: f"paused answering ({facts['reason']})",
     RESUMED: lambda _: "answers again",
+    APPROVAL_ASKED: lambda facts: (
+        f"a person is to decide about question {facts.short('query')} of {facts['analyst']}, "
+        f"under {facts['agreement']}"
+    ),
+    APPROVED: lambda facts: f"{facts['by']} approved question {facts.short('query')}",
+    VETOED: lambda facts: f"refused question {facts.short('query')} ({facts['reason']})",
     EDITION_MADE: lambda facts: (
         f"made edition {facts['edition']} of {facts['dataset']}, {facts['agreement']}"
     ),

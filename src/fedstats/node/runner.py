@@ -4,6 +4,7 @@
     allow    the department has not paused, the deadline has not passed, and the ledger is the newest there is
     bind     this round has one content for ever, and the query's rounds share one loss
     plan     edition, sensitivity, noise and loss, from the signed question and public facts alone
+    approve  where a person decides: nobody refused it, and as many as must approved it; else it waits
     find     a recorded release answers again, free
     reserve  both limits and the pace are checked and charged, durably    -- nothing was computed before this
     compute  exact integers from the edition, and noise on each of them
@@ -23,15 +24,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 
-from fedstats.core.aggregate.grouped_sums import open_keys
 from fedstats.core.agreement import Agreement
 from fedstats.core.appointment import AppointedRole
-from fedstats.core.domain import Texts
 from fedstats.core.query import Computation, Query, RoundOrder
 from fedstats.core.rules import check_query, check_round
 from fedstats.core.schema import Dataset
 from fedstats.core.statistic import Mode
 from fedstats.errors import (
+    FedstatsError,
     NodeFailed,
     NotAuthorised,
     NotOffered,
@@ -43,8 +43,9 @@ from fedstats.errors import (
 from fedstats.identity.keys import Context, Signed, SigningKey
 from fedstats.journal.events import TASK_FAILED
 from fedstats.node.agreements import Agreements
+from fedstats.node.approvals import Approvals, Question
 from fedstats.node.caps import Cap, agreement_cap, caps_of
-from fedstats.node.computing import Noise, Workbench
+from fedstats.node.computing import Noise, Workbench, integers_max
 from fedstats.node.editions import Edition, Editions
 from fedstats.node.ledger import Charge, Ledger
 from fedstats.node.pace import pace_of
@@ -99,6 +100,13 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Waits:
+    """The question waits for a person; `sentence` says for whom."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
     """A reply that waits for its deadline."""
 
@@ -114,6 +122,7 @@ class Runner:
     key: Callable[[], SigningKey]
     agreements: Agreements
     policy: Policy
+    approvals: Approvals
     editions: Editions
     ledger: Ledger
     witnesses: Witnesses
@@ -139,13 +148,28 @@ class Runner:
             for reply, refusal in self.punctual.due()
         )
 
+    def verified(self, task: nodes_pb2.Task) -> Asked:
+        """What a task asks, for whoever decides; raises FedstatsError: why it would be refused now."""
+        return self._verify(task)
+
+    def obstacle(self, asked: Asked) -> FedstatsError | None:
+        """Why the question would be refused now, whatever people decide about it; nothing is charged."""
+        try:
+            self.policy.check(asked.query, now_s=int(self.now()))
+            self._plan(asked)
+        except FedstatsError as problem:
+            return problem
+        return None
+
     def _report(
-        self, task: nodes_pb2.Task, answer: Callable[[], tuple[Asked, bytes] | None]
+        self, task: nodes_pb2.Task, answer: Callable[[], tuple[Asked, bytes] | Waits | None]
     ) -> nodes_pb2.ReportRequest:
         report = nodes_pb2.ReportRequest(task=task.id, lease_token=task.lease_token)
         try:
             answered = answer()
-            if answered is not None:
+            if isinstance(answered, Waits):
+                report.waiting.sentence = answered.sentence
+            elif answered is not None:
                 asked, release = answered
                 report.release.CopyFrom(self._signed_now(release))
                 report.budget.CopyFrom(self._budget(asked))
@@ -164,16 +188,21 @@ class Runner:
         """
         if report.WhichOneof("outcome") != "release":
             return report
+        allowed = nodes_pb2.ReportRequest(task=report.task, lease_token=report.lease_token)
         try:
-            self.policy.check(self._verify(task).query, now_s=int(self.now()))
+            asked = self._verify(task)
+            self.policy.check(asked.query, now_s=int(self.now()))
             self.witnesses.check()
+            if (undecided := self._undecided(task, asked)) is not None:
+                allowed.waiting.sentence = undecided.sentence
+                return allowed
         except Exception as problem:  # noqa: BLE001 # what cannot be verified is not sent
             alarmed(problem, task)
-            refusal = self._refusal(task, refused(problem), charged=True)
-            return nodes_pb2.ReportRequest(task=report.task, lease_token=report.lease_token, refusal=refusal)
+            allowed.refusal.CopyFrom(self._refusal(task, refused(problem), charged=True))
+            return allowed
         return report
 
-    def _answer(self, task: nodes_pb2.Task, begun_s: float) -> tuple[Asked, bytes] | None:
+    def _answer(self, task: nodes_pb2.Task, begun_s: float) -> tuple[Asked, bytes] | Waits | None:
         """The recorded release, found or just made; None where the reply waits for its deadline."""
         asked = self._verify(task)
         self.checkpoint("verify")
@@ -184,6 +213,9 @@ class Runner:
         self.checkpoint("bind")
         plan = self._plan(asked)  # before `find`: what may not be answered anew is not answered again
         self.checkpoint("plan")
+        if (undecided := self._undecided(task, asked)) is not None:  # nothing is reserved while it waits
+            return undecided
+        self.checkpoint("approve")
         reply = Due(task, asked)
         with self.punctual.turn:  # nothing is found before its time, and nobody begins what another began
             if self.punctual.joins(asked.record, reply):
@@ -203,6 +235,19 @@ class Runner:
         else:
             self.punctual.finish(asked.record, partial(self._settle, asked, made))
         return None
+
+    def _undecided(self, task: nodes_pb2.Task, asked: Asked) -> Waits | None:
+        """Whether people here still have to decide about the query; raises Vetoed, ApprovalsFull."""
+        question = Question(
+            query=asked.query_hash,
+            agreement=asked.agreement.id,
+            agreement_version=asked.agreement.version,
+            analyst=asked.analyst,
+            deadline_s=asked.query.deadline_s,
+            task=task,
+        )
+        sentence = self.approvals.ask(question, now_s=int(self.now()))
+        return Waits(sentence) if sentence else None
 
     def _signed_now(self, release: bytes) -> signed_pb2.Signed:
         """The recorded release under the node's key as it is today: the numbers stay, so it costs nothing."""
@@ -300,7 +345,7 @@ class Runner:
 
         """
         query, computation = asked.query, asked.computation
-        integers = _integers_max(computation, asked.dataset)
+        integers = integers_max(computation, asked.dataset)
         if integers > RELEASE_INTEGERS_MAX:
             raise OutsideAgreement(
                 f"The answer would have {integers} numbers; the most is {RELEASE_INTEGERS_MAX}."
@@ -344,14 +389,3 @@ class Runner:
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self.now(), UTC).date()
-
-
-def _integers_max(computation: Computation, dataset: Dataset) -> int:
-    """How many numbers a release can have at most; the texts of an open key take the room of some more."""
-    integers = 0
-    for aggregate in computation.aggregates:
-        integers += len(aggregate.measures) * aggregate.cells(dataset)
-        for key in open_keys(aggregate.keys, dataset):
-            domain = dataset.column(key.name).domain
-            integers += domain.values_max * domain.characters_max if isinstance(domain, Texts) else 0
-    return integers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import UTC, datetime
 from threading import Lock
 from types import TracebackType
@@ -26,6 +26,7 @@ from fedstats.identity.keys import Context, Signed, SigningKey
 from fedstats.journal.events import ACCEPTANCE_NOT_TAKEN, TASK_ANSWERED, WORK_ASKED
 from fedstats.journal.security import NODE_KEY_CHANGED
 from fedstats.node.agreements import Agreements
+from fedstats.node.approvals import Approvals
 from fedstats.node.clock_check import ClockCheck
 from fedstats.node.computing import Workbench
 from fedstats.node.config import NodeConfig
@@ -50,6 +51,7 @@ from fedstats.wire.v1 import agreements_pb2, nodes_pb2, signed_pb2
 ENGINE = "duckdb"  # reads files and DuckDB; one source is in one engine
 NOT_HEARD = (CoordinatorUnreachable, NoReplyInTime, CertificateProblem, ProxyRefused, UsageError)
 """What keeps a call from the coordinator: then it is made again."""
+DECISION_POLL_S = 3  # while a question waits for a person, whose decision another process writes down
 INSTANCE_BYTES = 16  # a random name of this process, which tells it from an earlier one
 
 
@@ -90,6 +92,7 @@ class Node:
         self.log.sign_with(self._key)
         self.agreements = Agreements(self._state, home.trust)
         self.policy = Policy(self._state)
+        self.approvals = Approvals(self._state, config.policy)
         self.editions = Editions(self._state, home.editions, OptOutLists(config.datasets, now))
         self.witnesses = Witnesses(
             self.ledger, self._state, home.trust, key=self._key, now=now, file=config.witness.file
@@ -152,9 +155,14 @@ class Node:
         self.exchange_authority()
         with self._turn:
             running = sorted(self._running)
+        in_force, now_s = self.in_force(), int(self.now())
+        decided = self._decided(in_force, running, now_s=now_s)
+        if self.approvals.parked(now_s=now_s):  # what is decided here is told within seconds
+            wait_s = min(wait_s, DECISION_POLL_S)
         request = nodes_pb2.LeaseRequest(
             wait_s=wait_s,
-            holdings=self.editions.holdings(self.in_force()),
+            holdings=self.editions.holdings(in_force),
+            decisions=decided,
             software=SOFTWARE,
             paused=pause.reason.value if (pause := self.policy.paused()) else "",
             witness=self.witnesses.told(),
@@ -163,6 +171,7 @@ class Node:
             running=running,
         )
         reply = self.transport.call(LEASE, request)
+        self.approvals.told(decided)  # before its task is taken again, which may wait anew
         WORK_ASKED(found=reply.HasField("task"))
         self.clock.compare(reply.now_s)
         self.witnesses.hear(reply.witnesses)
@@ -278,6 +287,7 @@ class Node:
             key=self._key,
             agreements=self.agreements,
             policy=self.policy,
+            approvals=self.approvals,
             editions=self.editions,
             ledger=self.ledger,
             witnesses=self.witnesses,
@@ -293,6 +303,14 @@ class Node:
         """The head of the log as it is now, which others remember."""
         head = self.log.head(now_s=int(self.now()))
         return None if head is None else signed_to(head)
+
+    def _decided(
+        self, in_force: Iterable[Agreement], running: Container[str], *, now_s: int
+    ) -> tuple[nodes_pb2.Decision, ...]:
+        """What the coordinator has to hear of; it has not heard yet that a task that is running waits."""
+        versions = {(agreement.id, agreement.version) for agreement in in_force}
+        decided = self.approvals.decided(versions, now_s=now_s)
+        return tuple(decision for decision in decided if decision.task not in running)
 
     def _announce(self, acceptance: Acceptance) -> None:
         signed = Signed.make(Context.ACCEPTANCE, encode_acceptance(acceptance), self.key)

@@ -1,4 +1,4 @@
-"""The node's own records beside the ledger: agreements, editions, witnesses, whether it is paused."""
+"""The node's own records beside the ledger: agreements, editions, witnesses, what people decided here."""
 
 from __future__ import annotations
 
@@ -29,6 +29,14 @@ CREATE TABLE edition (
 CREATE TABLE heard (
   ledger BLOB NOT NULL, head BLOB NOT NULL, signed BLOB NOT NULL,
   PRIMARY KEY (ledger, head));
+CREATE TABLE question (
+  query BLOB PRIMARY KEY, agreement TEXT NOT NULL, agreement_version INTEGER NOT NULL, analyst TEXT NOT NULL,
+  asked_s INTEGER NOT NULL, deadline_s INTEGER NOT NULL, task BLOB NOT NULL, parked TEXT,
+  decided_s INTEGER, reason TEXT, note TEXT NOT NULL DEFAULT '');
+CREATE TABLE approval (
+  query BLOB NOT NULL REFERENCES question (query) ON DELETE CASCADE, approver BLOB NOT NULL,
+  payload BLOB NOT NULL, signature BLOB NOT NULL,
+  PRIMARY KEY (query, approver));
 CREATE TABLE pause (reason TEXT NOT NULL, since_s INTEGER NOT NULL, note TEXT NOT NULL);
 """
 
