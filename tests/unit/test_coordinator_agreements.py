@@ -107,11 +107,11 @@ def test_publishing_twice_changes_nothing(world: World) -> None:
         {"acceptance": codec.signed_to(acceptance("north", NOW_S))},
         {"appointment": codec.signed_to(appointment())},
     ]
-    for document in documents:
-        revision = world.publish(NODES["north"], **document)
+    for document, peer in zip(documents, (CONTROLLERS["north"], NODES["north"], NODES["north"]), strict=True):
+        revision = world.publish(peer, **document)
         entries = len(world.register())
         world.rung.clear()
-        assert world.publish(NODES["north"], **document) == revision
+        assert world.publish(peer, **document) == revision
         assert world.rung == []
         assert len(world.register()) == entries
     assert len(fetched(world).appointments) == 1
@@ -288,8 +288,9 @@ def test_an_agreement_with_a_wrong_key_cannot_be_signed_later(world: World) -> N
 
 
 def test_a_node_binds_no_key(world: World) -> None:
-    """What a node brings before its controller has spoken leaves the controller free to use its own key."""
-    world.publish(NODES["north"], appointment=codec.signed_to(appointment("forged", department="north")))
+    """Before its controller has spoken a node's certificate brings nothing; the controller's key binds."""
+    with pytest.raises(NotPermitted, match="not known here yet"):
+        world.publish(NODES["north"], appointment=codec.signed_to(appointment("forged")))
     world.publish(CONTROLLERS["north"], appointment=codec.signed_to(appointment()))
     assert [b.key for b in world.store.bindings.all()] == [seed_key("controller north").public]
 

@@ -14,7 +14,7 @@ from fedstats.coordinator.register import CONTROLLER_BOUND, CONTROLLER_UNBOUND, 
 from fedstats.coordinator.store_file import StoreFile
 from fedstats.coordinator.store_register import append
 from fedstats.core.agreement import Agreement
-from fedstats.errors import AgreementInvalid, AppointmentInvalid, FedstatsError, NotFound
+from fedstats.errors import AgreementInvalid, AppointmentInvalid, FedstatsError, NotFound, NotPermitted
 from fedstats.identity.keys import PublicKey
 from fedstats.identity.peer import Peer, Role
 from fedstats.journal.security import KEY_UNBOUND
@@ -62,8 +62,25 @@ class Bindings:
 
 
 def bind(db: sqlite3.Connection, peer: Peer, key: PublicKey, now_s: float) -> None:
-    """Bind the key to the peer's department, if none is bound; a node's certificate never binds."""
+    """Bind the key to the peer's department, if none is bound; a node's certificate never binds.
+
+    Nor does it bring anything before: whoever stole it could appoint a node of a stranger's, whose witness
+    would stop the department's own.
+
+    Raises
+    ------
+    NotPermitted
+        It is a node's certificate, and no key is bound.
+
+    """
     if peer.role is not Role.CONTROLLER:
+        if db.execute("SELECT 1 FROM bindings WHERE department = ?", (peer.name,)).fetchone() is None:
+            raise NotPermitted(
+                f"The controller of {peer.name} is not known here yet: its first document comes through its"
+                " own certificate.",
+                remedy="Whoever hosts the coordinator types: fedstats coordinator invite controller"
+                f" {peer.name}",
+            )
         return
     bound = db.execute(
         "INSERT INTO bindings VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (peer.name, key.raw, int(now_s))

@@ -22,7 +22,7 @@ MARKS_MAX = 256
 TOTALS_MAX = 1_000
 CARRIED_MAX = 100
 CAP_KINDS = frozenset({"agreement", "lifetime"})
-CAP_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,199}")  # an agreement, or a namespace of persons
+CAP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}")  # an agreement, or a namespace of persons
 RECENT_MARKS = 32
 OLDER_MARKS_STEP = 4  # of older heads, the distance grows by a quarter each time
 
