@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Check this computer and its way to the coordinator, and say how to mend it.",
     ),
     "register": ("fedstats.cli.register:register", "Read the public register of questions."),
+    "audit": ("fedstats.cli.audit:audit", "Read and verify a department's log."),
     "error": ("fedstats.cli.error:error", "Explain an error code, such as FS-214."),
 }
 

@@ -13,9 +13,9 @@ PATH_BYTES_MAX = 4_095  # what Linux takes; other systems take less, and say so 
 class FilePath(click.Path):
     """A path as `pathlib.Path`; a text that can be none (too long, or with a NUL in it) is refused."""
 
-    def __init__(self, *, file_okay: bool = True, dir_okay: bool = True) -> None:
-        """Take files, folders, or both."""
-        super().__init__(file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
+    def __init__(self, *, file_okay: bool = True, dir_okay: bool = True, readable: bool = True) -> None:
+        """Take files, folders, or both; `readable`: refuse here what this account may not read."""
+        super().__init__(file_okay=file_okay, dir_okay=dir_okay, readable=readable, path_type=Path)
 
     def convert(
         self,

@@ -36,6 +36,8 @@ class Wrong(Enum):
     BACKDATED = "backdated"
     TREE_CHANGED = "tree-changed"
     FORKED = "forked"
+    HEAD_CHANGED = "head-changed"
+    HIDDEN = "hidden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ def examine(kept: Kept, heads: Iterable[SizeAndRoot] = ()) -> Examined:
         written[index] = truth
         faults.append(fault)
     faults += _backdated(entries, {fault.number for fault in faults})
-    levels = _levels(written)
+    lost = {fault.number - 1 for fault in faults if fault.wrong is Wrong.BOTH_CHANGED}
+    levels = _levels(written, lost=lost, inner=kept.inner)
     faults += _tree(levels, kept.inner)
     return Examined(tuple(sorted(faults, key=lambda f: f.number)), len(written), _look_up(levels))
 
@@ -101,7 +104,7 @@ def against(examined: Examined, heads: Iterable[SizeAndRoot], whose: str) -> Ite
         if size > examined.size:
             first = examined.size + 1
             which = f"Entry {first} was" if first == size else f"Entries {first} to {size} were"
-            sentence = f"{which} removed: {whose} of {size} entries commits to it."
+            sentence = f"{which} removed: {whose} commits to {size} entries."
             yield Fault(first, Wrong.REMOVED, sentence)
             return
         if examined.root_at(size) != expected:
@@ -239,13 +242,26 @@ def _backdated(entries: Sequence[LogEntry | None], known: set[int]) -> Iterator[
         latest = max(latest, entry.at_s)
 
 
-def _levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
-    """All complete subtrees over these hashes of leaves, level by level."""
+def _levels(
+    leaves: Sequence[bytes],
+    *,
+    lost: Iterable[int] = (),
+    inner: Callable[[int, int], bytes | None] = lambda _level, _position: None,
+) -> list[list[bytes]]:
+    """All complete subtrees over these hashes of leaves, level by level.
+
+    Above leaves that are `lost`, whose hash nobody knows any more, the hashes that are there are believed.
+    """
     levels = [list(leaves)]
     while len(levels[-1]) > 1:
-        below = levels[-1]
+        below, level = levels[-1], len(levels)
         pairs = range(0, len(below) - 1, 2)
-        levels.append([node_hash(below[left], below[left + 1]) for left in pairs])
+        made = [node_hash(below[left], below[left + 1]) for left in pairs]
+        for position in {index >> level for index in lost}:
+            believed = inner(level, position)
+            if position < len(made) and believed is not None:
+                made[position] = believed
+        levels.append(made)
     return levels
 
 
