@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from fedstats.client.controller import appoint, sign_agreement
 from fedstats.client.home import Home as AnalystHome
@@ -137,6 +137,10 @@ class Federation:
     def node_home(self, department: str) -> NodeHome:
         """The folder of a department's node."""
         return self._homes[department]
+
+    def node_config(self, department: str) -> Mapping[str, Any]:
+        """A department's node.toml, as a document."""
+        return self._configs[department]
 
     def configure(self, department: str, **settings: object) -> None:
         """Change a department's node.toml; it counts when the node is started again."""
