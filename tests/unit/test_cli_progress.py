@@ -48,6 +48,19 @@ def test_every_department_has_a_line() -> None:
     ]
 
 
+def test_whose_people_decide_is_said_and_since_when() -> None:
+    """A person's decision is no node that is away: it is named with its time, on a terminal and in a log."""
+    waits = department("leeds", "waits for approval", "sentence", seen_s=0)
+    progress = Progress("0123456789", 0, (department("north", "answered"), waits))
+    assert text_of(progress)[1:] == [
+        "north answered",
+        "leeds waits for approval since 1970-01-01 00:00 UTC",
+    ] or (text_of(progress)[2] == "leeds waits for approval since 1970-01-01 00:00 UTC")
+    assert list(Lines(NOW_S).heard(progress, NOW_S + 20)) == [
+        "Job 0123456789: 1 of 2 answered; waits for approval by leeds (since 1970-01-01 00:00 UTC)."
+    ]
+
+
 def test_a_log_hears_who_is_awaited_and_why() -> None:
     """Without a terminal: nothing at first, then one line for each change, with what can be done."""
     lines = Lines(NOW_S)

@@ -102,7 +102,8 @@ def state_words(job: Job, now_s: float) -> str:
 
     if job.state is not JobState.ASKED:
         return str(job.state.value)
-    return "waiting" if now_s < decode_query(job.query.payload).deadline_s else "deadline passed"
+    waits = now_s < decode_query(job.query.payload).deadline_s
+    return (job.sentence or "waiting") if waits else "deadline passed"
 
 
 def _document(job: Job) -> dict[str, str]:

@@ -77,11 +77,13 @@ class Lines:
 
 def waiting_line(progress: Progress, now_s: float) -> str:
     """Who answered, who is awaited and why, and what the analyst can do."""
-    awaited = [d for d in progress.departments if not d.over]
-    over = len(progress.departments) - len(awaited)
+    over = sum(d.over for d in progress.departments)
+    awaited = [d for d in progress.departments if not (d.over or d.waits_for_approval)]
     names = ", ".join(f"{d.department} ({_awaited(d, now_s)})" for d in awaited[:NAMED_MAX])
     more = f" and {len(awaited) - NAMED_MAX} more" if len(awaited) > NAMED_MAX else ""
-    line = f"{over} of {len(progress.departments)} answered; waiting for {names}{more}."
+    waits = [progress.approval_words] if progress.approval_words else []
+    waits += [f"waiting for {names}{more}"] if names else []
+    line = f"{over} of {len(progress.departments)} answered; {' and '.join(waits)}."
     if over and any(_is_silent(d, now_s) for d in awaited):
         line += f" To go on without, where the agreement allows it: fedstats proceed {progress.job}"
     return line
@@ -104,7 +106,9 @@ def drawn(progress: Progress, now_s: float) -> Table:
 def _state(department: DepartmentProgress, now_s: float) -> Text:
     style = {"answered": "green", "refused": "red"}.get(department.state, "")
     text = Text(department.state, style=style)
-    if department.sentence:
+    if department.waits_for_approval:
+        text.append(f" {department.since}", style="dim")
+    elif department.sentence:
         text.append(f": {department.sentence}", style="dim")
     elif _is_silent(department, now_s):
         text.append(f": {_awaited(department, now_s)}", style="yellow")
@@ -112,7 +116,8 @@ def _state(department: DepartmentProgress, now_s: float) -> Text:
 
 
 def _is_silent(department: DepartmentProgress, now_s: float) -> bool:
-    return not department.over and now_s - department.node_seen_s > SILENT_S
+    person = department.waits_for_approval  # who decides in her own time; the node need not be there
+    return not (department.over or person) and now_s - department.node_seen_s > SILENT_S
 
 
 def _awaited(department: DepartmentProgress, now_s: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from fedstats.client.printable import printable
 from fedstats.core.query import RoundOrder
@@ -22,11 +23,15 @@ PAUSE_S_MIN = (
 )
 PAUSE_S_MAX = 30.0
 SENTENCE_CHARACTERS_MAX = 300
+NAMED_MAX = 10
+
+APPROVAL = "waits for approval"
+"""The state of a department where a person is to decide."""
 
 STATES = {
     analysts_pb2.TASK_STATE_OFFERED: "offered",
     analysts_pb2.TASK_STATE_LEASED: "computing",
-    analysts_pb2.TASK_STATE_WAITING: "waiting for a person there",
+    analysts_pb2.TASK_STATE_WAITING: APPROVAL,
     analysts_pb2.TASK_STATE_RELEASED: "answered",
     analysts_pb2.TASK_STATE_REFUSED: "refused",
     analysts_pb2.TASK_STATE_LEFT_OUT: "left out",
@@ -42,13 +47,27 @@ OVER = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class DepartmentProgress:
-    """How far one department is, in words; `node_seen_s` is when its node last asked for work (0: never)."""
+    """How far one department is, in words; `node_seen_s` is when its node last asked for work (0: never).
+
+    `since_s` is when it came to this state, as the coordinator says.
+    """
 
     department: str
     state: str
     sentence: str
     over: bool
     node_seen_s: int
+    since_s: int = 0
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether a person there has to decide."""
+        return self.state == APPROVAL
+
+    @property
+    def since(self) -> str:
+        """When it came to this state."""
+        return f"since {datetime.fromtimestamp(self.since_s, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +78,14 @@ class Progress:
     round_number: int
     departments: tuple[DepartmentProgress, ...]
     problem: str = ""
+
+    @property
+    def approval_words(self) -> str:
+        """Whose people are to decide, since when; empty where nobody's are."""
+        waits = [d for d in self.departments if d.waits_for_approval]
+        more = f" and {len(waits) - NAMED_MAX} more" if len(waits) > NAMED_MAX else ""
+        names = ", ".join(f"{d.department} ({d.since})" for d in waits[:NAMED_MAX])
+        return f"waits for approval by {names}{more}" if waits else ""
 
     @property
     def over(self) -> bool:
@@ -130,9 +157,15 @@ def _progress(job: str, order: RoundOrder, reply: analysts_pb2.WatchReply, note:
             state=STATES.get(task.state, "unknown"),
             sentence=printable(" ".join(task.sentence[:SENTENCE_CHARACTERS_MAX].split())),
             over=task.state in OVER,
-            node_seen_s=min(max(task.node_seen_s, 0), SECONDS_MAX - 1),
+            node_seen_s=_within(task.node_seen_s),
+            since_s=_within(task.since_s),
         )
         for task in reply.tasks
         if task.department in order.participants
     }
     return Progress(job, order.number, tuple(found[name] for name in sorted(found)), note)
+
+
+def _within(at_s: int) -> int:
+    """A time that can be shown, whatever the coordinator says."""
+    return min(max(at_s, 0), SECONDS_MAX - 1)

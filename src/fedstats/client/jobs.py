@@ -129,6 +129,14 @@ class JobStore:
                 (state.value, sentence, query_hash),
             )
 
+    def note(self, query_hash: bytes, sentence: str) -> None:
+        """Remember how far a job is that has not ended."""
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE jobs SET sentence = ? WHERE query_hash = ? AND state = ?",
+                (sentence, query_hash, JobState.ASKED.value),
+            )
+
     def keep(self, query_hash: bytes, kept: Kept) -> None:
         """Keep what an answer was made of, in place of what was kept before."""
         row = (query_hash, *(getattr(kept, name) for name in _KEPT))

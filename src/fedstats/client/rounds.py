@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fedstats.client.answer import Answer
 from fedstats.client.asking import ask_again
 from fedstats.client.authority import Authority
-from fedstats.client.following import Patience, Tell, follow
+from fedstats.client.following import Patience, Progress, Tell, follow
 from fedstats.client.guarantee import cost_of, guarantee_of
 from fedstats.client.jobs import Job, JobState, JobStore
 from fedstats.client.outcomes import (
@@ -221,16 +221,30 @@ class Rounds:
             why_silent=WENT_ON if went_on else NOT_IN_TIME,
         )
 
+    def _noting(self, job: Job) -> Tell:
+        """Tell of progress, and remember whose approval a job waits for: `fedstats jobs` says so later."""
+        noted = [job.sentence]
+
+        def tell(progress: Progress) -> None:
+            words = progress.approval_words
+            if progress.departments and words != noted[-1]:
+                self.jobs.note(job.query_hash, words)
+                noted.append(words)
+            self.tell(progress)
+
+        return tell
+
     def _submit_and_follow(self, asked: Asked, order: RoundOrder, note: str = "") -> None:
         if self.patience.now() >= asked.query.deadline_s:
             return  # nobody may answer any more: what is there is what there will be
         self.transport.call(SUBMIT, _submission(asked, order))
         job = asked.job.name
         patience = self.patience
-        progress = follow(self.transport, order, job=job, tell=self.tell, patience=patience, note=note)
+        tell = self._noting(asked.job)
+        progress = follow(self.transport, order, job=job, tell=tell, patience=patience, note=note)
         if progress.over or patience.now() >= asked.query.deadline_s:
             return
-        raise still_waiting(progress, asked.agreement)
+        raise still_waiting(progress, asked.agreement, asked.query.deadline_s)
 
 
 def _submission(asked: Asked, order: RoundOrder) -> analysts_pb2.SubmitRequest:

@@ -12,11 +12,12 @@ from fedstats.errors import Spent, StillWaiting
 NAMED_MAX = 10
 
 
-def still_waiting(progress: Progress, agreement: Agreement) -> StillWaiting:
+def still_waiting(progress: Progress, agreement: Agreement, deadline_s: int) -> StillWaiting:
     """The error that ends a wait, and not the question.
 
-    It names the departments that have not answered and when their nodes were last seen, and says whether the
-    agreement would let the analyst go on without them.
+    It names the departments where a person has to decide, and until when (seconds since 1970), and those that
+    have not answered and when their nodes were last seen. It says whether the agreement would let the analyst
+    go on without them.
     """
     job, departments = progress.job, progress.departments
     if not departments:
@@ -28,13 +29,24 @@ def still_waiting(progress: Progress, agreement: Agreement) -> StillWaiting:
     answered = [d for d in departments if d.state == "answered"]
     refused = [d.department for d in departments if d.over and d not in answered]
     awaited = [d for d in departments if not d.over]
+    others = [_away(d) for d in awaited if not d.waits_for_approval]
+    waits = [progress.approval_words] if progress.approval_words else []
+    waits += [f"waits for {_listed(others)}"] if others else []
     said = f"{len(answered)} of {len(departments)} departments answered job {job}"
     no = f"; {_listed(refused)} refused" if refused else ""
     return StillWaiting(
-        f"{said}{no}; it waits for {_listed([_away(d) for d in awaited])}.",
-        remedy=_remedy(job, [d.department for d in awaited], len(answered), agreement),
+        f"{said}{no}; it {' and '.join(waits)}.",
+        remedy=_until(progress, deadline_s)
+        + _remedy(job, [d.department for d in awaited], len(answered), agreement),
         spent=Spent.CHARGED if answered else Spent.UNKNOWN,
     )
+
+
+def _until(progress: Progress, deadline_s: int) -> str:
+    """Until when people may decide."""
+    if not progress.approval_words:
+        return ""
+    return f"A person there decides, until {datetime.fromtimestamp(deadline_s, UTC):%Y-%m-%d %H:%M} UTC. "
 
 
 def _remedy(job: str, awaited: Sequence[str], answered: int, agreement: Agreement) -> str:
