@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from fedstats.core.agreement_schema import agreement_schema
 from fedstats.core.guarantee.form import SCHEMA as GUARANTEE
 
-SCHEMAS: Mapping[str, Mapping[str, object]] = {"guarantee": GUARANTEE}
+SCHEMAS: Mapping[str, Mapping[str, object]] = {"agreement": agreement_schema(), "guarantee": GUARANTEE}
 """By the name of the document."""
 
 GUARANTEE_HEAD = """<!-- Generated from src/fedstats/core/guarantee/form.py by `make kits`. -->
@@ -53,7 +54,7 @@ def write_schemas(out: Path) -> None:
     folder = out / "docs" / "schemas"
     folder.mkdir(parents=True)
     for name, schema in SCHEMAS.items():
-        (folder / f"{name}.schema.json").write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n")
+        (folder / f"{name}.schema.json").write_text(json.dumps(schema, indent=2) + "\n")
     lines = [GUARANTEE_HEAD.rstrip(), "", *_fields(GUARANTEE, ""), "", "## Losses", "", *_shared("loss"), ""]
     lines += ["## Sensitivities", "", *_shared("sensitivity")]
     (out / "docs" / "guarantee.md").write_text("\n".join(lines) + "\n")

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
-from samples import sample_agreement, sample_dataset
+from samples import sample_agreement, sample_dataset, seed_key
 
 from fedstats.core.agreement import Agreement, ListKind, OptOutTerms, Pace, PrivacyTerms, PublicTerms, Purpose
-from fedstats.core.agreement_document import canonical_json, document_of
+from fedstats.core.agreement_document import agreement_of, canonical_json, decimal_text, document_of
 from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.domain import Categories, Dates, Domain, Numbers, Texts, days_of
 from fedstats.core.population import Condition
 from fedstats.core.privacy import Mechanism, UnitKind
 from fedstats.core.schema import ColumnDefinition, Dataset, Source, Unit
 from fedstats.core.statistic import Mode
+from fedstats.errors import AgreementInvalid
 
 
 def full_agreement() -> Agreement:
@@ -119,3 +122,64 @@ def paths(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 def value_at(document: Any, path: tuple[Any, ...]) -> Any:
     """What is at a place in a document."""
     return value_at(document[path[0]], path[1:]) if path else document
+
+
+NAMES = ("code", "department", "name", "column")
+VARIANTS_OF_ONE = 2  # ways of altering one value
+OTHER_KEY = seed_key("another controller").public.raw.hex()
+
+
+def term_of(path: tuple[Any, ...]) -> str:
+    """The path of a term, without places in lists; an entry's name stands for the entry."""
+    keys = [key for key in path if isinstance(key, str)]
+    listed = len(path) > 2 and isinstance(path[-2], int)
+    if listed and (keys[-1] in NAMES or keys[-2:-1] == ["sources"]):
+        keys = keys[:-1]
+    return ".".join(keys)
+
+
+def others(value: Any) -> Iterator[Any]:
+    """Other values that may stand in the same place."""
+    if isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int):
+        yield from (value + 1, value - 1)
+    elif isinstance(value, list):
+        yield from (value[1:], value[:-1], value[::-1])
+    elif re.fullmatch(r"-?[0-9.]+", value):
+        yield from (decimal_text(Fraction(value) * factor) for factor in (2, Fraction(1, 2)))
+        yield decimal_text(Fraction(value) + 1)
+    elif re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        yield from ((date.fromisoformat(value) + timedelta(days=n)).isoformat() for n in (1, -1))
+    elif isinstance(value, str):
+        yield from (
+            "deny",
+            "none",
+            "gaussian",
+            "local",
+            "number",
+            f"{value}1",
+            OTHER_KEY,
+            "row",
+            "Other words.",
+        )
+
+
+def variants() -> Iterator[tuple[str, Agreement]]:
+    """Every agreement that differs from the full one in one place, with the path of the term."""
+    whole = full_agreement()
+    for path in paths(DOCUMENT):
+        value = value_at(DOCUMENT, path)
+        found = 0
+        for other in () if isinstance(value, dict) else others(value):
+            if found == VARIANTS_OF_ONE:
+                break
+            document = copy.deepcopy(DOCUMENT)
+            value_at(document, path[:-1])[path[-1]] = other
+            try:
+                agreement = agreement_of(document)
+            except AgreementInvalid:
+                continue
+            if agreement != whole:
+                found += 1
+                yield term_of(path), agreement

@@ -69,7 +69,12 @@ def sample_agreement(**changes: object) -> Agreement:
         "public": PublicTerms("What we do.", "Shorter waits.", "Health Act, section 1.", "ig@north.example"),
         "purposes": (Purpose("waiting", "To see who waits how long.", ("No insurance.",)),),
         "controllers": tuple(
-            Controller(name, f"{name.title()} Trust", seed_key(f"controller {name}").public.raw)
+            Controller(
+                name,
+                f"{name.title()} Trust",
+                seed_key(f"controller {name}").public.raw,
+                data_protection_officer=f"dpo@{name}.example",
+            )
             for name in DEPARTMENTS
         ),
         "starts_on": date(2026, 4, 1),

@@ -23,7 +23,6 @@ from samples import DEPARTMENTS, sample_agreement
 from fedstats.cli import main
 from fedstats.client.home import Home as AnalystHome
 from fedstats.client.joining import open_channel
-from fedstats.core.agreement import Controller
 from fedstats.core.agreement_document import document_of
 from fedstats.demo.toml_text import toml_text
 from fedstats.errors import NetworkError
@@ -147,7 +146,8 @@ def found_agreement(town: Town) -> None:
     agreement = replace(
         sample_agreement(),
         controllers=tuple(
-            Controller(department, f"{department.title()} Trust", key) for department, key in keys.items()
+            replace(controller, key=keys[controller.department])
+            for controller in sample_agreement().controllers
         ),
         starts_on=today,
         review_on=today,

@@ -3,81 +3,22 @@
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
 import pytest
-from full_agreement import DOCUMENT, full_agreement, paths, value_at
+from full_agreement import DOCUMENT, full_agreement, paths, term_of, value_at, variants
 from samples import seed_key
 
-from fedstats.core.agreement import Agreement
 from fedstats.core.agreement_changes import CHARACTERS_SHOWN, Change, Effect, changes
-from fedstats.core.agreement_document import agreement_of, decimal_text
+from fedstats.core.agreement_document import agreement_of
 from fedstats.core.agreement_terms import TERMS
 from fedstats.core.domain import Categories, Truth
 from fedstats.core.population import Condition
-from fedstats.errors import AgreementInvalid
 
 AGREEMENT = full_agreement()
-NAMES = ("code", "department", "name", "column")
 OTHER_KEY = seed_key("another controller").public.raw.hex()
-
-
-def term_of(path: tuple[Any, ...]) -> str:
-    """The path of a term, without places in lists; an entry's name stands for the entry."""
-    keys = [key for key in path if isinstance(key, str)]
-    listed = len(path) > 2 and isinstance(path[-2], int)
-    if listed and (keys[-1] in NAMES or keys[-2:-1] == ["sources"]):
-        keys = keys[:-1]
-    return ".".join(keys)
-
-
-def others(value: Any) -> Iterator[Any]:
-    """Other values that may stand in the same place."""
-    if isinstance(value, bool):
-        yield not value
-    elif isinstance(value, int):
-        yield from (value + 1, value - 1)
-    elif isinstance(value, list):
-        yield from (value[1:], value[:-1], value[::-1])
-    elif re.fullmatch(r"-?[0-9.]+", value):
-        yield from (decimal_text(Fraction(value) * factor) for factor in (2, Fraction(1, 2)))
-        yield decimal_text(Fraction(value) + 1)
-    elif re.fullmatch(r"\d{4}-\d\d-\d\d", value):
-        yield from ((date.fromisoformat(value) + timedelta(days=n)).isoformat() for n in (1, -1))
-    elif isinstance(value, str):
-        yield from (
-            "deny",
-            "none",
-            "gaussian",
-            "local",
-            "number",
-            f"{value}1",
-            OTHER_KEY,
-            "row",
-            "Other words.",
-        )
-
-
-def variants() -> Iterator[tuple[str, Agreement]]:
-    """Every agreement that differs from the full one in one place, with the path of the term."""
-    for path in paths(DOCUMENT):
-        value = value_at(DOCUMENT, path)
-        for other in () if isinstance(value, dict) else others(value):
-            document = copy.deepcopy(DOCUMENT)
-            value_at(document, path[:-1])[path[-1]] = other
-            try:
-                agreement = agreement_of(document)
-            except AgreementInvalid:
-                continue
-            if agreement != AGREEMENT:
-                yield term_of(path), agreement
-
-
 VARIANTS = list(variants())
 
 

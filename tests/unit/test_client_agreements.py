@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from datetime import UTC, date, datetime
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -21,7 +19,7 @@ from fedstats.client.agreement_file import (
     template,
     write_signed,
 )
-from fedstats.client.agreement_words import summary, warnings
+from fedstats.client.agreement_words import summary
 from fedstats.client.authority import authority_of
 from fedstats.client.controller import (
     appoint,
@@ -34,7 +32,6 @@ from fedstats.client.controller import (
 )
 from fedstats.client.home import Home
 from fedstats.client.publishing import publish
-from fedstats.core.agreement import Agreement, OptOutTerms, PrivacyTerms
 from fedstats.core.agreement_document import canonical_json, document_of
 from fedstats.core.appointment import AppointedRole
 from fedstats.errors import (
@@ -135,26 +132,6 @@ def test_the_summary_says_what_the_budget_means() -> None:
     assert seed_key("controller west").public.fingerprint in text
     assert "sex: F, M - as recorded" in text
     assert "postcode_area: LS, M; only as filter" in text
-
-
-def loose(agreement: Agreement) -> Agreement:
-    """An agreement with everything that is worth a second look."""
-    return replace(
-        agreement,
-        nodes_min=1,
-        privacy=PrivacyTerms(Fraction(20), Fraction(1, 1_000), Fraction(20), 9),
-        opt_out=OptOutTerms(applies=False, reason="the law says so"),
-        datasets=(replace(agreement.datasets[0], editions=()),),
-    )
-
-
-def test_a_loose_agreement_is_looked_at_twice() -> None:
-    """What is allowed and unusual is pointed out before anybody signs; a usual one passes in silence."""
-    assert warnings(sample_agreement(), TODAY) == ()
-    found = " ".join(warnings(loose(sample_agreement()), date(2031, 1, 1)))
-    for words in ("ended on", "nearly nothing", "whole budget", "delta", "nodes_min", "opted out", "edition"):
-        assert words in found, words
-    assert "max_departments is larger" in found
 
 
 def test_a_signed_document_travels_in_a_file(tmp_path: Path) -> None:

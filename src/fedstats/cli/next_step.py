@@ -11,7 +11,8 @@ from click.core import ParameterSource
 
 _TYPED = "fedstats.home"
 _COMMAND = re.compile(r"(?:(?<=:)|^) +fedstats [a-z]+[^\n,;()\"]*", flags=re.MULTILINE)
-_HOMELESS = {("agreement", "check"), ("agreement", "new")}
+_HOMELESS = {("agreement", "check"), ("agreement", "schema")}
+_AT_NODE = {("agreement", "accept"), ("agreement", "withdraw")}
 _KEEPERS = {("controller", "init"), ("controller", "trust")}  # what one's own folder holds, whoever one is
 _PEOPLES = {
     *("use", "query", "datasets", "jobs", "resume", "proceed", "join", "rotate-key", "doctor", "agreement"),
@@ -44,11 +45,11 @@ def with_home(text: str) -> str:
 
 def _takes(typed: list[str], words: tuple[str, ...]) -> bool:
     """Whether the folder of the command that was typed is also that of another one."""
-    if typed[0] == "node" or typed[:2] == ["agreement", "accept"]:
-        return words[0] == "node" or words[:2] in {("agreement", "accept"), ("controller", "trust")}
+    if typed[0] == "node" or tuple(typed[:2]) in _AT_NODE:
+        return words[0] == "node" or words[:2] in {*_AT_NODE, ("controller", "trust")}
     if typed[0] == "coordinator":
         return words[0] == "coordinator"
-    if words[:2] in _HOMELESS or words[:2] == ("agreement", "accept"):
+    if words[:2] in {*_HOMELESS, *_AT_NODE}:
         return False
     if words[0] == "controller":
         return typed[0] == "controller" or words[:2] in _KEEPERS

@@ -149,7 +149,7 @@ def resume(*, home: Path) -> None:
     say("Answering again.")
 
 
-@click.command
+@click.command(short_help="Leave an agreement, and delete its editions.")
 @click.argument("agreement", metavar="ID")
 @reason_options
 @click.option("--yes", is_flag=True, help="Withdraw without asking. For scripts.")

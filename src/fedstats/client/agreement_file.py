@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from fedstats.client.agreement_toml import toml_of
 from fedstats.core.agreement import Agreement
 from fedstats.core.agreement_document import (
     DOCUMENT_BYTES_MAX,
@@ -43,6 +44,28 @@ class SignedFile:
 def template() -> str:
     """A commented agreement to fill in."""
     return TEMPLATE.read_text(encoding="utf-8")
+
+
+def as_file(agreement: Agreement) -> str:
+    """An agreement as the commented TOML that people write: read again, it is the same agreement."""
+    head = [f"{agreement.title}: agreement {agreement.id}, version {agreement.version}, as it is signed."]
+    return toml_of(document_of(agreement), template(), head=head)
+
+
+def next_version(agreement: Agreement) -> str:
+    """The file that the next version is made of: the same terms under the next number."""
+    number = agreement.version
+    head = [
+        f"The next version of {agreement.id}, made from version {number}. It inherits what was spent.",
+        "",
+        "1. Change what shall change; look at the dates and at the editions.",
+        f"2. See what it widens:            fedstats agreement diff {agreement.id}@{number} FILE",
+        "3. See what it lacks:             fedstats agreement check FILE",
+        "4. Every controller signs it:     fedstats agreement sign FILE      (the first; this publishes it)",
+        f"                                  fedstats agreement sign {agreement.id}",
+        f"5. Every department accepts it:   fedstats agreement accept {agreement.id}",
+    ]
+    return toml_of({**document_of(agreement), "version": number + 1}, template(), head=head)
 
 
 def read_agreement(path: Path) -> tuple[Agreement, bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 from decimal import Decimal
 
 from fedstats.client.guarantee import used_percent
@@ -37,29 +36,6 @@ def summary(agreement: Agreement) -> tuple[Section, ...]:
         ("How it is answered", tuple(_answering(agreement))),
         ("Besides", tuple(_besides(agreement))),
     )
-
-
-def warnings(agreement: Agreement, today: date) -> tuple[str, ...]:
-    """What is allowed, and still worth a second look before signing."""
-    privacy, found = agreement.privacy, []
-    if agreement.ends_on < today:
-        found.append(f"It ended on {agreement.ends_on}.")
-    if privacy.epsilon > 10:  # noqa: PLR2004 # from here a belief of 50 % may become certainty
-        found.append(
-            f"A budget of epsilon {decimal_text(privacy.epsilon)} promises nearly nothing to a person."
-        )
-    if privacy.epsilon_per_query == privacy.epsilon:
-        found.append("One question may use the whole budget: consider a smaller epsilon_per_query.")
-    if privacy.delta > _one_in(agreement):
-        found.append("delta is larger than one in the number of people, which is more than is usual.")
-    if agreement.nodes_min == 1 and len(agreement.controllers) > 1:
-        found.append("nodes_min is 1: a question may be put to one department alone.")
-    if any(privacy.max_departments > len(dataset.holders) for dataset in agreement.datasets):
-        found.append("max_departments is larger than the number of departments that hold a dataset.")
-    if not agreement.opt_out.applies:
-        found.append(f"People who opted out are counted: {agreement.opt_out.reason}")
-    found += [f"Nobody may use {name}." for name in _unusable(agreement)]
-    return tuple(found)
 
 
 def column_line(column: ColumnDefinition) -> str:
@@ -230,13 +206,3 @@ def _besides(agreement: Agreement) -> Iterator[str]:
     ):
         if text:
             yield f"{what}: {text}"
-
-
-def _one_in(agreement: Agreement) -> float:
-    return 1 / max(dataset.people_about for dataset in agreement.datasets)
-
-
-def _unusable(agreement: Agreement) -> Iterator[str]:
-    for dataset in agreement.datasets:
-        if not dataset.editions:
-            yield f"{dataset.name}: it has no edition in its schedule"

@@ -6,14 +6,14 @@ Nothing here is believed before `wire.authority` verified it against the keys tr
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
 from fedstats.core.agreement import Agreement, Controller
 from fedstats.core.agreement_document import agreement_from_json
-from fedstats.core.appointment import AppointedRole, Appointment
+from fedstats.core.appointment import Acceptance, AppointedRole, Appointment
 from fedstats.errors import (
     AgreementNotInForce,
     AppointmentInvalid,
@@ -88,7 +88,14 @@ class Authority:
 
     def accepted_by(self, record: Record) -> tuple[str, ...]:
         """The departments whose node says that the agreement was accepted there and not withdrawn from."""
-        newest: dict[str, tuple[int, bool]] = {}
+        newest = self.decisions(record)
+        return tuple(
+            name for name in record.agreement.departments if name in newest and not newest[name].withdrawn
+        )
+
+    def decisions(self, record: Record) -> Mapping[str, Acceptance]:
+        """What each department's node said last about the agreement, as far as an appointed key signed it."""
+        newest: dict[str, Acceptance] = {}
         nodes = {(a.department, a.key) for a in self._appointed(AppointedRole.NODE, record.agreement)}
         keys = {key for _, key in nodes}  # looked at first, so that junk is cheap
         for signed in record.acceptances:
@@ -98,10 +105,11 @@ class Authority:
                 note = decode_acceptance(signed.verify(Context.ACCEPTANCE))
             except (FedstatsError, ValueError):
                 continue
-            said = (note.at_s, not note.withdrawn)
-            if note.agreement == record.hash and (note.department, signed.key.raw) in nodes:
-                newest[note.department] = max(newest.get(note.department, said), said)
-        return tuple(name for name in record.agreement.departments if newest.get(name, (0, False))[1])
+            known = newest.get(note.department)
+            newer = known is None or (note.at_s, not note.withdrawn) > (known.at_s, not known.withdrawn)
+            if note.agreement == record.hash and (note.department, signed.key.raw) in nodes and newer:
+                newest[note.department] = note
+        return newest
 
     def analyst(self, agreement: Agreement, key: PublicKey, *, now_s: int) -> Signed:
         """The appointment of this analyst's key under the agreement.

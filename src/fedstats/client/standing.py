@@ -123,3 +123,39 @@ def _only(records: Iterable[Record]) -> Record:
         f"{len(found)} different texts of this version were published, with the SHA-256 {hashes}.",
         remedy="Ask the other controllers which one is meant, and name it: --hash PREFIX",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The version that a new one is compared with, and why it is that one."""
+
+    agreement: Agreement
+    words: str
+
+
+def earlier(records: Sequence[Record], new: Agreement, department: str, trusted: Trusted) -> Earlier | None:
+    """The last version before `new` that all signed with keys trusted here, else that `department` signed.
+
+    Where there is neither, one that was published and that nothing here vouches for, which `words` say;
+    None if there is none.
+    """
+
+    def key_trusted(name: str, key: PublicKey) -> bool:
+        return name in trusted and key.has_fingerprint(trusted[name])
+
+    def all_signed(record: Record) -> bool:
+        return not record.unsigned and not record.strangers(key_trusted)
+
+    def own_signed(record: Record) -> bool:
+        return department in record.agreement.departments and department not in record.unsigned
+
+    before = [record for record in records if record.agreement.version < new.version]
+    sound = [record for record in before if not contradicted(record.agreement, trusted)]
+    for fitting, words in (
+        ([record for record in sound if all_signed(record)], "all controllers signed"),
+        ([record for record in sound if own_signed(record)], "you signed before"),
+        (before, "was published, and does not count here: other keys are trusted, or it lacks signatures"),
+    ):
+        if fitting:
+            return Earlier(max(fitting, key=lambda record: record.agreement.version).agreement, words)
+    return None

@@ -8,11 +8,12 @@ from difflib import get_close_matches
 
 from fedstats.errors import ValueInvalid
 
-_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,47}")
-_DEPARTMENT = re.compile(r"[a-z][a-z0-9-]{0,47}")
-_EDITION = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,30}(\.[1-9][0-9]{0,3})?")
-_AGREEMENT = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,47}")
-_PERSON_NAME = re.compile(r"[a-z][a-z0-9.-]{0,63}")
+IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,47}")
+DEPARTMENT = re.compile(r"[a-z][a-z0-9-]{0,47}")
+SCHEDULED = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,30}")
+EDITION = re.compile(rf"{SCHEDULED.pattern}(\.[1-9][0-9]{{0,3}})?")
+AGREEMENT = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,47}")
+PERSON_NAME = re.compile(r"[a-z][a-z0-9.-]{0,63}")
 LABEL_CHARACTERS_MAX = 80
 UNREADABLE = (
     r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
@@ -26,17 +27,17 @@ TEXT_CHARACTERS_MAX = 4_000
 
 def check_identifier(name: str, *, what: str) -> str:
     """`name` if it may name a dataset, a column or a statistic (lower case, digits, underscore)."""
-    return _check(_IDENTIFIER, name, what, "lower-case letters, digits and _, starting with a letter")
+    return _check(IDENTIFIER, name, what, "lower-case letters, digits and _, starting with a letter")
 
 
 def check_department(name: str, *, what: str = "department") -> str:
     """`name` if it may name a department or a node."""
-    return _check(_DEPARTMENT, name, what, "lower-case letters, digits and -, starting with a letter")
+    return _check(DEPARTMENT, name, what, "lower-case letters, digits and -, starting with a letter")
 
 
 def check_edition(name: str, *, what: str = "edition") -> str:
     """`name` if it may name an edition, such as 2025-09 or its revision 2025-09.2."""
-    return _check(_EDITION, name, what, "letters, digits and -, with an optional revision such as .2")
+    return _check(EDITION, name, what, "letters, digits and -, with an optional revision such as .2")
 
 
 def check_scheduled_edition(name: str) -> str:
@@ -49,12 +50,12 @@ def check_scheduled_edition(name: str) -> str:
 
 def check_agreement(name: str, *, what: str = "agreement") -> str:
     """`name` if it may name an agreement or a purpose code."""
-    return _check(_AGREEMENT, name, what, "letters, digits and -, starting with a letter")
+    return _check(AGREEMENT, name, what, "letters, digits and -, starting with a letter")
 
 
 def check_analyst(name: str, *, what: str = "analyst") -> str:
     """`name` if it may name an analyst."""
-    return _check(_PERSON_NAME, name, what, "lower-case letters, digits, . and -")
+    return _check(PERSON_NAME, name, what, "lower-case letters, digits, . and -")
 
 
 def check_label(text: str, *, what: str) -> str:

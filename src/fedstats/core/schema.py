@@ -22,6 +22,7 @@ DEPARTMENT_KEY = "department"
 
 COLUMNS_MAX = 200
 ROWS_OF_ONE_PERSON_MAX = 10_000
+PEOPLE_MAX = 2**40
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Dataset:
             raise ValueInvalid("rows_max must lie between 1 and 10,000.")
         if self.unit.kind is UnitKind.ROW and self.rows_max != 1:
             raise ValueInvalid("A row unit has rows_max 1.")
-        if not 1 <= self.people_max <= 2**40 or not 1 <= self.people_about <= 2**40:
+        if not 1 <= self.people_max <= PEOPLE_MAX or not 1 <= self.people_about <= PEOPLE_MAX:
             raise ValueInvalid("people_max and people_about must lie between 1 and 2^40.")
         if len(set(self.editions)) != len(self.editions) or len(set(self.holders)) != len(self.holders):
             raise ValueInvalid("Each edition and each holder of a dataset is named once.")

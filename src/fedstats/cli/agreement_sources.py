@@ -1,0 +1,54 @@
+"""What FILE, ID and ID@VERSION mean on a command line: the text of an agreement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fedstats.cli.running import session_at
+from fedstats.errors import FileProblem, NameUnknown
+
+if TYPE_CHECKING:  # imported when a command runs
+    from fedstats.core.agreement import Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An agreement and the words that name where it is from."""
+
+    agreement: Agreement
+    words: str
+
+
+def text_of(source: str, home: Path | None) -> Text:
+    """The text in a file, else the one that was published under this name and may be relied on most.
+
+    Raises
+    ------
+    FileProblem, AgreementInvalid
+        It looks like a file and there is none, or it is no agreement.
+    NameUnknown, NetworkError
+        Nothing of this name, or of this version, was published; or the coordinator cannot be asked.
+
+    """
+    from fedstats.client.agreement_file import read_agreement
+    from fedstats.client.standing import best_first
+
+    path = Path(source)
+    if path.is_file():
+        return Text(read_agreement(path)[0], str(path))
+    if path.suffix or "/" in source:
+        raise FileProblem(f"There is no file {source}.")
+    name, _, version = source.partition("@")
+    with session_at(home) as session:
+        authority, trusted = session.authority(), session.home.trust.all()
+    records = [r for r in authority.versions(name) if version in ("", str(r.agreement.version))]
+    if not records:
+        known = ", ".join(sorted({str(r.agreement.version) for r in authority.versions(name)}))
+        raise NameUnknown(
+            f"{name} has no version {version[:10]!r}; there is {known}.",
+            remedy=f"See them with: fedstats agreement show {name}",
+        )
+    found = best_first(records, trusted)[0].agreement
+    return Text(found, f"{found.id} version {found.version}")
