@@ -217,6 +217,10 @@ def test_an_analyst_looks_asks_and_sees_it_again(town: Town) -> None:
     promise = town.folder / "promise.json"
     town.run("analyst", "guarantee", job["job"][:4], "--output", str(promise))
     assert json.loads(promise.read_text())["query"]["query"].startswith(job["job"])
+    assert job["job"] in town.run("analyst", "document", "five-safes", "RTT-2026")
+    record = town.folder / "satre.json"
+    town.run("north", "document", "satre", "RTT-2026", "--output", str(record))
+    assert [output["query"][:10] for output in json.loads(record.read_text())["outputs"]] == [job["job"]]
     csv = town.run("analyst", "resume", job["job"][:4], "--format", "csv")
     assert csv.startswith("sex,n,n_lo,n_hi,n_absent\nF,2000.0,")
 

@@ -21,7 +21,10 @@ from fedstats.cli import COMMANDS, main
 from fedstats.cli.root import EXIT_CODES, Root, exit_code
 from fedstats.errors import ExtraMissing, error_classes
 
-MINE = ("join", "use", "datasets", "query", "jobs", "resume", "agreement", "controller", "error")
+MINE = (
+    "join", "use", "datasets", "query", "jobs", "resume", "guarantee", "agreement", "document", "controller",
+    "error",
+)  # fmt: skip
 
 
 def run(*words: str, home: Path | None = None, typed: str = "") -> Result:

@@ -25,6 +25,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Show what an answer promises to the people whose data it used.",
     ),
     "agreement": ("fedstats.cli.agreement:agreement", "Write, read, sign and accept agreements."),
+    "document": (
+        "fedstats.cli.document:document",
+        "Write what data protection asks for: DPIA, ATRS, SATRE, Five Safes.",
+    ),
     "controller": ("fedstats.cli.controller:controller", "Sign for a department: keys and appointments."),
     "node": ("fedstats.cli.node:node", "Run a department's node beside its data."),
     "coordinator": ("fedstats.cli.coordinator:coordinator", "Run a federation's coordinator."),
