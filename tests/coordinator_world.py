@@ -119,12 +119,14 @@ class World:
         return self.coordinator.call(methods.PUBLISH, request, peer).revision
 
 
-def ready_world(store: Store | None = None, limits: Limits | None = None) -> World:
-    """A world in which all nodes have joined and the sample agreement is signed by all."""
+def ready_world(
+    store: Store | None = None, limits: Limits | None = None, *, document: bytes = DOCUMENT
+) -> World:
+    """A world in which all nodes have joined and the sample agreement, or another, is signed by all."""
     world = World(store=store or Store.in_memory(), limits=limits or Limits())
     for peer in (*NODES.values(), ANALYST):
         join(world, peer)
-    for department, signed in zip(DEPARTMENTS, agreement_signatures(), strict=True):
+    for department, signed in zip(DEPARTMENTS, agreement_signatures(document), strict=True):
         world.publish(CONTROLLERS[department], agreement=codec.signed_to(signed))
     world.rung.clear()
     return world

@@ -9,6 +9,7 @@ import numpy as np
 from strategies import DATASET, definitions
 
 from fedstats.core.aggregate.grouped_sums import MeasureKind
+from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.estimate import Estimate, Refusal, Value
 from fedstats.core.evaluation import Row
 from fedstats.core.privacy import Mechanism, MechanismLoss
@@ -23,7 +24,13 @@ WAIT = DATASET.column("wait_days").domain
 COST = DATASET.column("cost").domain
 
 
-def asked(dataset: Dataset = DATASET, *, mode: Mode = Mode.LOCAL, departments_max: int = 2) -> Ask:
+def asked(
+    dataset: Dataset = DATASET,
+    *,
+    mode: Mode = Mode.LOCAL,
+    departments_max: int = 2,
+    disclosure: DisclosureProfile = DisclosureProfile.NONE,
+) -> Ask:
     """What a session would tell the statistic."""
     return Ask(
         dataset=dataset,
@@ -31,6 +38,7 @@ def asked(dataset: Dataset = DATASET, *, mode: Mode = Mode.LOCAL, departments_ma
         contribution=dataset.contribution(departments_max=departments_max),
         departments=DEPARTMENTS,
         mode=mode,
+        disclosure=disclosure,
     )
 
 

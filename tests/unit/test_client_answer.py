@@ -151,18 +151,20 @@ def test_json_is_typed(tmp_path: Path) -> None:
     del tmp_path
     document = json.loads(answer(SIMPLE).to_json())
     assert list(document) == [
-        "form", "job", "question", "tables", "participants", "cost", "guarantee", "notes",
+        "form", "job", "question", "tables", "disclosure", "participants", "cost", "guarantee", "notes",
     ]  # fmt: skip
     (rows,) = [t["rows"] for t in document["tables"]]
     assert rows[0] == {
         "key": ["F"],
         "cells": [{"value": 12_345, "noise_interval": [12_284, 12_406], "interval": None}],
         "named_by": None,
+        "total": False,
     }
     assert rows[2] == {
         "key": [None],
         "cells": [{"absent": "too_few", "sentence": "The noise is as large as the count."}],
         "named_by": None,
+        "total": False,
     }
     assert document["cost"]["rho"] == "1/64"
     assert document["cost"]["delta"] == "0.0000005"

@@ -21,6 +21,7 @@ from one_node import (
 from samples import NOW_S, sample_agreement, sample_order, sample_query, sample_round, seed_key
 
 from fedstats.core.appointment import Revocation
+from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.expression import Column
 from fedstats.core.privacy import Mechanism, MechanismLoss
 from fedstats.core.query import RoundOrder
@@ -223,6 +224,18 @@ class Speechless(ReferenceEngine):
     def explain(self, *_: Any, **__: Any) -> str:
         """Say so."""
         raise TooLarge("The statement needs more than 127 bits.")
+
+
+def test_disclosure_control_is_that_of_the_agreement_or_nothing_is_computed(tmp_path: Path) -> None:
+    """A question whose answer would be shown by another profile is refused before any charge, either way."""
+    agreed = sample_agreement(disclosure=DisclosureProfile.OPENSAFELY)
+    with open_node(make_home(tmp_path, agreed)) as node:
+        for profile in (DisclosureProfile.NONE, DisclosureProfile.ACRO):
+            refusal = refusal_of(node.runner.run(ANALYST.task(sample_query(disclosure=profile))))
+            assert (refusal.code, refusal.charged) == ("FS-203", False)
+            assert f"control is {profile.value}; agreement RTT-2026 has opensafely" in refusal.sentence
+        assert node.ledger.entries() == ()
+        release_of(node.runner.run(ANALYST.task(sample_query(disclosure=DisclosureProfile.OPENSAFELY))))
 
 
 def test_a_question_that_the_engine_cannot_express_costs_nothing(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from samples import TODAY, sample_agreement, sample_order, sample_query, sample_round
 
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
+from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.expression import Call, CategoryLiteral, Column, NumberLiteral, Op
 from fedstats.core.grid import Grid
 from fedstats.core.privacy import Contribution, Mechanism, MechanismLoss
@@ -34,6 +35,7 @@ def test_the_sample_query_is_allowed() -> None:
         {"dataset": "payroll"},
         {"edition": "2024-01"},
         {"mode": Mode.SECURE},
+        {"disclosure": DisclosureProfile.OPENSAFELY},
         {"loss": MechanismLoss(Mechanism.LAPLACE, Fraction(1))},
         {"loss": MechanismLoss(Mechanism.GAUSSIAN, Fraction(1))},
         {"contribution": Contribution(1, 1, 2)},
@@ -44,7 +46,7 @@ def test_the_sample_query_is_allowed() -> None:
     ],
 )
 def test_what_the_agreement_does_not_allow_is_refused(changes: dict[str, object]) -> None:
-    """Purpose, dataset, edition, mode, mechanism, loss, bounds, columns, keys and kinds are all enforced."""
+    """Purpose, dataset, edition, mode, disclosure control, mechanism, loss, bounds, columns, keys, kinds."""
     with pytest.raises(OutsideAgreement):
         check_query(AGREEMENT, sample_query(**changes), TODAY)
 

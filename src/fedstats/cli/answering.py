@@ -22,6 +22,15 @@ Command = TypeVar("Command", bound=Callable[..., object])
 FORMATS = ("table", "json", "csv", "parquet")
 
 
+def totals_option(command: Command) -> Command:
+    """Add `--totals`."""
+    return click.option(
+        "--totals",
+        is_flag=True,
+        help="Add rows labelled all, which add up the cells over each key. Free: the same release is used.",
+    )(command)
+
+
 def output_options(command: Command) -> Command:
     """Add `--format`, `--output` and `--wait`."""
     for option in (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fedstats.cli.answering import chosen_format, output_options, put_out
+from fedstats.cli.answering import chosen_format, output_options, put_out, totals_option
 from fedstats.cli.running import home_at, home_option, say, say_json, say_table, session_at
 
 if TYPE_CHECKING:  # imported when the command runs
@@ -42,10 +42,17 @@ def jobs(*, form: str, home: Path | None) -> None:
 
 @click.command
 @click.argument("job")
+@totals_option
 @output_options
 @home_option
 def resume(
-    *, job: str, form: str | None, output: Path | None, wait_s: float | None, home: Path | None
+    *,
+    job: str,
+    totals: bool,
+    form: str | None,
+    output: Path | None,
+    wait_s: float | None,
+    home: Path | None,
 ) -> None:
     """Take a question up again, or show its answer again, free.
 
@@ -56,16 +63,23 @@ def resume(
 
     chosen = chosen_format(form, output)
     with session_at(home) as session, shown(quiet=False) as tell:
-        answer = session.resume(job, progress=tell, wait_s=wait_s)
+        answer = session.resume(job, totals=totals, progress=tell, wait_s=wait_s)
     put_out(answer, chosen, output)
 
 
 @click.command
 @click.argument("job")
+@totals_option
 @output_options
 @home_option
 def proceed(
-    *, job: str, form: str | None, output: Path | None, wait_s: float | None, home: Path | None
+    *,
+    job: str,
+    totals: bool,
+    form: str | None,
+    output: Path | None,
+    wait_s: float | None,
+    home: Path | None,
 ) -> None:
     """Go on without the departments that have not answered, where the agreement allows it.
 
@@ -76,7 +90,7 @@ def proceed(
 
     chosen = chosen_format(form, output)
     with session_at(home) as session, shown(quiet=False) as tell:
-        answer = session.proceed(job, progress=tell, wait_s=wait_s)
+        answer = session.proceed(job, totals=totals, progress=tell, wait_s=wait_s)
     put_out(answer, chosen, output)
 
 

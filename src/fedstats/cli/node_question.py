@@ -122,7 +122,7 @@ def _ask(node: Node, held: Held, epsilon: str, *, pure: bool) -> Ask:
     terms = held.standing.agreement
     loss: MechanismLoss = loss_of(terms, parse_epsilon(epsilon), pure=pure)
     contribution = held.dataset.contribution(departments_max=terms.privacy.max_departments)
-    return Ask(held.dataset, loss, contribution, (node.department,))
+    return Ask(held.dataset, loss, contribution, (node.department,), disclosure=terms.disclosure)
 
 
 def _first_round(statistic: Statistic, ask: Ask) -> Round:

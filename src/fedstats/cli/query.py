@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fedstats.cli.answering import chosen_format, output_options, put_out
+from fedstats.cli.answering import chosen_format, output_options, put_out, totals_option
 from fedstats.cli.running import columns, home_option, say_error, session_at, write_text
 
 if TYPE_CHECKING:  # imported when the command runs
@@ -48,6 +48,7 @@ if TYPE_CHECKING:  # imported when the command runs
 @click.option(
     "--explain", is_flag=True, help="Say what it would cost and how exact it would be. Asks nothing."
 )
+@totals_option
 @output_options
 @home_option
 def query(
@@ -60,6 +61,7 @@ def query(
     edition: str,
     pure: bool,
     explain: bool,
+    totals: bool,
     form: str | None,
     output: Path | None,
     wait_s: float | None,
@@ -89,7 +91,14 @@ def query(
 
         with shown(quiet=False) as tell:
             answer = session.query(
-                text, epsilon=epsilon, target=target, **under, pure=pure, progress=tell, wait_s=wait_s
+                text,
+                epsilon=epsilon,
+                target=target,
+                **under,
+                pure=pure,
+                totals=totals,
+                progress=tell,
+                wait_s=wait_s,
             )
     put_out(answer, chosen, output)
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from fedstats.client.guarantee import used_percent
 from fedstats.core.agreement import Agreement, Controller, ListKind
 from fedstats.core.agreement_document import decimal_text
-from fedstats.core.disclosure import DisclosureProfile
+from fedstats.core.disclosure import DisclosureProfile, rule_words
 from fedstats.core.domain import Categories, Dates, Domain, Numbers, Texts, date_of
 from fedstats.core.guarantee.figures import belief_words, chance_words
 from fedstats.core.population import Condition
@@ -189,7 +189,7 @@ def _answering(agreement: Agreement) -> Iterator[str]:
     else:
         yield f"People who opted out are counted, because: {agreement.opt_out.reason}"
     if agreement.disclosure is not DisclosureProfile.NONE:
-        yield f"Small cells are hidden after the noise, by the rules of {agreement.disclosure.value}."
+        yield rule_words(agreement.disclosure)
 
 
 def _besides(agreement: Agreement) -> Iterator[str]:

@@ -183,7 +183,7 @@ def _middles(table: Table) -> dict[str, float]:
     """The middle value of each column, without its sign; columns without numbers are left out."""
     found = {}
     for i, column in enumerate(table.columns):
-        cells = [row.cells[i] for row in table]
+        cells = [row.cells[i] for row in table if not row.total]
         values = [abs(cell.value) for cell in cells if isinstance(cell, Value)]
         if values:
             found[column] = median(values)

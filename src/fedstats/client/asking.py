@@ -9,13 +9,14 @@ from fractions import Fraction
 from fedstats.client.catalogue import Choice
 from fedstats.core.accounting import rho_from_epsilon
 from fedstats.core.agreement import Agreement
+from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.names import did_you_mean
 from fedstats.core.privacy import RHO_STEP, Mechanism, MechanismLoss
 from fedstats.core.query import Query, RoundOrder, Scope, StatisticLabel
 from fedstats.core.rules import check_query, check_round, loss_of_round
 from fedstats.core.schema import Dataset
 from fedstats.core.statistic import Ask, Mode, Round, Statistic
-from fedstats.errors import InternalError, LossInvalid, NameUnknown, ValueInvalid
+from fedstats.errors import InternalError, LossInvalid, NameUnknown, OutsideAgreement, ValueInvalid
 from fedstats.wire.codec import encode_query
 from fedstats.wire.codec.strict import sha256
 
@@ -79,7 +80,8 @@ def draft(
     """
     agreement, dataset, choice = terms.agreement, terms.dataset, terms.choice
     contribution = dataset.contribution(departments_max=agreement.privacy.max_departments)
-    ask = Ask(dataset, loss, contribution, choice.participants, Mode.LOCAL)
+    _check_discloses(statistic, agreement)
+    ask = Ask(dataset, loss, contribution, choice.participants, Mode.LOCAL, agreement.disclosure)
     first = statistic.step(ask, [])
     if not isinstance(first, Round):
         raise InternalError(f"The statistic {statistic.name} asks nothing.")
@@ -101,6 +103,7 @@ def draft(
         deadline_s=now_s + DEADLINE_S,
         statistic=StatisticLabel(statistic.name, statistic.version, parameters_text(text)),
         nonce=nonce,
+        disclosure=agreement.disclosure,
     )
     check_query(agreement, query, datetime.fromtimestamp(now_s, UTC).date())
     payload = encode_query(query)
@@ -109,9 +112,19 @@ def draft(
     return Draft(terms, ask, query, payload, order)
 
 
+def _check_discloses(statistic: Statistic, agreement: Agreement) -> None:
+    if agreement.disclosure is DisclosureProfile.NONE or getattr(statistic, "discloses", False):
+        return
+    raise OutsideAgreement(
+        f"Agreement {agreement.id} has disclosure control {agreement.disclosure.value}, and the statistic "
+        f"{statistic.name} does not say how many people stand behind its numbers.",
+        remedy="Ask with SQL, or let the statistic keep to ask.disclosure and say so: discloses = True",
+    )
+
+
 def ask_again(query: Query, dataset: Dataset, participants: tuple[str, ...]) -> Ask:
     """What the statistic knew when this query was signed."""
-    return Ask(dataset, query.loss, query.contribution, participants, query.mode)
+    return Ask(dataset, query.loss, query.contribution, participants, query.mode, query.disclosure)
 
 
 def loss_of(agreement: Agreement, epsilon: Fraction, *, pure: bool) -> MechanismLoss:

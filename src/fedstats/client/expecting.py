@@ -1,7 +1,8 @@
 """How wide the intervals of an answer will be: the statistic over totals made up of public sizes. Pure.
 
 The declared number of people is spread evenly over cells and departments, and sums lie in the middle of their
-bounds. Where a key has no public list, one value is made up, which each department just names.
+bounds. Where a key has no public list, one value is made up, which each department just names. Where the
+agreement has disclosure control, cells are made up large enough to be shown.
 Counts and sums have the same noise whatever their totals are, so their widths are exact; those of averages,
 shares and ratios are what to expect where a cell is of that size.
 """
@@ -17,6 +18,7 @@ import numpy as np
 from fedstats.client.asking import Draft
 from fedstats.core.aggregate import Aggregate
 from fedstats.core.aggregate.grouped_sums import Measure, MeasureKind
+from fedstats.core.disclosure import rule_of
 from fedstats.core.domain import Texts
 from fedstats.core.estimate import Estimate, Table, Value
 from fedstats.core.foresight import Foreseeing, Foreseen
@@ -142,13 +144,22 @@ def _vectors(
     dataset = draft.terms.dataset
     if naming is not None and aggregate.open_key(dataset) is not None:
         cells = aggregate.cells(dataset, (MADE_UP_VALUE,))
-        people = max(1, round(naming.threshold / cells_of_value(aggregate, dataset)))
+        people = max(1, round(naming.threshold / cells_of_value(aggregate, dataset)), _shown_from(draft))
     else:
         cells = aggregate.cells(dataset)
-        people = max(1, round(dataset.people_about / cells / departments))
+        people = max(1, round(dataset.people_about / cells / departments), _shown_from(draft))
     return tuple(
         np.full(cells, people if _counts(measure) else 0, dtype=np.int64) for measure in aggregate.measures
     )
+
+
+def _shown_from(draft: Draft) -> int:
+    """So many in a cell that disclosure control withholds nothing of it, shares of a half neither.
+
+    Widths are said for cells that are shown; that smaller ones are not is said apart.
+    """
+    rule = rule_of(draft.query.disclosure)
+    return 0 if rule is None else 2 * rule.least
 
 
 def cells_of_value(aggregate: Aggregate, dataset: Dataset) -> int:

@@ -16,7 +16,9 @@ from fedstats.client.asking import Draft, loss_of
 from fedstats.client.expecting import Naming, Width, cells_of_value, expected_widths, naming_of
 from fedstats.client.guarantee import cost_of, guarantee_of
 from fedstats.client.words import cost_sentence
+from fedstats.core.disclosure import DisclosureProfile, rule_of, rule_words
 from fedstats.core.estimate import Cost, Guarantee
+from fedstats.core.foresight import Supporting
 from fedstats.core.statistic import Statistic
 
 
@@ -25,6 +27,7 @@ class Explanation:
     """A question before it is asked.
 
     `cells` are all cells, or those of each value where `naming` says how values of an open key are named.
+    `support` is the part of the loss that counts who stands behind the numbers, for disclosure control alone.
     `filtered` says that WHERE leaves some people out; `pure_factor` is how many times as much of the budget
     pure epsilon takes as Gaussian noise; `has_choice` is whether the agreement allows both.
     """
@@ -47,6 +50,8 @@ class Explanation:
     filtered: bool
     aim: Aim | None = None
     naming: Naming | None = None
+    disclosure: DisclosureProfile = DisclosureProfile.NONE
+    support: Fraction = Fraction(0)
 
 
 def explain(draft: Draft, statistic: Statistic, epsilon: Fraction, aimed: Aim | None = None) -> Explanation:
@@ -81,6 +86,8 @@ def explain(draft: Draft, statistic: Statistic, epsilon: Fraction, aimed: Aim | 
         filtered=query.where is not None,
         aim=aimed,
         naming=naming_of(draft),
+        disclosure=query.disclosure,
+        support=statistic.support_share(draft.ask) if isinstance(statistic, Supporting) else Fraction(0),
     )
 
 
@@ -101,6 +108,7 @@ def explanation_lines(explanation: Explanation) -> list[tuple[str, str]]:
         ("Cells:", _cells_words(e) if e.naming is None else _naming_words(e, e.naming)),
         *(("Target:", sentence) for sentence in (e.aim.sentences if e.aim else ())),
         *(("Expect:", _width_words(width)) for width in e.widths),
+        *(("Shown:", sentence) for sentence in _disclosure_words(e)),
         *(("Warning:", sentence) for sentence in _warnings(e)),
         ("Cost:", cost_sentence(e.cost, e.agreement)),
         ("Promise:", e.guarantee.sentence),
@@ -136,6 +144,7 @@ def explanation_json(explanation: Explanation) -> str:
             }
             for width in e.widths
         ],
+        "disclosure": {"profile": e.disclosure.value, "support": float(e.support)},
         "filtered": e.filtered,
         "warnings": list(_warnings(e)),
         "target": None if e.aim is None else {"epsilon": float(e.aim.epsilon), "limits": dict(e.aim.limits)},
@@ -173,8 +182,25 @@ def _width_words(width: Width) -> str:
     return f"{width.column}: about {number} in a cell of that size, more in smaller ones"
 
 
+def _disclosure_words(e: Explanation) -> Iterator[str]:
+    """What will be withheld, and what it costs to know whom to withhold."""
+    if rule_of(e.disclosure) is None:
+        return
+    sentence = rule_words(e.disclosure)
+    if e.support:
+        share = f"{100 * float(e.support):.2g} %"
+        sentence += f" To know how many stand behind a number, {share} of the loss goes into counting them."
+    yield sentence
+
+
 def _warnings(e: Explanation) -> Iterator[str]:
     """What an analyst would regret not having been told."""
+    rule, each = rule_of(e.disclosure), e.people_about / e.cells
+    if rule is not None and e.naming is None and each < 2 * rule.least:
+        yield (
+            f"with about {each:,.0f} people in each cell, disclosure control {e.disclosure.value} will "
+            "withhold many. Ask for fewer cells."
+        )
     for width in e.widths:
         if width.half_width is None or width.typical is None or width.half_width <= width.typical:
             continue

@@ -6,7 +6,10 @@ JSON, form 1 (keys are only ever added; readers ignore those they do not know):
      "question": {"text", "agreement", "agreement_version", "title", "purpose", "purpose_text",
                   "dataset", "edition"},
      "tables": [{"name": text, "keys": [text], "columns": [text],
-                 "rows": [{"key": [text or null], "cells": [cell], "named_by": number or null}]}],
+                 "counts": [the columns that count people or rows],
+                 "rows": [{"key": [text or null], "cells": [cell], "named_by": number or null,
+                           "total": true where the row adds up others}]}],
+     "disclosure": {"profile": "none" | "opensafely" | "acro", "withheld": number, "numbers": number},
      "participants": [{"department": text, "answered": true or false, "refusal": null or refusal}],
      "cost": {"rho": "n/d", "delta_add": "n/d", "epsilon": decimal text, "delta": decimal text,
               "pure": true or false, "used_percent": number or null, "left_percent": number or null,
@@ -58,6 +61,11 @@ def to_json(estimate: Estimate, question: Question) -> str:
         "job": estimate.job,
         "question": asdict(question),
         "tables": [_table(table) for table in estimate.tables],
+        "disclosure": {
+            "profile": estimate.disclosure.value,
+            "withheld": sum(table.withheld for table in estimate.tables),
+            "numbers": sum(table.numbers for table in estimate.tables),
+        },
         "participants": [_participant(participant) for participant in estimate.participants],
         "cost": None if estimate.cost is None else cost_document(estimate.cost),
         "guarantee": None if estimate.guarantee is None else guarantee_document(estimate.guarantee),
@@ -189,8 +197,14 @@ def _table(table: Table) -> dict[str, object]:
         "name": table.name,
         "keys": list(table.keys),
         "columns": list(table.columns),
+        "counts": list(table.counts),
         "rows": [
-            {"key": list(row.key), "cells": [_cell(cell) for cell in row.cells], "named_by": row.named_by}
+            {
+                "key": list(row.key),
+                "cells": [_cell(cell) for cell in row.cells],
+                "named_by": row.named_by,
+                "total": row.total,
+            }
             for row in table
         ],
     }

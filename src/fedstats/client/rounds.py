@@ -43,8 +43,10 @@ from fedstats.errors import (
     NoReplyInTime,
     NotAnswered,
     NotFound,
+    OutsideAgreement,
     ReplyLate,
     RoundConflict,
+    Spent,
 )
 from fedstats.identity.keys import Context, Signed, SigningKey
 from fedstats.wire.codec import decode_appointment, encode_round, signed_to, task_hash, totals_hash
@@ -150,6 +152,7 @@ class Rounds:
             history.append(add_up(outcomes, asked.query, order, dataset))
             step = asked.statistic.step(ask, history)
             if isinstance(step, Estimate):
+                _check_disclosed(step, asked.query)
                 self.jobs.finish(asked.job.query_hash, JobState.ANSWERED)
                 return completed(asked, step, history, told)
             order = RoundOrder(
@@ -269,6 +272,15 @@ def _check_unchanged(*, same: bool) -> None:
         raise RoundConflict(
             "The statistic no longer asks what was signed for this job.",
             remedy="Use the version of it that asked, or ask again as a new question.",
+        )
+
+
+def _check_disclosed(estimate: Estimate, query: Query) -> None:
+    if estimate.disclosure is not query.disclosure:
+        raise OutsideAgreement(
+            f"The statistic did not keep to disclosure control {query.disclosure.value}, so its answer is "
+            "not shown.",
+            spent=Spent.CHARGED,
         )
 
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -88,6 +89,7 @@ class Session:
         agreement: str = "",
         edition: str = "",
         pure: bool = False,
+        totals: bool = False,
         progress: Tell | None = None,
         wait_s: float | None = None,
     ) -> Answer:
@@ -95,8 +97,8 @@ class Session:
 
         `epsilon` is the loss of one person over the whole federation; `target`, in its place, the widest half
         width that is exact enough (50, "2%" of the public size, "5% of JOB"), for which the least epsilon is
-        asked. `pure` asks for pure epsilon (Laplace). What is not given comes from `fedstats use`, or is the
-        only or the newest there is. `progress` is told of every change.
+        asked. `pure` asks for pure epsilon (Laplace); `totals` adds the cells up over each key. What is not
+        given comes from `fedstats use`, or is the only or newest there is. `progress` is told of each change.
 
         Raises
         ------
@@ -111,7 +113,7 @@ class Session:
 
         """
         under = Under(epsilon, target, purpose, agreement, edition, pure)
-        directory, statistic = self._parsed(sql, under)
+        directory, statistic = self._parsed(sql, under, totals=totals)
         drafted, _ = self._draft(directory, statistic, sql, under)
         return self._ask(directory, drafted, statistic, sql, progress, wait_s)
 
@@ -187,6 +189,7 @@ class Session:
         job: str,
         *,
         statistic: Statistic | None = None,
+        totals: bool = False,
         progress: Tell | None = None,
         wait_s: float | None = None,
         ask: bool = True,
@@ -209,18 +212,19 @@ class Session:
         seen = self._jobs.kept(self._jobs.find(job).query_hash)
         if seen is None or (ask and not seen.complete):
             try:
-                return self._resumed(job, statistic, progress, wait_s)
+                return self._resumed(self._asked(job, statistic, totals=totals), progress, wait_s)
             except (CoordinatorUnreachable, NoReplyInTime):
                 if seen is None:
                     raise
         then = Session(self.home, Replaying(seen), now=lambda: seen.answered_at_s, pause=lambda _: None)
-        return then._resumed(job, statistic, None, wait_s)  # this class's own
+        return then._resumed(then._asked(job, statistic, totals=totals), None, wait_s)  # this class's own
 
     def proceed(
         self,
         job: str,
         *,
         statistic: Statistic | None = None,
+        totals: bool = False,
         progress: Tell | None = None,
         wait_s: float | None = None,
     ) -> Answer:
@@ -236,7 +240,7 @@ class Session:
             As `resume`.
 
         """
-        asked = self._asked(job, statistic)
+        asked = self._asked(job, statistic, totals=totals)
         return self._kept(asked, self._rounds(asked.query.deadline_s, progress, wait_s).proceed(asked))
 
     def authority(self) -> Authority:
@@ -248,10 +252,7 @@ class Session:
         catalogue = self.transport.call(CATALOGUE, analysts_pb2.CatalogueRequest())
         return Directory(self.authority(), catalogue, self.home.trust.is_trusted, self._today(), self._now())
 
-    def _resumed(
-        self, job: str, statistic: Statistic | None, progress: Tell | None, wait_s: float | None
-    ) -> Answer:
-        asked = self._asked(job, statistic)
+    def _resumed(self, asked: Asked, progress: Tell | None, wait_s: float | None) -> Answer:
         return self._kept(asked, self._rounds(asked.query.deadline_s, progress, wait_s).resume(asked))
 
     def _kept(self, asked: Asked, answer: Answer) -> Answer:
@@ -261,7 +262,7 @@ class Session:
             self._jobs.keep(asked.job.query_hash, seen)
         return answer
 
-    def _asked(self, job: str, statistic: Statistic | None) -> Asked:
+    def _asked(self, job: str, statistic: Statistic | None, *, totals: bool) -> Asked:
         """A kept job with everything that is needed to go on with it."""
         found = self._jobs.find(job)
         key = key_that_signed(self.home, found.query.key)
@@ -280,7 +281,7 @@ class Session:
         agreement = directory.agreement(query.agreement, version=query.agreement_version)
         return Asked(
             job=found,
-            statistic=statistic or Table.from_sql(found.sql, agreement.dataset),
+            statistic=statistic or Table.from_sql(found.sql, agreement.dataset, totals=totals),
             query=query,
             first=decode_round(found.round.payload),
             agreement=agreement,
@@ -288,20 +289,19 @@ class Session:
             key=key,
         )
 
-    def _parsed(self, sql: str, under: Under) -> tuple[Directory, Table]:
-        directory = self.directory()
-        named = under.agreement or self.home.config().agreement
-        return directory, Table.from_sql(sql, lambda name: directory.find(name, agreement=named).dataset)
+    def _parsed(self, sql: str, under: Under, *, totals: bool = False) -> tuple[Directory, Table]:
+        directory, named = self.directory(), under.agreement or self.home.config().agreement
+        definition = partial(directory.find, agreement=named)
+        return directory, Table.from_sql(sql, lambda name: definition(name).dataset, totals=totals)
 
     def _draft(
         self, directory: Directory, statistic: Statistic, text: str, under: Under
     ) -> tuple[Draft, Aim | None]:
         """Everything that can go wrong before sending goes wrong here, and costs nothing."""
         terms = self._terms(directory, statistic, under)
-        if under.target is None:
-            return self._drafted(terms, statistic, text, parse_epsilon(str(under.epsilon)), under), None
-        aimed = self._aim(terms, statistic, text, under)
-        return self._drafted(terms, statistic, text, aimed.epsilon, under), aimed
+        aimed = None if under.target is None else self._aim(terms, statistic, text, under)
+        epsilon = parse_epsilon(str(under.epsilon)) if aimed is None else aimed.epsilon
+        return self._drafted(terms, statistic, text, epsilon, under), aimed
 
     def _aim(self, terms: Terms, statistic: Statistic, text: str, under: Under) -> Aim:
         target = parse_target(str(under.target))

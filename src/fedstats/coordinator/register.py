@@ -96,6 +96,7 @@ def query_entry(query: Query, order: RoundOrder, appointment: Appointment, agree
         "mode": query.mode.value,
         "deadline_s": query.deadline_s,
         "unit": dataset.unit.kind.value,
+        "disclosure": query.disclosure.value,
         "loss": loss_entry(query.loss, query.contribution.departments_max, agreement),
     }
 

@@ -62,8 +62,8 @@ class DisclosureRule:
     def sentence(self) -> str:
         """What a reader is told in place of a withheld number; the same whatever it was."""
         return (
-            f"Fewer than {self.least} may stand behind it, with the noise that is in every number: profile "
-            f"{self.profile.value} of the agreement's disclosure control withholds it."
+            f"Counted with noise, fewer than {self.least} stand behind it, or it holds for all but fewer "
+            f"than {self.least}: the agreement's disclosure control ({self.profile.value}) withholds it."
         )
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 
+from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.privacy import Loss
 
 
@@ -63,26 +64,43 @@ class TableRow:
     """The labels of one row's keys (None: the value is missing in the data) and its cells.
 
     `named_by` is how many departments named the value of an open key, so that the numbers are theirs; None
-    where no key is open, or the row is one department's.
+    where no key is open, or the row is one department's. A `total` adds up other rows of the table.
     """
 
     key: tuple[str | None, ...]
     cells: tuple[Cell, ...]
     named_by: int | None = None
+    total: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A named table of typed cells."""
+    """A named table of typed cells; `counts` are those of its columns that count people or rows."""
 
     name: str
     keys: tuple[str, ...]
     columns: tuple[str, ...]
     rows: tuple[TableRow, ...]
+    counts: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[TableRow]:
         """The rows in order."""
         return iter(self.rows)
+
+    @property
+    def withheld(self) -> int:
+        """How many of its numbers disclosure control withholds, totals not counted."""
+        return sum(
+            isinstance(cell, Absence) and cell.reason is AbsenceReason.SUPPRESSED
+            for row in self.rows
+            if not row.total
+            for cell in row.cells
+        )
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it has room for, totals not counted."""
+        return len(self.columns) * sum(not row.total for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +157,10 @@ class Guarantee:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The answer to a query: `step` fills the tables; the session adds participants, guarantee and cost."""
+    """The answer to a query: `step` fills the tables; the session adds participants, guarantee and cost.
+
+    `disclosure` is the profile by which the tables show what they show.
+    """
 
     tables: tuple[Table, ...]
     notes: tuple[str, ...] = ()
@@ -147,3 +168,4 @@ class Estimate:
     guarantee: Guarantee | None = None
     cost: Cost | None = None
     job: str = ""
+    disclosure: DisclosureProfile = DisclosureProfile.NONE

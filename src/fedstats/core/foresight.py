@@ -31,6 +31,14 @@ class Foreseeing(Protocol):
         """Its columns, in order."""
 
 
+@runtime_checkable
+class Supporting(Protocol):
+    """A statistic that counts, for disclosure control, who stands behind its numbers."""
+
+    def support_share(self, ask: Ask) -> Fraction:
+        """The part of the loss that this takes; 0 where the question counts them anyway."""
+
+
 def least_epsilon(enough: Callable[[Fraction], bool], *, most: Fraction) -> Fraction | None:
     """The least multiple of 0.0001 from 0.001 to `most` that is enough; None if even `most` is not.
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Self
 
 from fedstats.core.aggregate import Aggregate
+from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.expression import Expression, columns_of, normalise, order_key
 from fedstats.core.names import check_agreement, check_department, check_edition, check_identifier, check_text
 from fedstats.core.privacy import DELTA_STEP, RHO_STEP, Contribution, MechanismLoss
@@ -99,7 +100,11 @@ class StatisticLabel:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question, as its analyst signs it; times are seconds since 1970, `nonce` makes its hash unique."""
+    """One question, as its analyst signs it; times are seconds since 1970, `nonce` makes its hash unique.
+
+    `disclosure` is by which profile its answer will be shown: departments refuse one that is not the
+    agreement's. It says nothing of what is computed.
+    """
 
     agreement: str
     agreement_version: int
@@ -115,6 +120,7 @@ class Query:
     deadline_s: int
     statistic: StatisticLabel
     nonce: bytes
+    disclosure: DisclosureProfile = DisclosureProfile.NONE
 
     def __post_init__(self) -> None:
         """Names are names, counts are in range."""

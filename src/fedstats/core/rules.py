@@ -67,7 +67,8 @@ def check_query(agreement: Agreement, query: Query, today: date) -> None:
     AgreementNotInForce
         Another version, or outside its dates.
     OutsideAgreement
-        The purpose, dataset, edition, mode, mechanism, columns, keys, bounds or loss are not allowed.
+        The purpose, dataset, edition, mode, mechanism, columns, keys, bounds or loss are not allowed, or
+        the disclosure control is not the agreement's.
 
     """
     _check_dates(agreement, query, today)
@@ -86,6 +87,11 @@ def check_query(agreement: Agreement, query: Query, today: date) -> None:
     if query.loss.mechanism not in agreement.privacy.mechanisms:
         raise OutsideAgreement(
             f"The mechanism {query.loss.mechanism.value} is not allowed by agreement {agreement.id}."
+        )
+    if query.disclosure is not agreement.disclosure:
+        raise OutsideAgreement(
+            f"The question's disclosure control is {query.disclosure.value}; agreement {agreement.id} has "
+            f"{agreement.disclosure.value}."
         )
     _check_contribution(agreement, dataset, query)
     _check_scope(agreement, dataset, query)

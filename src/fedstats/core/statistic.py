@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from fedstats.core.aggregate import Aggregate
 from fedstats.core.aggregate.exact import Integers
+from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.estimate import Estimate, Refusal
 from fedstats.core.expression import Expression
 from fedstats.core.privacy import Contribution, MechanismLoss
@@ -30,13 +31,17 @@ class Mode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a statistic knows of the question it answers; `loss` is the whole query's, over the federation."""
+    """What a statistic knows of the question it answers; `loss` is the whole query's, over the federation.
+
+    `disclosure` is by which profile its numbers must be shown.
+    """
 
     dataset: Dataset
     loss: MechanismLoss
     contribution: Contribution
     departments: tuple[str, ...]
     mode: Mode = Mode.LOCAL
+    disclosure: DisclosureProfile = DisclosureProfile.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,11 @@ class RoundResult:
 
 @runtime_checkable
 class Statistic(Protocol):
-    """A kind of question: its fields are its parameters; its pure `step` decides what is next."""
+    """A kind of question: its fields are its parameters; its pure `step` decides what is next.
+
+    One that keeps to the profile in `ask.disclosure` says so: with a class variable `discloses = True`, and
+    in `disclosure` of its estimate. Others can be asked only where the agreement's profile is `none`.
+    """
 
     name: ClassVar[str]
     version: ClassVar[str]

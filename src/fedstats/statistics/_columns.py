@@ -7,31 +7,38 @@ from dataclasses import dataclass
 
 from fedstats.core.estimate import Absence, Cell, Interval, Value
 from fedstats.core.expression import NumberLiteral, Op
-from fedstats.core.selection import AggregateCall, AggregateKind, Formula, Output
-from fedstats.statistics._formula import Form, Linear, Totals, bounds_of, cell_of, form_of
+from fedstats.core.selection import AggregateCall, AggregateKind, Formula, Output, aggregate_calls
+from fedstats.statistics._formula import Form, Linear, Measured, bounds_of, cell_of, form_of
 from fedstats.statistics._intervals import Bounds, widened
 from fedstats.statistics._measures import CallMeasures
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column is `shift + factor * form`; `call` is the one aggregate that `form` is, if it is one."""
+    """A column is `shift + factor * form`; `call` is the one aggregate that `form` is, if it is one.
+
+    It rests on the measures at the positions `rests_on`: where one of these is withheld, so is the number.
+    """
 
     name: str
     form: Form
     bounds: Bounds
     call: CallMeasures | None
+    rests_on: frozenset[int]
     shift: float = 0.0
     factor: float = 1.0
 
     @classmethod
     def of(cls, output: Output, calls: Mapping[AggregateCall, CallMeasures]) -> Column:
         """The column of an output; 100 * AVG(x) and 1 - SHARE(x) are as good as the aggregate itself."""
+        rests_on = frozenset[int]().union(*(calls[c].rests_on for c in aggregate_calls(output.formula)))
         single = _single(output.formula)
         if single is None:
-            return cls(output.name, form_of(output.formula, calls), bounds_of(output.formula, calls), None)
+            form, bounds = form_of(output.formula, calls), bounds_of(output.formula, calls)
+            return cls(output.name, form, bounds, None, rests_on)
         shift, factor, call = single
-        return cls(output.name, form_of(call, calls), bounds_of(call, calls), calls[call], shift, factor)
+        form, bounds = form_of(call, calls), bounds_of(call, calls)
+        return cls(output.name, form, bounds, calls[call], rests_on, shift, factor)
 
     @property
     def noise_is_known(self) -> bool:
@@ -44,15 +51,15 @@ class Column:
         """Whether it counts rows or people."""
         return self.call is not None and self.call.total is None
 
-    def cell(self, totals: Totals, widths: Totals) -> Cell:
+    def cell(self, measured: Measured) -> Cell:
         """The number of one cell with both intervals, or why there is none."""
-        found = cell_of(self.form, self.bounds, totals, widths)
+        found = cell_of(self.form, self.bounds, measured)
         if isinstance(found, Absence):
             return found
         population = None
         if self.call is not None:
-            found = _with_rounding(self.call, found, self.bounds, totals)
-            population = _population_interval(self.call, found, self.bounds, totals)
+            found = _with_rounding(self.call, found, self.bounds, measured)
+            population = _population_interval(self.call, found, self.bounds, measured)
         return Value(
             self.shift + self.factor * found.value,
             self._scaled(found.noise_interval),
@@ -96,20 +103,23 @@ def _shifted(
     return shift / number, factor / number, call
 
 
-def _with_rounding(call: CallMeasures, found: Value, bounds: Bounds, totals: Totals) -> Value:
+def _with_rounding(call: CallMeasures, found: Value, bounds: Bounds, measured: Measured) -> Value:
     """The noise interval widened by what rounding the values may have moved the answer, half a step for each.
 
     A sum of which nobody knows the count is left as it is: a note tells of the rounding.
     """
     if call.rounded_to is None or call.count is None:
         return found
-    values = max(totals[call.count], 0.0) if call.kind is AggregateKind.SUM else 1.0
+    most = measured.totals[call.count] + measured.slacks[call.count]
+    values = max(most, 0.0) if call.kind is AggregateKind.SUM else 1.0
     slack = values * float(call.rounded_to) / 2
     noise = Interval(found.noise_interval.lo - slack, found.noise_interval.hi + slack)
     return Value(found.value, noise if call.kind is AggregateKind.SUM else bounds.within(noise))
 
 
-def _population_interval(call: CallMeasures, found: Value, bounds: Bounds, totals: Totals) -> Interval | None:
+def _population_interval(
+    call: CallMeasures, found: Value, bounds: Bounds, measured: Measured
+) -> Interval | None:
     """The interval for the population, with the rows taken as independent draws from it.
 
     Counts: Poisson, the variance is the count. Sums: the squares of the values add up to N max(x^2) at most;
@@ -122,7 +132,7 @@ def _population_interval(call: CallMeasures, found: Value, bounds: Bounds, total
         return widened(found.value, found.noise_interval, max(found.value, 0.0))
     if call.count is None:
         return None
-    count = max(totals[call.count], 0.0)
+    count = max(measured.totals[call.count], 0.0)
     if call.kind is AggregateKind.SUM:
         return widened(found.value, found.noise_interval, count * max(abs(call.lo), abs(call.hi)) ** 2)
     middle = (call.lo + call.hi) / 2

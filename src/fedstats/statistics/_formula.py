@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fedstats.core.estimate import Absence, AbsenceReason, Cell, Value
+from fedstats.core.estimate import Absence, AbsenceReason, Cell, Interval, Value
 from fedstats.core.expression import NumberLiteral, Op
 from fedstats.core.selection import AggregateCall, AggregateKind, Formula
 from fedstats.errors import ExpressionInvalid
@@ -19,6 +19,20 @@ from fedstats.statistics._measures import CallMeasures
 
 Totals = Sequence[float]
 """One cell's noisy totals, by position of the measure; or their half widths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One cell's totals, each with how far it may be from the exact one.
+
+    Noise moves it by its half width of `widths` (95 % or more), and on top of that disclosure control by its
+    `slacks` at most. All by position of the measure.
+    """
+
+    totals: Totals
+    widths: Totals
+    slacks: Totals
+
 
 TOO_FEW = Absence(
     AbsenceReason.TOO_FEW, "The noise is as large as the number of rows, so nothing can be divided by it."
@@ -52,6 +66,10 @@ class Linear:
         """The square of its half width, or what it has in common with the `other` form."""
         terms = self.terms if other is None else other.terms
         return sum(c * terms.get(i, 0.0) * widths[i] ** 2 for i, c in self.terms.items())
+
+    def reach(self, slacks: Totals) -> float:
+        """How far it moves at most where each total moves by its slack at most."""
+        return sum(abs(c) * slacks[i] for i, c in self.terms.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,26 +190,50 @@ _BOUNDS: dict[Op, Callable[[Bounds, Bounds], Bounds]] = {
 }
 
 
-def cell_of(form: Form, bounds: Bounds, totals: Totals, widths: Totals) -> Cell:
+def cell_of(form: Form, bounds: Bounds, measured: Measured) -> Cell:
     """The number that a form gives for one cell, with its noise interval; TOO_FEW where it gives none.
 
     Counts and sums are left as they are, below 0 too, so that cells still add up; ratios and everything made
     of them are kept within their bounds.
     """
     if isinstance(form, Linear):
-        value = form.at(totals)
-        return Value(value, around(value, math.sqrt(form.spread(widths))))
+        value = form.at(measured.totals)
+        half_width = math.sqrt(form.spread(measured.widths)) + form.reach(measured.slacks)
+        return Value(value, around(value, half_width))
     if isinstance(form, Ratio):
-        top, bottom = form.top.at(totals), form.bottom.at(totals)
-        spread = (form.top.spread(widths), form.bottom.spread(widths), form.top.spread(widths, form.bottom))
-        interval = ratio_interval(top, bottom, spread)
-        if interval is None or (form.positive and bottom <= 0):
+        interval = _interval_of_ratio(form, measured)
+        if interval is None:
             return TOO_FEW
-        return Value(bounds.clip(top / bottom), bounds.within(interval))
-    slope = _slope(form, totals, widths)
-    if slope is None or not math.isfinite(slope.value + slope.half_width(widths)):
+        value = form.top.at(measured.totals) / form.bottom.at(measured.totals)
+        return Value(bounds.clip(value), bounds.within(interval))
+    slope = _slope(form, measured)
+    if slope is None:
         return TOO_FEW
-    return Value(bounds.clip(slope.value), bounds.within(around(slope.value, slope.half_width(widths))))
+    half_width = slope.half_width(measured.widths) + slope.reach(measured.slacks)
+    if not math.isfinite(slope.value + half_width):
+        return TOO_FEW
+    return Value(bounds.clip(slope.value), bounds.within(around(slope.value, half_width)))
+
+
+def _interval_of_ratio(form: Ratio, measured: Measured) -> Interval | None:
+    """Where the exact ratio can lie, None where it can lie anywhere.
+
+    The totals before rounding lie in a rectangle around these. Whatever ratio fits the noise around a point
+    of it lies between ratios that fit the noise around its corners, as the least of |top - r * bottom| over
+    a rectangle that does not hold the ratio r itself is at a corner.
+    """
+    widths, slacks = measured.widths, measured.slacks
+    top, bottom = form.top.at(measured.totals), form.bottom.at(measured.totals)
+    across, below = form.top.reach(slacks), form.bottom.reach(slacks)
+    if (form.positive and bottom <= 0) or abs(bottom) <= below:
+        return None
+    spread = (form.top.spread(widths), form.bottom.spread(widths), form.top.spread(widths, form.bottom))
+    corners = {(top + s * across, bottom + t * below) for s in (-1, 1) for t in (-1, 1)}
+    found = [ratio_interval(*corner, spread) for corner in corners]
+    ends = [interval for interval in found if interval is not None]
+    if len(ends) < len(found):
+        return None
+    return Interval(min(interval.lo for interval in ends), max(interval.hi for interval in ends))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,18 +246,21 @@ class _Slope:
     def half_width(self, widths: Totals) -> float:
         return math.hypot(*(c * widths[i] for i, c in self.terms.items()))
 
+    def reach(self, slacks: Totals) -> float:
+        return sum(abs(c) * slacks[i] for i, c in self.terms.items())
+
     def with_terms(self, value: float, own: float, other: _Slope, others: float) -> _Slope:
         positions = {**self.terms, **other.terms}
         terms = {i: own * self.terms.get(i, 0.0) + others * other.terms.get(i, 0.0) for i in positions}
         return _Slope(value, terms)
 
 
-def _slope(form: Form, totals: Totals, widths: Totals) -> _Slope | None:
+def _slope(form: Form, measured: Measured) -> _Slope | None:
     """The value and slope of a form, None where a divisor does not stand out clearly from its noise."""
     if isinstance(form, Linear):
-        return _Slope(form.at(totals), form.terms)
+        return _Slope(form.at(measured.totals), form.terms)
     parts = (form.top, form.bottom) if isinstance(form, Ratio) else (form.left, form.right)
-    left, right = (_slope(part, totals, widths) for part in parts)
+    left, right = (_slope(part, measured) for part in parts)
     if left is None or right is None:
         return None
     op = Op.DIVIDE if isinstance(form, Ratio) else form.op
@@ -224,7 +269,8 @@ def _slope(form: Form, totals: Totals, widths: Totals) -> _Slope | None:
     if op is not Op.DIVIDE:
         sign = 1.0 if op is Op.ADD else -1.0
         return left.with_terms(left.value + sign * right.value, 1.0, right, sign)
-    clear = abs(right.value) > _DELTA_HALF_WIDTHS_MIN * right.half_width(widths)
+    doubt = right.half_width(measured.widths) + right.reach(measured.slacks)
+    clear = abs(right.value) > _DELTA_HALF_WIDTHS_MIN * doubt
     if not clear or (isinstance(form, Ratio) and form.positive and right.value <= 0):
         return None
     quotient = left.value / right.value

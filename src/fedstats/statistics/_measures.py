@@ -8,12 +8,15 @@
   then as sqrt(mid^2 + half^2) D = sqrt((lo^2 + hi^2) / 2) D, never more than the max(|lo|, |hi|) D of a sum
   around 0, and both cost one measure besides N. Where no N is asked for, the sum around 0 costs one measure
   instead of two.
+- Disclosure control asks how many people, or records, stand behind a number. What is not counted for the
+  question is counted for it, as a *support*, with a quarter of the share of what was asked: it decides what
+  is shown and is not shown itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind, open_keys
@@ -21,12 +24,14 @@ from fedstats.core.domain import Numbers
 from fedstats.core.expression import Call, Expression, NumberLiteral, Op, columns_of, normalise, walk
 from fedstats.core.grid import Grid, centred_grid, zero_grid
 from fedstats.core.inference import domain_of
+from fedstats.core.privacy import UnitKind
 from fedstats.core.schema import Dataset
 from fedstats.core.selection import AggregateCall, AggregateKind
 from fedstats.errors import InternalError
 
 _OF_MISSING = {Op.AND, Op.OR, Op.IS_NULL, Op.COALESCE, Op.CASE}
 _ONE_BRANCH = 2
+_SUPPORT_WEIGHT = Fraction(1, 4)
 _AVERAGES = (AggregateKind.AVG, AggregateKind.SHARE)
 
 
@@ -37,7 +42,8 @@ class CallMeasures:
     The value is `count` alone (a count), `centre * count + step * total` (a sum; `centre` 0 if it is around
     0), or that divided by `count` (an average). `count` is None for a sum of which nobody asked the count.
     The values that are added up lie between `lo` and `hi`; `rounded_to` is the step to which they are rounded
-    before, if they are.
+    before, if they are. `truths` says that each is 0 or 1, so that their sum is a count. `rests_on` are the
+    positions of all measures without which disclosure control shows nothing of it.
     """
 
     kind: AggregateKind
@@ -48,14 +54,30 @@ class CallMeasures:
     lo: float = 0.0
     hi: float = 0.0
     rounded_to: Fraction | None = None
+    truths: bool = False
+    rests_on: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class MeasurePlan:
-    """The measures of a table, each once and in normal form, and what each call takes of them."""
+    """The measures of a table, each once and in normal form, and what each call takes of them.
+
+    The first `asked` of them were asked for; those after them support these.
+    """
 
     measures: tuple[Measure, ...]
     calls: dict[AggregateCall, CallMeasures]
+    asked: int
+
+    @property
+    def supports(self) -> int:
+        """How many measures are there for disclosure control alone."""
+        return len(self.measures) - self.asked
+
+    def truths(self) -> Iterator[tuple[CallMeasures, int]]:
+        """Every sum of truths once, as a call that takes it, with its position."""
+        sums = {call.total: call for call in self.calls.values() if call.truths}
+        return ((call, total) for total, call in sums.items() if total is not None)
 
     def aggregate(self, keys: tuple[Expression, ...], dataset: Dataset) -> GroupedSums:
         """The measures by these keys, with equal shares of the loss: minimax for a count and a centred sum.
@@ -64,8 +86,11 @@ class MeasurePlan:
         whatever is asked: of values that were chosen for their noisy numbers, these numbers read too high.
         """
         opened = bool(open_keys(keys, dataset))
-        weight = Fraction(1, len(self.measures) + opened)
-        measures = tuple(Measure(m.kind, m.expression, m.grid, weight) for m in self.measures)
+        weight = 1 / (self.asked + opened + _SUPPORT_WEIGHT * self.supports)
+        weights = [weight] * self.asked + [_SUPPORT_WEIGHT * weight] * self.supports
+        measures = tuple(
+            Measure(m.kind, m.expression, m.grid, w) for m, w in zip(self.measures, weights, strict=True)
+        )
         return GroupedSums(keys, measures, weight if opened else None)
 
     def positions_in(self, measures: Iterable[Measure]) -> tuple[int, ...]:
@@ -83,15 +108,29 @@ class MeasurePlan:
         return tuple(found[measure] for measure in self.measures)
 
 
-def plan_measures(calls: Iterable[AggregateCall], dataset: Dataset) -> MeasurePlan:
-    """The fewest measures from which all `calls` can be computed."""
+def plan_measures(
+    calls: Iterable[AggregateCall], dataset: Dataset, *, supported: bool = False
+) -> MeasurePlan:
+    """The fewest measures from which all `calls` can be computed; `supported`: with what they rest on."""
     listed = list(dict.fromkeys(calls))
     counted = {presence(c.argument, dataset) for c in listed if c.kind in (*_AVERAGES, AggregateKind.COUNT)}
     if any(call.kind is AggregateKind.COUNT_ROWS for call in listed):
         counted.add(None)
     found: dict[Measure, int] = {}
     made = {call: _call_measures(call, dataset, counted, found) for call in listed}
-    return MeasurePlan(tuple(found), made)
+    asked = len(found)
+    for call, measures in made.items() if supported else ():
+        support = found.setdefault(_support(call, dataset), len(found))
+        rests_on = (support, measures.count, measures.total)
+        made[call] = replace(measures, rests_on=frozenset(i for i in rests_on if i is not None))
+    return MeasurePlan(tuple(found), made, asked)
+
+
+def _support(call: AggregateCall, dataset: Dataset) -> Measure:
+    """Who stands behind a number: the people where one may have several rows, else the rows themselves."""
+    several = dataset.unit.kind is UnitKind.PERSON and dataset.rows_max > 1
+    people = several or call.kind is AggregateKind.COUNT_PEOPLE
+    return Measure(MeasureKind.PEOPLE if people else MeasureKind.ROWS, presence(call.argument, dataset))
 
 
 def presence(expression: Expression | None, dataset: Dataset) -> Expression | None:
@@ -135,6 +174,7 @@ def _call_measures(
         float(lo),
         float(hi),
         grid.step if isinstance(domain, Numbers) and grid.step > domain.step else None,
+        truths=lo == 0 and hi == 1 and (not isinstance(domain, Numbers) or domain.step == 1),
     )
 
 

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import product
+from fractions import Fraction
+from functools import cache, partial
+from math import ceil, sqrt
 
 from fedstats.core.aggregate.exact import Integers
 from fedstats.core.aggregate.grouped_sums import GroupedSums, open_keys
+from fedstats.core.disclosure import rule_of
 from fedstats.core.domain import Texts, cells_of
-from fedstats.core.estimate import Absence, AbsenceReason, Cell, Refusal, TableRow
+from fedstats.core.estimate import Absence, AbsenceReason, Refusal, TableRow
 from fedstats.core.expression import Expression, normalise
 from fedstats.core.inference import domain_of
-from fedstats.core.noise import noise_half_width
+from fedstats.core.noise import TERMS_MAX, noise_half_width
+from fedstats.core.privacy import Mechanism
 from fedstats.core.selection import KeyOutput, Selection
 from fedstats.core.statistic import Ask, RoundResult
 from fedstats.errors import InternalError, NodeFailed, Refused, error_classes
 from fedstats.statistics._columns import Column
+from fedstats.statistics._disclosing import Disclosed, disclosed
 from fedstats.statistics._measures import MeasurePlan
+from fedstats.statistics._totals import (
+    HalfWidths,
+    Place,
+    RowTotals,
+    added_up,
+    number_of,
+    places,
+    total_of,
+)
 
 
 def keys_of(selection: Selection) -> tuple[Expression, ...]:
@@ -27,23 +40,50 @@ def keys_of(selection: Selection) -> tuple[Expression, ...]:
 
 
 def table_rows(
-    selection: Selection, ask: Ask, plan: MeasurePlan, columns: Sequence[Column], result: RoundResult
+    selection: Selection,
+    ask: Ask,
+    plan: MeasurePlan,
+    columns: Sequence[Column],
+    result: RoundResult,
+    *,
+    totals: bool = False,
 ) -> Iterator[TableRow]:
-    """Every cell, the first key outermost; departments that gave nothing have theirs too, with the reason."""
-    answers = _answers(selection, ask, plan, result)
+    """Every cell, the first key outermost; departments that gave nothing have theirs too, with the reason.
+
+    `totals` adds the marginal totals: rows in which a key is labelled `all`.
+    """
     labels = [_labels(key, ask, result.values) for key in selection.keys]
-    for place in product(*(range(len(those)) for those in labels)):
+    sizes = [len(those) for those in labels]
+    rule, widths = rule_of(ask.disclosure), _half_widths(plan, ask, result)
+    rows = dict(_row_totals(selection, ask, plan, result, sizes))
+    groups = added_up(rows, sizes) if totals else {}
+    named = [[*those, _label_of_all(those)] for those in labels]
+    for place in places(sizes, totals=totals):
+        key = tuple(those[i] for those, i in zip(named, place, strict=True))
+        if place in rows:
+            row = rows[place]
+            cells = tuple(number_of(column, row, rule, widths) for column in columns)
+            yield TableRow(key, cells, row.named_by)
+        elif place in groups:
+            cells = tuple(total_of(column, groups[place], rule, widths) for column in columns)
+            yield TableRow(key, cells, total=True)
+
+
+def _row_totals(
+    selection: Selection, ask: Ask, plan: MeasurePlan, result: RoundResult, sizes: Sequence[int]
+) -> Iterator[tuple[Place, RowTotals]]:
+    """The totals of every cell, by its place."""
+    answers = _answers(selection, ask, plan, result)
+    for place in places(sizes, totals=False):
         department, cell, value = None, 0, None
-        for key, those, i in zip(selection.keys, labels, place, strict=True):
+        for key, size, i in zip(selection.keys, sizes, place, strict=True):
             if key.expression is None:
-                department = those[i]
+                department = ask.departments[i]
                 continue
-            cell = cell * len(those) + i
+            cell = cell * size + i
             if open_keys((key.expression,), ask.dataset):
                 value = i
-        cells, named_by = answers[department].row(cell, value, columns)
-        key_labels = tuple(those[i] for those, i in zip(labels, place, strict=True))
-        yield TableRow(key_labels, cells, named_by)
+        yield place, answers[department].row(cell, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,36 +92,35 @@ class _Nothing:
 
     absence: Absence
 
-    def row(self, _: int, __: int | None, columns: Sequence[Column]) -> _Row:
-        """The reason, in every column."""
-        return (self.absence,) * len(columns), None
+    def row(self, _: int, __: int | None) -> RowTotals:
+        """The reason."""
+        return RowTotals(NOTHING, 0, absence=self.absence)
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """Totals per measure and cell, in the order of SELECT, and whose numbers are in them.
 
-    `widths` gives the half width of each measure's noise where so many departments are in a total; `named`
-    says for each value of an open key how many are in its numbers. `total` is whether several could be.
+    `disclose` says what may be shown of a cell's totals; `named` says for each value of an open key how many
+    departments are in its numbers. `total` is whether several could be.
     """
 
     totals: Sequence[Sequence[int]]
-    widths: Callable[[int], Sequence[float]]
+    disclose: Callable[[Sequence[float]], Disclosed]
     noises: int
     named: Sequence[int]
     total: bool
 
-    def row(self, cell: int, value: int | None, columns: Sequence[Column]) -> _Row:
-        """The numbers of a cell, of the value at this position of the open key; missing values come last."""
+    def row(self, cell: int, value: int | None) -> RowTotals:
+        """The totals of a cell, of the value at this position of the open key; missing values come last."""
         noises = self.named[value] if value is not None and value < len(self.named) else self.noises
         if not noises:
-            return (BELOW_THRESHOLD,) * len(columns), None
-        totals = [float(vector[cell]) for vector in self.totals]
-        cells = tuple(column.cell(totals, self.widths(noises)) for column in columns)
-        return cells, None if value is None or not self.total else noises
+            return RowTotals(NOTHING, 0, absence=BELOW_THRESHOLD)
+        found = self.disclose([vector[cell] for vector in self.totals])
+        return RowTotals(found, noises, None if value is None or not self.total else noises)
 
 
-_Row = tuple[tuple[Cell, ...], int | None]
+NOTHING = Disclosed((), ())
 BELOW_THRESHOLD = Absence(
     AbsenceReason.BELOW_THRESHOLD, "The department has too few people there, or none, to name the value."
 )
@@ -91,15 +130,9 @@ def _answers(
     selection: Selection, ask: Ask, plan: MeasurePlan, result: RoundResult
 ) -> dict[str | None, _Answer | _Nothing]:
     """The totals of everybody under None, or those of each department under its name."""
-    aggregate = result.round.aggregates[0]
-    if len(result.round.aggregates) != 1 or not isinstance(aggregate, GroupedSums):
-        raise InternalError("These totals do not belong to this question.")
+    aggregate = _aggregate(result)
     positions = plan.positions_in(aggregate.measures)
-    mechanism, scales = ask.loss.mechanism, result.scales[0]
-
-    @cache
-    def widths(noises: int) -> list[float]:
-        return [noise_half_width(mechanism, scales[i], noises) for i in positions]
+    disclose = partial(disclosed, plan=plan, rule=rule_of(ask.disclosure))
 
     def totals(vectors: Sequence[Integers]) -> list[list[int]]:
         shape = [len(cells) for cells in aggregate.key_cells(ask.dataset, result.values)]
@@ -108,12 +141,12 @@ def _answers(
 
     if not selection.by_department:
         named = [len(departments) for departments in result.named_by]
-        return {None: _Answer(totals(result.total[0]), widths, result.noises, named, total=True)}
+        return {None: _Answer(totals(result.total[0]), disclose, result.noises, named, total=True)}
     given = result.by_department or {}
     return {
         name: _Answer(
             totals(given[name][0]),
-            widths,
+            disclose,
             1,
             [int(name in departments) for departments in result.named_by],
             total=False,
@@ -122,6 +155,40 @@ def _answers(
         else _Nothing(_absence(result.absent.get(name)))
         for name in ask.departments
     }
+
+
+def _aggregate(result: RoundResult) -> GroupedSums:
+    aggregate = result.round.aggregates[0]
+    if len(result.round.aggregates) != 1 or not isinstance(aggregate, GroupedSums):
+        raise InternalError("These totals do not belong to this question.")
+    return aggregate
+
+
+def _half_widths(plan: MeasurePlan, ask: Ask, result: RoundResult) -> HalfWidths:
+    """The half widths of the plan's measures, by how many noises are added up."""
+    positions = plan.positions_in(_aggregate(result).measures)
+    mechanism, scales = ask.loss.mechanism, result.scales[0]
+
+    @cache
+    def widths(noises: int, level: float) -> list[int]:
+        return [_half_width(mechanism, scales[i], noises, level) for i in positions]
+
+    return widths
+
+
+def _half_width(mechanism: Mechanism, scale: Fraction, noises: int, level: float) -> int:
+    """As `noise_half_width`; of still more noises, whose sum is normal, as a multiple of that."""
+    if noises <= TERMS_MAX:
+        return noise_half_width(mechanism, scale, noises, level)
+    return ceil(noise_half_width(mechanism, scale, TERMS_MAX, level) * sqrt(noises / TERMS_MAX)) + 1
+
+
+def _label_of_all(labels: Sequence[str | None]) -> str:
+    """The label of totals: `all`, in brackets if that is a value."""
+    label = "all"
+    while label in labels:
+        label = f"({label})"
+    return label
 
 
 def _absence(refusal: Refusal | None) -> Absence:

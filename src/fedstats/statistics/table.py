@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import ClassVar, Self
 
 from fedstats.core import estimate
+from fedstats.core.disclosure import DisclosureProfile, rule_of, rule_words
 from fedstats.core.estimate import Estimate
 from fedstats.core.expression import Expression
 from fedstats.core.foresight import Foreseen
@@ -25,15 +27,17 @@ from fedstats.statistics._rows import keys_of, table_rows
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a SELECT asks for."""
+    """What a SELECT asks for; `totals` adds up its cells over each key, at no cost."""
 
     name: ClassVar[str] = "table"
     version: ClassVar[str] = "1"
     rounds_max: ClassVar[int] = 1
+    discloses: ClassVar[bool] = True
     selection: Selection
+    totals: bool = False
 
     @classmethod
-    def from_sql(cls, text: str, definitions: Callable[[str], Dataset]) -> Self:
+    def from_sql(cls, text: str, definitions: Callable[[str], Dataset], *, totals: bool = False) -> Self:
         """The table that SQL text asks for; `definitions` gives the dataset of a name.
 
         Raises
@@ -42,7 +46,7 @@ class Table:
             The text is outside the query language; the error says what to write instead.
 
         """
-        return cls(parse(text, definitions))
+        return cls(parse(text, definitions), totals)
 
     @property
     def dataset(self) -> str:
@@ -63,7 +67,7 @@ class Table:
             The selection does not fit the dataset, or asks for departments in secure mode.
 
         """
-        plan = plan_measures(self._calls(), ask.dataset)
+        plan = self._plan(ask)
         columns = [Column.of(output, plan.calls) for output in self.selection.outputs]
         if not history:
             return self._round(ask, plan)
@@ -71,9 +75,18 @@ class Table:
 
     def foresee(self, ask: Ask) -> tuple[Foreseen, ...]:
         """Which columns have one noise whatever the totals are: counts, sums, what is linear in them."""
-        plan = plan_measures(self._calls(), ask.dataset)
+        plan = self._plan(ask)
         columns = [Column.of(output, plan.calls) for output in self.selection.outputs]
         return tuple(Foreseen(c.name, exact=c.noise_is_known, counts=c.counts) for c in columns)
+
+    def support_share(self, ask: Ask) -> Fraction:
+        """The part of the loss that counts who stands behind the numbers, for disclosure control alone."""
+        plan = self._plan(ask)
+        aggregate = plan.aggregate(keys_of(self.selection), ask.dataset)
+        return sum((measure.weight for measure in aggregate.measures[plan.asked :]), Fraction(0))
+
+    def _plan(self, ask: Ask) -> MeasurePlan:
+        return plan_measures(self._calls(), ask.dataset, supported=rule_of(ask.disclosure) is not None)
 
     def _calls(self) -> tuple[AggregateCall, ...]:
         return tuple(call for output in self.selection.outputs for call in aggregate_calls(output.formula))
@@ -103,23 +116,27 @@ class Table:
             name="table",
             keys=tuple(key.name for key in self.selection.keys),
             columns=tuple(column.name for column in columns),
-            rows=tuple(table_rows(self.selection, ask, plan, columns, result)),
+            rows=tuple(table_rows(self.selection, ask, plan, columns, result, totals=self.totals)),
+            counts=tuple(c.name for c in columns if c.counts and (c.shift, c.factor) == (0.0, 1.0)),
         )
-        return Estimate((table,), notes=tuple(self._notes(ask, plan, result)))
+        notes = (*disclosure_notes(ask.disclosure, table), *self._notes(ask, plan, result))
+        return Estimate((table,), notes, disclosure=ask.disclosure)
 
     def _notes(self, ask: Ask, plan: MeasurePlan, result: RoundResult) -> Iterator[str]:
         """What a reader must know beside the numbers; nothing here depends on the data."""
         if ask.dataset.unit.kind is UnitKind.ROW:
             yield "Per record: what is protected is one record, and records may be several of one person."
-        if not self.selection.by_department:
+        people = any(call.kind is AggregateKind.COUNT_PEOPLE for call in plan.calls)
+        if self.totals and people and ask.contribution.cells_max > 1:
+            yield "A total of people adds up the cells: someone who is in several of them counts in each."
+        if self.totals or not self.selection.by_department:
             for department, refusal in sorted(result.absent.items()):
                 yield f"The totals are without {department}: {refusal.sentence}"
-            people = any(call.kind is AggregateKind.COUNT_PEOPLE for call in plan.calls)
-            if people and ask.contribution.departments_max > 1:
-                yield (
-                    f"COUNT(DISTINCT {ask.dataset.unit.column}) adds up the people of each department: "
-                    "someone in several departments counts in each."
-                )
+        if people and not self.selection.by_department and ask.contribution.departments_max > 1:
+            yield (
+                f"COUNT(DISTINCT {ask.dataset.unit.column}) adds up the people of each department: "
+                "someone in several departments counts in each."
+            )
         yield from _open_notes(ask, result, by_department=self.selection.by_department)
         for made in plan.calls.values():
             if made.rounded_to is not None:
@@ -127,6 +144,16 @@ class Table:
                     f"Values between {made.lo:g} and {made.hi:g} are rounded to steps of "
                     f"{float(made.rounded_to):g} before they are added up."
                 )
+
+
+def disclosure_notes(profile: DisclosureProfile, table: estimate.Table) -> Iterator[str]:
+    """Which profile was applied and how much it withheld: both are plain to see in the table."""
+    if rule_of(profile) is not None:
+        held = f"It withheld {table.withheld:,} of {table.numbers:,} numbers, by their noisy counts alone."
+        yield f"{rule_words(profile)} {held}"
+    if any(row.total for row in table):
+        left = ", and their intervals are about what is shown" if table.withheld else ""
+        yield f"Rows with the key `all` add up what the table shows{left}. They cost nothing."
 
 
 def _open_notes(ask: Ask, result: RoundResult, *, by_department: bool) -> Iterator[str]:

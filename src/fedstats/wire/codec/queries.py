@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TypeVar
 
+from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.privacy import Contribution, Mechanism, MechanismLoss
 from fedstats.core.query import Computation, Proceeding, Query, RoundOrder, Scope, StatisticLabel
 from fedstats.core.statistic import Mode, Round
@@ -31,6 +32,12 @@ _MECHANISMS = {
 _MECHANISMS_BACK = {number: mechanism for mechanism, number in _MECHANISMS.items()}
 _MODES = {Mode.LOCAL: query_pb2.MODE_LOCAL, Mode.SECURE: query_pb2.MODE_SECURE}
 _MODES_BACK = {number: mode for mode, number in _MODES.items()}
+_DISCLOSURES = {
+    DisclosureProfile.NONE: query_pb2.DISCLOSURE_NONE,
+    DisclosureProfile.OPENSAFELY: query_pb2.DISCLOSURE_OPENSAFELY,
+    DisclosureProfile.ACRO: query_pb2.DISCLOSURE_ACRO,
+}
+_DISCLOSURES_BACK = {number: profile for profile, number in _DISCLOSURES.items()}
 
 
 def encode_query(query: Query) -> bytes:
@@ -127,6 +134,7 @@ def _query_to(query: Query) -> query_pb2.Query:
             name=label.name, version=label.version, parameters=label.parameters
         ),
         nonce=query.nonce,
+        disclosure=_DISCLOSURES[query.disclosure],
     )
 
 
@@ -157,6 +165,7 @@ def _query_from(message: query_pb2.Query) -> Query:
             message.statistic.name, message.statistic.version, message.statistic.parameters
         ),
         nonce=message.nonce,
+        disclosure=_known(_DISCLOSURES_BACK, message.disclosure),
     )
 
 

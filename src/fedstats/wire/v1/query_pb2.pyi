@@ -52,6 +52,13 @@ class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MODE_UNSPECIFIED: _ClassVar[Mode]
     MODE_LOCAL: _ClassVar[Mode]
     MODE_SECURE: _ClassVar[Mode]
+
+class Disclosure(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DISCLOSURE_UNSPECIFIED: _ClassVar[Disclosure]
+    DISCLOSURE_NONE: _ClassVar[Disclosure]
+    DISCLOSURE_OPENSAFELY: _ClassVar[Disclosure]
+    DISCLOSURE_ACRO: _ClassVar[Disclosure]
 OP_UNSPECIFIED: Op
 OP_ADD: Op
 OP_SUBTRACT: Op
@@ -87,6 +94,10 @@ MECHANISM_LAPLACE: Mechanism
 MODE_UNSPECIFIED: Mode
 MODE_LOCAL: Mode
 MODE_SECURE: Mode
+DISCLOSURE_UNSPECIFIED: Disclosure
+DISCLOSURE_NONE: Disclosure
+DISCLOSURE_OPENSAFELY: Disclosure
+DISCLOSURE_ACRO: Disclosure
 
 class Rational(_message.Message):
     __slots__ = ("numerator", "denominator")
@@ -205,7 +216,7 @@ class StatisticLabel(_message.Message):
     def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., parameters: _Optional[str] = ...) -> None: ...
 
 class Query(_message.Message):
-    __slots__ = ("agreement", "agreement_version", "purpose", "dataset", "edition", "where", "scope", "loss", "contribution", "mode", "rounds_max", "deadline_s", "statistic", "nonce")
+    __slots__ = ("agreement", "agreement_version", "purpose", "dataset", "edition", "where", "scope", "loss", "contribution", "mode", "rounds_max", "deadline_s", "statistic", "nonce", "disclosure")
     AGREEMENT_FIELD_NUMBER: _ClassVar[int]
     AGREEMENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
@@ -220,6 +231,7 @@ class Query(_message.Message):
     DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
     STATISTIC_FIELD_NUMBER: _ClassVar[int]
     NONCE_FIELD_NUMBER: _ClassVar[int]
+    DISCLOSURE_FIELD_NUMBER: _ClassVar[int]
     agreement: str
     agreement_version: int
     purpose: str
@@ -234,7 +246,8 @@ class Query(_message.Message):
     deadline_s: int
     statistic: StatisticLabel
     nonce: bytes
-    def __init__(self, agreement: _Optional[str] = ..., agreement_version: _Optional[int] = ..., purpose: _Optional[str] = ..., dataset: _Optional[str] = ..., edition: _Optional[str] = ..., where: _Optional[_Union[Expression, _Mapping]] = ..., scope: _Optional[_Union[Scope, _Mapping]] = ..., loss: _Optional[_Union[Loss, _Mapping]] = ..., contribution: _Optional[_Union[Contribution, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., rounds_max: _Optional[int] = ..., deadline_s: _Optional[int] = ..., statistic: _Optional[_Union[StatisticLabel, _Mapping]] = ..., nonce: _Optional[bytes] = ...) -> None: ...
+    disclosure: Disclosure
+    def __init__(self, agreement: _Optional[str] = ..., agreement_version: _Optional[int] = ..., purpose: _Optional[str] = ..., dataset: _Optional[str] = ..., edition: _Optional[str] = ..., where: _Optional[_Union[Expression, _Mapping]] = ..., scope: _Optional[_Union[Scope, _Mapping]] = ..., loss: _Optional[_Union[Loss, _Mapping]] = ..., contribution: _Optional[_Union[Contribution, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., rounds_max: _Optional[int] = ..., deadline_s: _Optional[int] = ..., statistic: _Optional[_Union[StatisticLabel, _Mapping]] = ..., nonce: _Optional[bytes] = ..., disclosure: _Optional[_Union[Disclosure, str]] = ...) -> None: ...
 
 class Round(_message.Message):
     __slots__ = ("query", "number", "aggregates", "share", "participants", "totals_before")
