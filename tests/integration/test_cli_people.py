@@ -24,6 +24,8 @@ from fedstats.cli import main
 from fedstats.client.home import Home as AnalystHome
 from fedstats.client.joining import open_channel
 from fedstats.core.agreement_document import document_of
+from fedstats.core.appointment import Acceptance
+from fedstats.core.reason import Reason
 from fedstats.demo.toml_text import toml_text
 from fedstats.errors import NetworkError
 from fedstats.identity.certificates import check_issued
@@ -33,8 +35,8 @@ from fedstats.node.connection import Connection
 from fedstats.node.home import Home as NodeHome
 from fedstats.node.joining import introduction, join
 from fedstats.wire import codec
-from fedstats.wire.methods import CATALOGUE, LEASE, REPORT
-from fedstats.wire.v1 import analysts_pb2, nodes_pb2
+from fedstats.wire.methods import CATALOGUE, LEASE, PUBLISH, REPORT
+from fedstats.wire.v1 import agreements_pb2, analysts_pb2, nodes_pb2
 
 START_S = 30.0
 COUNT = "SELECT sex, COUNT(*) AS n FROM rtt GROUP BY sex"
@@ -156,7 +158,10 @@ def found_agreement(town: Town) -> None:
     file = town.folder / "agreement.toml"
     file.write_text(toml_text(document_of(agreement)))
     assert "It can be signed" in town.run("north", "agreement", "check", str(file))
-    town.run("north", "agreement", "sign", str(file), "--yes")
+    signed_first = town.run("north", "agreement", "sign", str(file), "--yes")
+    assert re.search(
+        r"south, west now type.*\n  fedstats agreement sign RTT-2026 --hash [0-9a-f]{12}\n", signed_first
+    )
     assert "waits for the signatures of south, west" in town.run("south", "agreement", "show", "RTT-2026")
     town.run("south", "agreement", "sign", "RTT-2026", code=1, typed="n\n")
     town.run("south", "agreement", "sign", "RTT-2026", typed="y\n")
@@ -273,6 +278,59 @@ def test_a_revoked_analyst_cannot_ask(town: Town) -> None:
     town.run("south", "controller", "revoke", fingerprint, "--reason", "left")
     printed = town.run("analyst2", "query", COUNT, "--epsilon", "1", code=3)
     assert "revoked by south" in printed
+
+
+def test_the_next_version_is_made_shown_and_compared(town: Town) -> None:
+    """From a published agreement back to a file; who signs or accepts the next sees what it widens."""
+    again = town.folder / "again.toml"
+    town.run("south", "agreement", "show", "RTT-2026@1", "--toml", "--output", str(again))
+    compared = town.run("south", "agreement", "diff", "RTT-2026@1", str(again))
+    assert "version 1 says the same as version 1" in compared
+    file = town.folder / "next.toml"
+    town.run("north", "agreement", "new", "--from", "RTT-2026@1", "--output", str(file))
+    file.write_text(
+        file.read_text().replace("version = 2 ", "version = 3 ").replace("nodes_min = 2", "nodes_min = 1")
+    )
+    (widened,) = json.loads(
+        town.run("north", "agreement", "diff", "RTT-2026@1", str(file), "--format", "json")
+    )[:1]
+    assert (widened["term"], widened["effect"]) == ("nodes_min", "widens")
+    printed = town.run("north", "agreement", "sign", str(file), "--yes")
+    assert re.search(r"What changes against version [12], which you signed before\nwidens ", printed)
+    assert "Spending is inherited" in printed
+    accepting = ("agreement", "accept", "RTT-2026", "--version", "3", "--home", str(town.node("north").path))
+    printed = town.run("north", *accepting, typed="n\n")
+    assert re.search(r"against version 1, which was accepted here\nwidens .*nodes_min", printed)
+    assert "Of the budget of version 3, 100 % is left here." in printed
+    assert "Nothing was accepted." in printed
+
+
+def say_decision(town: Town, department: str, digest: bytes, reason: Reason | None = None) -> None:
+    """What a running node announces of its department's decision."""
+    home = town.node(department)
+    note = Acceptance(department, digest, reason is not None, int(time.time()), reason)
+    signed = Signed.make(Context.ACCEPTANCE, codec.encode_acceptance(note), home.read_node_key())
+    connection = Connection(home, now=time.time)
+    connection.call(PUBLISH, agreements_pb2.PublishRequest(acceptance=codec.signed_to(signed)))
+    connection.close()
+
+
+def test_where_an_agreement_stands_is_a_table(town: Town) -> None:
+    """Who signed when, as the register says, where it is in force since when, and who left and why."""
+    words = ("agreement", "status", "RTT-2026@1")
+    digest = bytes.fromhex(json.loads(town.run("west", *words, "--format", "json"))["sha256"])
+    say_decision(town, "north", digest)
+    say_decision(town, "west", digest, Reason.LEGAL)
+    shown, day = town.run("south", *words), r"20\d\d-\d\d-\d\d \d\d:\d\d"
+    assert re.search(rf"north .* {day} .* {day} .* in force since {day}", shown), shown
+    assert re.search(rf"south .* {day} .* - .* to accept", shown), shown
+    assert re.search(rf"west .* {day} .* - .* withdrawn on {day} \(legal\)", shown), shown
+    assert "it ends in 30 days." in shown
+    found = json.loads(town.run("west", *words, "--format", "json"))
+    assert found["in_force_at"] == ["north"]
+    assert [entry["stage"] for entry in found["departments"]] == ["in force", "to accept", "withdrawn"]
+    assert all(entry["signed_at"] for entry in found["departments"])
+    assert found["sha256"][:12] in town.run("south", "agreement", "list")
 
 
 def test_several_texts_of_a_version_are_told_apart(town: Town) -> None:

@@ -102,6 +102,17 @@ def test_one_reason_of_several_departments_is_said_once(tmp_path: Path) -> None:
     assert caught.value.sentence.count("It has paused.") == 1
 
 
+def test_a_version_that_was_just_replaced_says_what_to_do(tmp_path: Path) -> None:
+    """Between a new version's acceptance and the coordinator's hearing of it, the way on is to ask anew."""
+    replaced = {name: refusing("FS-202", "Version 1 is not in force here.") for name in ("north", "west")}
+    with (
+        analyst_world(tmp_path, **replaced).session() as session,
+        pytest.raises(NotAnswered, match="within a minute: then ask anew") as caught,
+    ):
+        session.query(COUNT, epsilon=1)
+    assert str(caught.value).endswith(": fedstats agreement status RTT-2026")
+
+
 def test_a_department_without_the_edition_is_left_out_and_named(tmp_path: Path) -> None:
     """The newest edition that the most departments hold is asked; who does not hold it is said."""
     world = analyst_world(tmp_path)

@@ -10,7 +10,7 @@ import pytest
 from samples import sample_agreement, seed_key
 
 from fedstats.client.authority import Record, authority_of
-from fedstats.client.standing import best_first, choose_to_sign, contradicted, doubts, vouchers
+from fedstats.client.standing import best_first, choose_to_sign, contradicted, doubts, earlier, vouchers
 from fedstats.core.agreement import Agreement, Controller
 from fedstats.core.agreement_document import canonical_json, document_of
 from fedstats.core.appointment import AppointedRole, Appointment
@@ -58,6 +58,23 @@ def test_a_trusted_signature_comes_before_a_higher_version() -> None:
     real = record(REAL, "south")
     decoy, swapped = record(replace(DECOY, version=9), "mallory"), record(replace(SWAPPED, version=10))
     assert best_first([swapped, decoy, real], ALL) == (real, decoy, swapped)
+
+
+def test_a_new_version_is_compared_with_what_was_agreed() -> None:
+    """Not with a later text of a stranger that already says what the new one widens."""
+    agreed, new = record(REAL, "north", "south", "west"), replace(REAL, version=9)
+    mine = record(replace(REAL, version=6), "north")
+    decoys = [record(replace(DECOY, version=8), "mallory"), record(replace(SWAPPED, version=7))]
+
+    def compared(records: Sequence[Record], trusted: dict[str, str]) -> tuple[int, str]:
+        found = earlier(records, new, "north", trusted)
+        assert found is not None
+        return found.agreement.version, found.words
+
+    assert compared([*decoys, mine, agreed], ALL) == (5, "all controllers signed")
+    assert compared([*decoys, mine, agreed], OWN) == (6, "you signed before")
+    assert compared(decoys, ALL)[1].startswith("was published, and does not count here")
+    assert earlier([agreed], REAL, "north", ALL) is None
 
 
 @pytest.mark.parametrize(

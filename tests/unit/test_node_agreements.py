@@ -160,8 +160,10 @@ def test_a_new_version_replaces_the_old_one(agreements: Agreements) -> None:
     agreements.accept("RTT-2026", 1, yes, now_s=NOW_S)
     agreements.accept("RTT-2026", 2, yes, now_s=NOW_S + 1)
     assert agreements.in_force("RTT-2026", 2) == second
-    with pytest.raises(AgreementNotInForce):
+    with pytest.raises(AgreementNotInForce, match="it was replaced by version 2"):
         agreements.in_force("RTT-2026", 1)
+    with pytest.raises(AgreementNotInForce, match="version 2 is, and version 3 was not accepted yet"):
+        agreements.in_force("RTT-2026", 3)
     with pytest.raises(AlreadyExists):
         agreements.accept("RTT-2026", 1, yes, now_s=NOW_S + 2)
     (acceptance,) = agreements.acceptances()

@@ -16,6 +16,7 @@ from fedstats.core.query import Computation, Query, RoundOrder
 from fedstats.core.schema import Dataset
 from fedstats.core.statistic import Noisy, RoundResult
 from fedstats.errors import (
+    AgreementNotInForce,
     FedstatsError,
     MessageInvalid,
     NodeFailed,
@@ -168,16 +169,24 @@ def check_enough(outcomes: Outcomes, agreement: Agreement, job: str) -> None:
     why = " ".join(f"{', '.join(departments)}: {reason}" for reason, departments in reasons.items())
     needed = f"at least {agreement.nodes_min}" if agreement.partial else "all"
     charged = bool(outcomes.released) or any(refusal.charged for refusal in outcomes.absent.values())
-    again = any(r.code in (NodeFailed.code, NoReplyInTime.code) for r in outcomes.absent.values())
-    remedy = (
-        f"Once that is mended, the same question costs nothing more: fedstats resume {job}" if again else ""
-    )
     raise NotAnswered(
         f"{len(outcomes.released)} of {len(outcomes.released) + len(outcomes.absent)} departments answered, "
         f"and agreement {agreement.id} needs {needed}. {why}",
-        remedy=remedy,
+        remedy=_what_to_do({refusal.code for refusal in outcomes.absent.values()}, agreement, job),
         spent=Spent.CHARGED if charged else Spent.NOTHING,
     )
+
+
+def _what_to_do(codes: set[str], agreement: Agreement, job: str) -> str:
+    """Where it is the analyst who can go on: ask the same again, or anew under another version."""
+    if codes & {NodeFailed.code, NoReplyInTime.code}:
+        return f"Once that is mended, the same question costs nothing more: fedstats resume {job}"
+    if AgreementNotInForce.code in codes:
+        return (
+            "A version that was just accepted reaches every department within a minute: then ask anew, which "
+            f"asks under it. Where it is in force shows: fedstats agreement status {agreement.id}"
+        )
+    return ""
 
 
 def _verified(

@@ -83,6 +83,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def _check(pattern: re.Pattern[str], name: str, what: str, rule: str) -> str:
     if pattern.fullmatch(name) is None:
-        sentence = f"{name[:40]!r} cannot be the name of a {what}: use {rule}."
+        article = "an" if what[0] in "aeiou" else "a"
+        sentence = f"{name[:40]!r} cannot be the name of {article} {what}: use {rule}."
         raise ValueInvalid(sentence)
     return name

@@ -35,7 +35,7 @@ class AgreementNotInForce(Refused):
     code = "FS-202"
     title = "The agreement is not in force at this department."
     acts = (Actor.CONTROLLER, Actor.DEPARTMENT_IT)
-    remedy = "See which agreements are in force, and their dates: fedstats agreement show"
+    remedy = "See which agreements are in force, and their dates: fedstats agreement status ID"
 
 
 class OutsideAgreement(Refused):
@@ -44,7 +44,7 @@ class OutsideAgreement(Refused):
     code = "FS-203"
     title = "The agreement does not allow this question."
     acts = (Actor.ANALYST, Actor.CONTROLLER)
-    remedy = "Only a new version, signed by all, widens it. See what it allows: fedstats agreement show"
+    remedy = "Only a new version, signed by all, widens it. See what it allows: fedstats agreement status ID"
 
 
 class OutsideScope(Refused):

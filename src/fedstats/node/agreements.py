@@ -210,7 +210,7 @@ class Agreements:
             ).fetchone()
             signatures = _signatures(sqlite, row[0], row[2]) if row else ()
         if row is None or row[1] != version:
-            raise AgreementNotInForce(f"Version {version} of {id_} is not in force here.")
+            raise AgreementNotInForce(_not_in_force(id_, version, None if row is None else row[1]))
         return self._verify(row[2], signatures)
 
     def accepted(self, id_: str) -> Agreement:
@@ -317,6 +317,15 @@ class Agreements:
                 self._verified.clear()
             self._verified[facts] = agreement
         return self._verified[facts]
+
+
+def _not_in_force(id_: str, version: int, accepted: int | None) -> str:
+    """Why a version counts nothing here, which tells an analyst whether to wait or to ask anew."""
+    if accepted is None:
+        return f"Version {version} of {id_} is not in force here."
+    replaced = f"it was replaced by version {accepted}."
+    waiting = f"version {accepted} is, and version {version} was not accepted yet."
+    return f"Version {version} of {id_} is not in force here: {replaced if version < accepted else waiting}"
 
 
 def _signatures(sqlite: sqlite3.Connection, hash_: bytes, document: bytes) -> tuple[Signed, ...]:
