@@ -198,7 +198,7 @@ def test_the_configuration_survives_and_is_strict(tmp_path: Path) -> None:
         ('adress = "x:1"', "adress"),
         ("address = 5", "must be a text"),
         ('address = "nowhere"', "HOST:PORT"),
-        ('role = "node"\nname = "x"', "analyst or controller"),
+        ('role = "node"\nname = "x"', "analyst, controller or auditor"),
         ("=", "not TOML"),
     ):
         home.config_file.write_text(text)

@@ -12,7 +12,7 @@ __all__ = ["COMMANDS", "LazyGroup", "main"]
 # name: (where the click command is, the line that help shows). Kept here so that help imports nothing.
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("fedstats.cli.demo:demo", "Show a whole federation at work on this computer."),
-    "join": ("fedstats.cli.join:join", "Join a federation with a token, as an analyst or a controller."),
+    "join": ("fedstats.cli.join:join", "Join a federation with a token, as who it is for."),
     "rotate-key": ("fedstats.cli.join:rotate_key", "Make a new key for this analyst."),
     "use": ("fedstats.cli.use:use", "Choose the agreement and the purpose that you ask under."),
     "datasets": ("fedstats.cli.datasets:datasets", "Show what you can ask about, and who holds it."),

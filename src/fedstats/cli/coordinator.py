@@ -139,9 +139,10 @@ def run(*, home: Path, log_format: str | None, log_level: str | None) -> None:
 def invite(*, role: str, name: str, days: int, again: bool, home: Path) -> None:
     """Make a one-use token that lets somebody join.
 
-    NAME is the department for a node or a controller, and the analyst's own name for an analyst. Only the
+    NAME is the department for a node or a controller, and the own name of an analyst or an auditor. Only the
     token goes to standard output. Whoever has it can join in that name, so pass it on over a channel that
-    you trust. It opens the connection and gives no right to ask or to answer: controllers give that.
+    you trust. It opens the connection and gives no right to ask or to answer: controllers give that. An
+    auditor reads the public register and what proves it, and may do nothing else.
 
     The first document that a controller sends binds its key: no other key speaks for its department from then
     on, until you type `fedstats coordinator rebind`.
@@ -236,13 +237,13 @@ def nodes(*, home: Path) -> None:
     _say_invited(home, {Role.NODE})
 
 
-@coordinator.command(short_help="Show the analysts and controllers that joined.")
+@coordinator.command(short_help="Show the analysts, controllers and auditors that joined.")
 @click.option(
     "--certificate", metavar="SERIAL", help="Say whose certificate a security event speaks of, and no more."
 )
 @folder_option
 def analysts(*, certificate: str | None, home: Path) -> None:
-    """Show the analysts and controllers that joined."""
+    """Show the analysts, controllers and auditors that joined."""
     if certificate is not None:
         _say_holder(home, certificate)
         return
@@ -252,7 +253,7 @@ def analysts(*, certificate: str | None, home: Path) -> None:
     from fedstats.identity.peer import Role
 
     table = Table("Name", "Role", "Joined", "Certificate until", "Signing key as told (fingerprint)")
-    people = {Role.ANALYST, Role.CONTROLLER}
+    people = {Role.ANALYST, Role.CONTROLLER, Role.AUDITOR}
     for member in _members(home, people):
         key = PublicKey(member.signing_key).fingerprint if member.signing_key else "-"
         until = _day(member.certificate_until_s)

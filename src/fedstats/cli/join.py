@@ -25,7 +25,7 @@ def join(
     ca_file: Path | None,
     home: Path | None,
 ) -> None:
-    """Join a federation with a token, as an analyst or a controller.
+    """Join a federation with a token, as who it is for.
 
     Whoever runs the coordinator gives you a token, which works once. Type
 
@@ -54,6 +54,8 @@ def join(
     say(f"Joined the federation at {found.config().address} as {peer.role.value} {peer.name}.")
     if peer.role is Role.ANALYST:
         _say_next_to_analyst(home, peer.name)
+    elif peer.role is Role.AUDITOR:
+        say("Check the public register against what departments witnessed:  fedstats register verify")
     else:
         say("Make the controller's key, if there is none yet:  fedstats controller init " + peer.name)
 

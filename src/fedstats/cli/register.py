@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from fedstats.cli.paths import FilePath
+from fedstats.cli.register_verify import heads, verify
 from fedstats.cli.running import home_at, say, say_error, say_json, say_table, write_text
 from fedstats.errors import MessageInvalid, NotFound, ValueInvalid
 
@@ -20,12 +21,14 @@ Command = TypeVar("Command", bound=Callable[..., object])
 Reading = Callable[[int], "Iterator[list[LogEntry]]"]
 """Gives the pages behind a number."""
 
-PAGE_ENTRIES = 500
-
 
 @click.group
 def register() -> None:
     """Read the public register: who asked what, for which purpose, at what cost in privacy."""
+
+
+register.add_command(verify)
+register.add_command(heads)
 
 
 def source_option(command: Command) -> Command:
@@ -122,18 +125,10 @@ def _read_here(folder: Path) -> Reading:
 
 def _read_over_there(folder: Path | None) -> Reading:
     from fedstats.client.joining import open_channel
-    from fedstats.transparency.entry import LogEntry
-    from fedstats.wire.methods import REGISTER
-    from fedstats.wire.v1 import agreements_pb2
+    from fedstats.client.register_reading import register_pages
 
     def pages(after: int) -> Iterator[list[LogEntry]]:
         with open_channel(home_at(folder), now=time.time) as channel:
-            while True:
-                request = agreements_pb2.RegisterRequest(after=after, entries_max=PAGE_ENTRIES)
-                found = channel.call(REGISTER, request).entries
-                if not found:
-                    return
-                yield [LogEntry(e.number, e.at_s, e.kind, e.document) for e in found]
-                after = found[-1].number
+            yield from register_pages(channel, after)
 
     return pages

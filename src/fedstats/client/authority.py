@@ -111,6 +111,19 @@ class Authority:
                 newest[note.department] = note
         return newest
 
+    def nodes(self) -> frozenset[tuple[str, bytes]]:
+        """(department, key) of each node that a controller ever appointed, under agreements signed by all.
+
+        Without those that were revoked: nobody can prove when a revoked key signed.
+        """
+        found = set()
+        for record in self.records:
+            if not record.unsigned:
+                revoked = self._revoked(record.agreement)
+                appointed = self._appointed(AppointedRole.NODE, record.agreement)
+                found |= {(a.department, a.key) for a in appointed} - revoked
+        return frozenset(found)
+
     def analyst(self, agreement: Agreement, key: PublicKey, *, now_s: int) -> Signed:
         """The appointment of this analyst's key under the agreement.
 

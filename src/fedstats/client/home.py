@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from fedstats.client.private import make_private
+from fedstats.client.register_seen import RegisterSeen
 from fedstats.core.names import check_agreement, check_department
 from fedstats.core.reading import Reader, toml_document
 from fedstats.errors import ConfigInvalid, FileProblem, NotJoined
@@ -21,7 +22,7 @@ from fedstats.identity.trust import TrustStore
 from fedstats.wire.network import Network
 
 CONFIG_BYTES_MAX = 100_000
-ROLES = frozenset({Role.ANALYST, Role.CONTROLLER})
+ROLES = frozenset({Role.ANALYST, Role.CONTROLLER, Role.AUDITOR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Config:
             check_host(self.server_name)
         if self.role or self.name:
             if self.role not in {role.value for role in ROLES}:
-                raise ConfigInvalid("The role in config.toml must be analyst or controller.")
+                raise ConfigInvalid("The role in config.toml must be analyst, controller or auditor.")
             Peer(Role(self.role), self.name)
         if self.department:
             check_department(self.department)
@@ -124,6 +125,16 @@ class Home:
     def jobs_file(self) -> Path:
         """The signed queries of this computer."""
         return self.state / "jobs.sqlite"
+
+    @property
+    def register_leaves_file(self) -> Path:
+        """The hashes of all entries of the register, as they were when all of it was verified here."""
+        return self.state / "register.leaves"
+
+    @property
+    def register_seen(self) -> RegisterSeen:
+        """What this computer saw of the public register."""
+        return RegisterSeen(self.state / "register.json")
 
     @property
     def trust(self) -> TrustStore:

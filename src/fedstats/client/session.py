@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from fedstats.client.home import Home
 from fedstats.client.jobs import Job, JobStore
 from fedstats.client.joining import open_channel
 from fedstats.client.keyring import key_that_signed, signing
+from fedstats.client.register_seen import Continuing
 from fedstats.client.replaying import Remembering, Replaying, kept_of
 from fedstats.client.rounds import Asked, Rounds, kept
 from fedstats.core.accounting import EPSILON_MIN, parse_epsilon
@@ -250,7 +251,9 @@ class Session:
     def directory(self) -> Directory:
         """What can be asked about here, now."""
         catalogue = self.transport.call(CATALOGUE, analysts_pb2.CatalogueRequest())
-        return Directory(self.authority(), catalogue, self.home.trust.is_trusted, self._today(), self._now())
+        now_s = self._now()
+        today = datetime.fromtimestamp(now_s, UTC).date()
+        return Directory(self.authority(), catalogue, self.home.trust.is_trusted, today, now_s)
 
     def _resumed(self, asked: Asked, progress: Tell | None, wait_s: float | None) -> Answer:
         return self._kept(asked, self._rounds(asked.query.deadline_s, progress, wait_s).resume(asked))
@@ -367,9 +370,6 @@ class Session:
         self.home.prepare()
         return JobStore(self.home.jobs_file)
 
-    def _today(self) -> date:
-        return datetime.fromtimestamp(self._now(), UTC).date()
-
 
 def connect(
     home: str | Path | None = None,
@@ -389,11 +389,11 @@ def connect(
 
     """
     found = Home.at(Path(home).expanduser()) if home is not None else Home.find(os.environ)
-    waiting = pause or _pause
+    seen, waiting = found.register_seen, pause or _pause
     if transport is not None:
-        return Session(found, transport, now=now, pause=waiting)
+        return Session(found, Continuing(transport, seen), now=now, pause=waiting)
     channel = open_channel(found, now=now)
-    return Session(found, channel, now=now, pause=waiting, close=channel.close)
+    return Session(found, Continuing(channel, seen), now=now, pause=waiting, close=channel.close)
 
 
 def _pause(seconds: float) -> None:

@@ -164,8 +164,8 @@ class Admission:
         return reply
 
     def join_person(self, request: signed_pb2.JoinRequest, peer: Peer) -> signed_pb2.JoinReply:
-        """An analyst's or a controller's first certificate, for the token."""
-        return self._join(request, peer, {Role.ANALYST, Role.CONTROLLER})
+        """An analyst's, a controller's or an auditor's first certificate, for the token."""
+        return self._join(request, peer, {Role.ANALYST, Role.CONTROLLER, Role.AUDITOR})
 
     def renew(self, request: nodes_pb2.RenewRequest, peer: Peer) -> signed_pb2.JoinReply:
         """A new certificate for whoever shows a valid one: for the same role and name, always."""

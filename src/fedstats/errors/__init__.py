@@ -63,7 +63,8 @@
     |   |-- LedgerCorrupt     FS-701
     |   |-- LedgerBusy        FS-702
     |   |-- LedgerRestored    FS-703
-    |   `-- LogDamaged        FS-704
+    |   |-- LogDamaged        FS-704
+    |   `-- RegisterForked    FS-705
     `-- InternalError         FS-901  a bug in fedstats
 
 One class is a stable code, a title (what happened, in general), who can change it (`acts`) and a remedy
@@ -107,6 +108,7 @@ from fedstats.errors.ledger import (
     LedgerError,
     LedgerRestored,
     LogDamaged,
+    RegisterForked,
 )
 from fedstats.errors.lookup import error_classes, error_from_code, who_acts
 from fedstats.errors.network import (
@@ -212,6 +214,7 @@ __all__ = [
     "ProxyRefused",
     "QuestionUnknown",
     "Refused",
+    "RegisterForked",
     "ReplyLate",
     "RoundConflict",
     "SignatureInvalid",

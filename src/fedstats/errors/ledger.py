@@ -54,3 +54,15 @@ class LogDamaged(LedgerError):
     title = "The log is not what was written."
     remedy = "Keep the file as it is, as evidence, and tell the controllers of the other departments."
     acts = (Actor.DEPARTMENT_IT,)
+
+
+class RegisterForked(LedgerError):
+    """The public register does not continue what was seen of it, or is not what departments witnessed."""
+
+    code = "FS-705"
+    title = "The public register is not the one that was seen before."
+    remedy = (
+        "Tell the controllers of the departments, and ask whoever runs the coordinator what happened. "
+        "To see what differs: fedstats register verify"
+    )
+    acts = (Actor.OPERATOR,)
