@@ -14,6 +14,7 @@ from pathlib import Path
 from one_node import make_home
 from samples import NOW_S, sample_agreement, seed_key
 
+from fedstats.core.agreement import Agreement
 from fedstats.core.appointment import AppointedRole, Appointment
 from fedstats.core.checks import Check, Health
 from fedstats.engines import engine_of
@@ -39,7 +40,13 @@ AGREEMENT = sample_agreement(
 ELSEWHERE = "127.0.0.1:1"
 
 
-def healthy_home(folder: Path, *, authority: Authority = AUTHORITY, address: str = ELSEWHERE) -> Home:
+def healthy_home(
+    folder: Path,
+    *,
+    authority: Authority = AUTHORITY,
+    address: str = ELSEWHERE,
+    agreement: Agreement = AGREEMENT,
+) -> Home:
     """North's node as its IT wants it: joined, configured, with an edition; its source is read-only."""
     source = folder / "rtt.csv"
     source.write_text(
@@ -47,7 +54,7 @@ def healthy_home(folder: Path, *, authority: Authority = AUTHORITY, address: str
         + "".join(f"9{i:09d},{i % 100},12.25,{'FM'[i % 2]},2025-03-01,true,LS\n" for i in range(400))
     )
     source.chmod(0o444)
-    home = make_home(folder, AGREEMENT, engine=engine_of("duckdb"))
+    home = make_home(folder, agreement, engine=engine_of("duckdb"))
     os.utime(folder / "optout.txt", (NOW_S - DAY_S, NOW_S - DAY_S))
     home.config.write_text(
         '[lifetime.nhs_number]\nepsilon = "20"\ndelta = "0.00001"\n'

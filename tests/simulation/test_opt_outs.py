@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from samples import DEPARTMENTS, NOW_S
+from doctor_world import AGREEMENT as HEALTHY
+from doctor_world import healthy_home
+from one_node import Analyst, open_node, release_of
+from samples import DEPARTMENTS, NOW_S, sample_query
 from waiting import federation, opt_out_file, write_opt_outs
 
 from fedstats.client.answer import Answer
 from fedstats.client.session import Session
-from fedstats.core.agreement import OptOutTerms
+from fedstats.core.agreement import ListKind, OptOutTerms
+from fedstats.engines import engine_of
 from fedstats.errors import EditionMissing
+from fedstats.journal.meters import DISK_FREE
+from fedstats.node.config import read_config
+from fedstats.node.datasets import held_datasets
+from fedstats.node.doctor_data import DatasetDoctor
+from fedstats.node.gauges import gauges
+from fedstats.node.log_entries import EDITION_MADE
+from fedstats.node.status import Outlook
 from fedstats.testing.federation import Federation
+from fedstats.wire.codec.strict import to_bytes
 
 COUNT = "SELECT COUNT(*) AS n FROM rtt"
 APPLIED = OptOutTerms(applies=True, list_age_days_max=30)
 DAY_S = 86_400
+ANALYST = Analyst()
 
 
 def absences(answer: Answer) -> dict[str, tuple[str, str]]:
@@ -100,3 +116,46 @@ def test_a_list_older_than_agreed_stops_the_node(tmp_path: Path) -> None:
         assert absences(ask(session)) == {}
         opt_out_file(tmp_path, "south").unlink()
         assert "cannot be read" in absences(ask(session, "SELECT AVG(age) AS a FROM rtt"))["south"][1]
+
+
+def observed(folder: Path, listed: Sequence[str], kind: ListKind, caplog: pytest.LogCaptureFixture) -> object:
+    """All that a node shows of itself with this list, but the answer: to others, to its logs and its IT.
+
+    The list's hash and the lines of the local terminal that made the edition are not in it.
+    """
+    folder.mkdir()
+    write_opt_outs(folder, "north", listed, made_s=NOW_S - DAY_S)
+    (folder / "north-optout.txt").rename(folder / "optout.txt")
+    os.utime(folder / "optout.txt", (NOW_S - DAY_S, NOW_S - DAY_S))
+    caplog.clear()
+    terms = OptOutTerms(applies=True, list_kind=kind)
+    home = healthy_home(folder, agreement=replace(HEALTHY, opt_out=terms))
+    wrong = ANALYST.task(sample_query(purpose="marketing"))
+    with open_node(home, engine=engine_of("duckdb"), datasets=read_config(home.config).datasets) as node:
+        release_of(node.runner.run(ANALYST.task()))
+        replies = [to_bytes(node.runner.run(wrong))]
+        meters = [sample for sample in gauges(node) if sample.meter is not DISK_FREE]
+        logged = node.log.last(EDITION_MADE)
+        shown = meters, [*Outlook(node).examine()], node.ledger.entries(), logged and logged.document
+        announced = [to_bytes(holding) for holding in node.editions.holdings(node.in_force())]
+        (folder / "optout.txt").write_text("zq-person-other,\n")
+        replies.append(to_bytes(node.runner.run(ANALYST.task())))
+        held = held_datasets(node.agreements.all(), "north")
+        doctors = [DatasetDoctor(node, one, node.config, str, lambda _: None) for one in held]
+        doctored = [check for doctor in doctors for check in doctor.examine()]
+    noted = [getattr(record, "noted", None) for record in caplog.records]
+    return replies, shown, announced, [str(c).replace(str(folder), "") for c in doctored], noted
+
+
+@pytest.mark.parametrize("kind", ListKind)
+def test_how_many_were_left_out_never_leaves(
+    kind: ListKind, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fifteen people of the source on the list, or one: everything but the noisy answer is the same."""
+    caplog.set_level("DEBUG")
+    many = [f"9{person:09d}" for person in range(15)]
+    one = [many[0], *(f"8{person:09d}" for person in range(14))]
+    first, second = (
+        observed(tmp_path / name, listed, kind, caplog) for name, listed in (("a", many), ("b", one))
+    )
+    assert first == second

@@ -23,17 +23,21 @@ COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 WIDTH = len("problem ")
 
 
-def checkup_options(command: Command) -> Command:
-    """Add `--format` and `--offline`."""
-    form = click.option(
+def format_option(command: Command) -> Command:
+    """Add `--format`."""
+    return click.option(
         "--format",
         "form",
         type=click.Choice(["table", "json"]),
         default="table",
         help="json: id, subject, health, found and fix of each check. Default: table.",
-    )
+    )(command)
+
+
+def checkup_options(command: Command) -> Command:
+    """Add `--format` and `--offline`."""
     offline = click.option("--offline", is_flag=True, help="Leave out what needs the network.")
-    return form(offline(command))
+    return format_option(offline(command))
 
 
 def tell(words: str) -> None:

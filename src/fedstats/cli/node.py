@@ -11,6 +11,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "join": ("fedstats.cli.node_life:join", "Join a federation with a token."),
     "refresh": ("fedstats.cli.node_data:refresh", "Make an edition of a dataset from your data."),
     "run": ("fedstats.cli.node_life:run", "Answer questions until told to stop."),
+    "status": ("fedstats.cli.node_doctor:status", "Show which rules would stop an answer today."),
     "doctor": ("fedstats.cli.node_doctor:doctor", "Check everything, and say how to mend it."),
     "datasets": ("fedstats.cli.node_data:datasets", "Show what the agreements define, and where it is here."),
     "explain": ("fedstats.cli.node_question:explain", "Print the SQL that a question becomes."),

@@ -1,4 +1,4 @@
-"""`fedstats node doctor`: check, problem, how to fix."""
+"""`fedstats node doctor` and `fedstats node status`: check, problem, how to fix."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from fedstats.cli.checkup import checkup_options, show, tell
-from fedstats.cli.node_local import config_option, folder_option
+from fedstats.cli.checkup import checkup_options, format_option, show, tell
+from fedstats.cli.node_local import config_option, folder_option, node_of
 
 
 @click.command
@@ -27,3 +27,19 @@ def doctor(*, form: str, offline: bool, home: Path, config_file: Path | None) ->
     place = Home(home)
     examined = Doctor(place, config_file or place.config, time.time, offline=offline, tell=tell).examine()
     show(examined, form)
+
+
+@click.command
+@format_option
+@folder_option
+@config_option
+def status(*, form: str, home: Path, config_file: Path | None) -> None:
+    """Show, for each agreement, what would be answered today, and which rule would stop the rest.
+
+    It asks nobody, reads no data and spends nothing. Exit code 0 if nothing or warnings only, 1 if something
+    stops answers. fedstats node doctor examines the machine, the source and the way to the coordinator too.
+    """
+    from fedstats.node.status import Outlook
+
+    with node_of(home, config_file) as node:
+        show(Outlook(node).examine(), form)

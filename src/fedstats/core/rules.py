@@ -59,6 +59,20 @@ def base_edition(edition: str) -> str:
     return edition.partition(".")[0]
 
 
+def check_dates(agreement: Agreement, today: date) -> None:
+    """Refuse whatever is asked before the agreement begins, and after it ended.
+
+    Raises
+    ------
+    AgreementNotInForce
+        Today is outside its dates.
+
+    """
+    if not agreement.starts_on <= today <= agreement.ends_on:
+        dates = f"from {agreement.starts_on} to {agreement.ends_on}"
+        raise AgreementNotInForce(f"Agreement {agreement.id} runs {dates}; today is {today}.")
+
+
 def check_query(agreement: Agreement, query: Query, today: date) -> None:
     """Refuse what this agreement does not allow.
 
@@ -71,7 +85,8 @@ def check_query(agreement: Agreement, query: Query, today: date) -> None:
         the disclosure control is not the agreement's.
 
     """
-    _check_dates(agreement, query, today)
+    _check_version(agreement, query)
+    check_dates(agreement, today)
     if agreement.purpose(query.purpose) is None:
         known = ", ".join(purpose.code for purpose in agreement.purposes)
         raise OutsideAgreement(f"Purpose {query.purpose} is not one of agreement {agreement.id} ({known}).")
@@ -161,14 +176,11 @@ def check_proceeding(agreement: Agreement, query: Query, order: RoundOrder, proc
         )
 
 
-def _check_dates(agreement: Agreement, query: Query, today: date) -> None:
+def _check_version(agreement: Agreement, query: Query) -> None:
     if (query.agreement, query.agreement_version) != (agreement.id, agreement.version):
         raise AgreementNotInForce(
             f"Version {query.agreement_version} of {query.agreement} is not in force here."
         )
-    if not agreement.starts_on <= today <= agreement.ends_on:
-        dates = f"from {agreement.starts_on} to {agreement.ends_on}"
-        raise AgreementNotInForce(f"Agreement {agreement.id} runs {dates}; today is {today}.")
 
 
 def _check_contribution(agreement: Agreement, dataset: Dataset, query: Query) -> None:
