@@ -21,6 +21,7 @@ from waiting import HEADER, Rows, federation, opt_out_file, some_rows, write_opt
 
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
 from fedstats.core.agreement import Agreement, ListKind, OptOutTerms, Pace, PublicTerms, Purpose
+from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.domain import Categories, Dates, Domain, Numbers, Texts, Truth, days_of
 from fedstats.core.expression import Call, CategoryLiteral, Column, Op
 from fedstats.core.grid import Grid
@@ -114,6 +115,8 @@ BREACHES = (
     Breach("Agreement.nodes_min", "FS-203", "at least 2 departments", order={"participants": ("north",)}),
     Breach("Agreement.partial", "FS-203", "at least 3 departments", "WHOLE",
            order={"participants": ("north", "south")}),
+    Breach("Agreement.disclosure", "FS-203", "disclosure control is acro; agreement RTT-2026 has none",
+           query={"disclosure": DisclosureProfile.ACRO}),
     Breach("Purpose.code", "FS-203", "Purpose marketing", query={"purpose": "marketing"}),
     Breach("Controller.department", "FS-201", "east's controller in RTT-2026", analyst="a.smith@east"),
     Breach("Controller.key", "FS-201", "north's controller in RTT-2026", appointed_by="south"),
@@ -188,7 +191,6 @@ OF_EDITIONS = ("OptOutTerms.applies", "OptOutTerms.list_kind", "OptOutTerms.list
 
 ELSEWHERE = {
     "Pace.days": "test_the_pace_ends_after_its_days",
-    "Agreement.disclosure": "the query commits to it: tests of disclosure control",
 }
 """Terms that are enforced, each with where that is tested."""
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from waiting import federation
 
+from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.estimate import Value
 from fedstats.errors import LanguageError
+from fedstats.wire.methods import REGISTER
+from fedstats.wire.v1 import agreements_pb2
 
 SQL = "SELECT sex, COUNT(*) AS n, AVG(age) AS mean_age FROM rtt GROUP BY sex"
 
@@ -46,3 +50,20 @@ def test_a_mistake_costs_nothing(tmp_path: Path) -> None:
             session.query("SELECT MAX(age) FROM rtt", epsilon=1)
         assert all(fed.spent(name).rho == 0 for name in fed.nodes)
         assert not session.jobs()
+
+
+def test_disclosure_control_from_the_agreement_to_the_register(tmp_path: Path) -> None:
+    """Nodes answer what commits to their agreement's profile; the register and the answer say which it is."""
+    profile = DisclosureProfile.OPENSAFELY
+    with federation(tmp_path, disclosure=profile) as fed, fed.session() as session:
+        answer = session.query(
+            "SELECT sex, COUNT(*) AS n FROM rtt GROUP BY sex", epsilon=2, totals=True, wait_s=600
+        )
+        entries = session.transport.call(REGISTER, agreements_pb2.RegisterRequest()).entries
+    (asked,) = [json.loads(entry.document) for entry in entries if entry.kind == "query"]
+    assert asked["disclosure"] == "opensafely"
+    assert answer.estimate.disclosure is profile
+    shown = [cell.value for row in answer.table for cell in row.cells if isinstance(cell, Value)]
+    assert all(value >= 8 and value % 5 == 0 for value in shown)
+    assert [row.key for row in answer.table] == [("F",), ("M",), ("all",)]
+    assert answer.table.withheld == 2 - sum(isinstance(row.cells[0], Value) for row in answer.table.rows[:2])

@@ -71,6 +71,7 @@ def try_(
     often enough sees through its noise: what you see here may not be passed on.
     """
     from fedstats.client.figures import figures_of
+    from fedstats.core.disclosure import DisclosureProfile, rule_of, rule_words
     from fedstats.core.estimate import Estimate
     from fedstats.core.rules import loss_of_round
     from fedstats.node.trial import newest_edition, try_round
@@ -82,7 +83,10 @@ def try_(
         asked = _first_round(statistic, ask)
         ask = replace(ask, loss=loss_of_round(held.standing.agreement, ask.loss, asked))
         result = try_round(node, held, chosen, asked, statistic.where, ask.loss)
-        answer = statistic.step(ask, [result])
+        leaves = replace(
+            ask, disclosure=DisclosureProfile.NONE
+        )  # a profile hides nothing from the department
+        answer = statistic.step(leaves, [result])
     if not isinstance(answer, Estimate):
         raise InternalError("A question with several rounds cannot be tried yet.")
     say(f"A TRIAL on {chosen.dataset} {chosen.name}: fresh fake noise, nothing sent, nothing spent.")
@@ -94,6 +98,8 @@ def try_(
             say(f"- {sentence}")
     for note in answer.notes:
         say(f"Note: {note}")
+    if rule_of(ask.disclosure) is not None:
+        say(f"Note: Analysts are shown less. {rule_words(ask.disclosure)}")
 
 
 def _question(node: Node, sql: str, agreement: str) -> tuple[Statistic, Held]:
