@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -254,6 +255,32 @@ def test_the_ledger_is_shown_whole(tmp_path: Path) -> None:
         "RTT-2026": "1/1024",
         "nhs_number": "1/1024",
     }
+
+
+def test_a_node_says_what_it_promised_in_all_its_answers(tmp_path: Path) -> None:
+    """Per agreement and over all of them, from its own ledger alone; half of each charge is its own."""
+    home = own_home(tmp_path)
+    nothing = done("node", "guarantee", "--home", home.path)
+    assert "for persons of nhs_number: 0 charges, 0 % of the budget used" in nothing
+    with open_node(home, engine=engine_of("duckdb")) as node:
+        node.runner.run(Analyst().task())
+        (entry,) = node.ledger.entries()
+    printed = done("node", "guarantee", "--home", home.path)
+    assert "Over all agreements, for persons of nhs_number: 1 charge" in printed
+    report = json.loads(done("node", "guarantee", "--home", home.path, "--format", "json"))
+    (over_all,), (under,) = report["across_agreements"], report["agreements"]
+    assert over_all["spent"]["rho_exact"] == under["spent"]["rho_exact"] == "1/1024"
+    assert over_all["here_alone"]["rho_exact"] == "1/2048"
+    assert Fraction(over_all["spent"]["epsilon"]) > Fraction(over_all["here_alone"]["epsilon"])
+    query = entry.query.hex()
+    assert "what this department revealed alone: epsilon" in done(
+        "node", "guarantee", query[:8], "--home", home.path
+    )
+    one = json.loads(done("node", "guarantee", query, "--home", home.path, "--format", "json"))
+    assert [charge["federation"]["rho_exact"] for charge in one["rounds"]] == ["1/1024"]
+    assert [limit["name"] for limit in one["with_all_else"]] == ["RTT-2026", "nhs_number"]
+    unknown = fedstats("node", "guarantee", "0" * 8, "--home", home.path)
+    assert (unknown.exit_code, "charged nothing" in unknown.output) == (2, True)
 
 
 def test_pause_resume_and_withdraw_count_at_once(tmp_path: Path) -> None:

@@ -17,6 +17,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("fedstats.cli.node_question:explain", "Print the SQL that a question becomes."),
     "try": ("fedstats.cli.node_question:try_", "Show, on this machine only, what would leave."),
     "ledger": ("fedstats.cli.node_ledger:ledger", "Show what was spent of each budget, and for what."),
+    "guarantee": (
+        "fedstats.cli.node_guarantee:guarantee",
+        "Show what this department has promised in all its answers.",
+    ),
     "approvals": ("fedstats.cli.node_approvals:approvals", "Decide about questions that wait for a person."),
     "approvers": ("fedstats.cli.node_approvals:approvers", "Make the keys of those whose approval counts."),
     "pause": ("fedstats.cli.node_life:pause", "Answer nothing until resumed."),

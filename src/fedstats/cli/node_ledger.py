@@ -40,7 +40,7 @@ def ledger(context: click.Context, *, form: str, home: Path, config_file: Path |
 
     place = home_of(home)
     with Ledger(place.ledger) as opened:
-        caps = _caps(place, config_file)
+        caps = caps_here(place, config_file)
         statuses, entries = opened.status(caps.values()), opened.entries()
         carriages = opened.carriages()
         unknown = {
@@ -113,7 +113,7 @@ def _connected(place: Home, network: Network) -> Iterator[Transport | None]:
         connection.close()
 
 
-def _caps(place: Home, config_file: Path | None) -> dict[tuple[object, str], Cap]:
+def caps_here(place: Home, config_file: Path | None) -> dict[tuple[object, str], Cap]:
     """Every limit that is known today: of the accepted agreements, and of the configuration."""
     from fedstats.errors import FileProblem
     from fedstats.node.agreements import Agreements

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from fedstats.core.accounting import epsilon_from_rho, exact_decimals, tail_epsilon_from_rho
 from fedstats.core.agreement_document import Document, decimal_text
-from fedstats.core.privacy import Mechanism, MechanismLoss
+from fedstats.core.privacy import Loss, Mechanism, MechanismLoss
 
 SHOWN_DIGITS = 4
 CERTAIN_PERCENT = Decimal("99.95")
@@ -51,6 +51,24 @@ def figures(loss: MechanismLoss, departments: int, delta_conversion: Fraction) -
         "belief_percent": plain(belief_percent(epsilon)),
         "strict": {"epsilon": plain(strict), "belief_percent": plain(belief_percent(strict))},
     }
+
+
+def total_figures(loss: Loss, delta_conversion: Fraction) -> Document:
+    """The same figures of a sum of charges, which may be nothing."""
+    if loss.rho == 0:
+        nothing = {"epsilon": "0", "belief_percent": "50"}
+        added = _rounded(loss.delta_add, ROUND_CEILING)
+        return {
+            **nothing,
+            "delta": plain(added),
+            "pure": False,
+            "rho": "0",
+            "rho_exact": "0/1",
+            "delta_add": plain(added),
+            "delta_add_exact": fraction_text(loss.delta_add),
+            "strict": nothing,
+        }
+    return figures(MechanismLoss(Mechanism.GAUSSIAN, loss.rho, loss.delta_add), 1, delta_conversion)
 
 
 def belief_percent(epsilon: Decimal) -> Decimal:

@@ -169,6 +169,7 @@ _FIELDS: dict[str, Mapping[str, object]] = {
         asked_by=_text("The analyst, as name@department."),
         asked_at=_text("When, in UTC."),
         question=_text("The question as the analyst wrote it."),
+        question_words=_text("What was computed, in words that are made of the signed question alone."),
         agreement=_text("Under which agreement."),
         agreement_version=_whole("Its version.", 1),
         agreement_sha256=_text("SHA-256 of the text that all controllers signed.", "^[0-9a-f]{64}$"),

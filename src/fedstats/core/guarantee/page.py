@@ -50,7 +50,8 @@ def _section(name: str, said: Iterable[str]) -> Iterator[str]:
 
 
 def _query(query: Report) -> Iterator[str]:
-    yield f"Question: {query['question']}"
+    yield f"Question, as the analyst wrote it: {query['question']}"
+    yield f"What was computed: {query['question_words']}"
     yield f"Asked by {query['asked_by']} on {query['asked_at'][:10]}, of {', '.join(query['participants'])}."
     yield (
         f"About {query['dataset']} {query['edition']}, under agreement {query['agreement']} version "

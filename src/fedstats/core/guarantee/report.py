@@ -13,7 +13,7 @@ from fractions import Fraction
 from fedstats.core.agreement import ListKind
 from fedstats.core.agreement_document import Document, decimal_text
 from fedstats.core.disclosure import DisclosureProfile, post_processing_words, rule_words
-from fedstats.core.guarantee.figures import decimal_up, figures
+from fedstats.core.guarantee.figures import decimal_up, total_figures
 from fedstats.core.guarantee.noise_of_rounds import rounds_of
 from fedstats.core.guarantee.promise import guarantees_of, more_departments, sentence, unit_words
 from fedstats.core.guarantee.run import Run
@@ -29,7 +29,9 @@ from fedstats.core.guarantee.statements import (
     TESTS,
     UNPROTECTED,
 )
-from fedstats.core.privacy import Mechanism, MechanismLoss, UnitKind
+from fedstats.core.privacy import Loss, Mechanism, UnitKind
+from fedstats.core.query import RoundOrder
+from fedstats.core.question_words import question_words
 from fedstats.core.rules import budget_of
 
 FORM = 1
@@ -82,6 +84,7 @@ def _query(run: Run) -> Document:
         "asked_by": run.asked_by,
         "asked_at": datetime.fromtimestamp(run.asked_at_s, UTC).isoformat(),
         "question": query.statistic.parameters,
+        "question_words": _words(run),
         "agreement": agreement.id,
         "agreement_version": agreement.version,
         "agreement_sha256": run.agreement_hash,
@@ -92,6 +95,13 @@ def _query(run: Run) -> Document:
         "mode": query.mode.value,
         "participants": list(run.participants),
     }
+
+
+def _words(run: Run) -> str:
+    """The question as it was put to departments first, in words that are made of what was signed alone."""
+    query = bytes.fromhex(run.query_hash)
+    order = RoundOrder(query, 0, run.rounds[0].asked.normalised(), tuple(sorted(run.participants)), b"")
+    return question_words(run.query, order, run.dataset)
 
 
 def _neighbours(run: Run) -> str:
@@ -129,18 +139,16 @@ def _contribution(run: Run) -> Document:
 
 
 def _under_agreement(run: Run) -> Document:
-    budget, terms = budget_of(run.agreement), run.agreement.privacy
-    c, delta = run.query.contribution.departments_max, terms.delta_conversion
-    whole = MechanismLoss(Mechanism.GAUSSIAN, budget.rho, budget.delta_add)
+    budget, delta = budget_of(run.agreement), run.agreement.privacy.delta_conversion
     part = None if run.used_ppm is None else Fraction(run.used_ppm, PER_MILLION)
-    used = MechanismLoss(Mechanism.GAUSSIAN, budget.rho * part, budget.delta_add) if part else None
+    used = None if part is None else total_figures(Loss(budget.rho * part, budget.delta_add), delta)
     return {
         "agreement": run.agreement.id,
-        "budget": figures(whole, c, delta),
+        "budget": total_figures(budget, delta),
         "used_percent": None
         if run.used_ppm is None
         else decimal_up(Fraction(run.used_ppm * 100, PER_MILLION)),
-        "used": None if used is None else figures(used, c, delta),
+        "used": used,
         "said_by": "The fullest department, beside its answer, as a rounded-up part of rho; nobody signs it. "
         "The additive delta is counted as if it were used up.",
         "pace": _pace(run),
