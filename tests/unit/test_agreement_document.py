@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import sample_agreement, sample_dataset
 
+from fedstats.client.agreement_file import read_agreement
 from fedstats.core.agreement_document import (
     agreement_from_json,
     agreement_of,
@@ -171,7 +174,7 @@ UNREADABLE = st.one_of(
 )
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(character=UNREADABLE, place=st.integers(0, 100))
 def test_no_text_of_an_agreement_commands_a_terminal(character: str, place: int) -> None:
     """A control character, an escape, an override of direction or half a pair is refused in every text."""
@@ -199,3 +202,48 @@ def test_the_name_of_an_unknown_key_is_quoted() -> None:
     with pytest.raises(AgreementInvalid, match=r"x1b") as problem:
         agreement_of({**DOCUMENT, "\x1b[2J": 1})
     assert "\x1b" not in str(problem.value)
+
+
+def test_a_long_agreement_is_read_in_the_time_of_its_length() -> None:
+    """Thousands of controllers times tens of thousands of analysts are not compared one with each other."""
+    document, first = copy.deepcopy(DOCUMENT), DOCUMENT["controllers"][0]
+    document["controllers"] += [
+        {**first, "department": f"d{number}", "key": f"{number:064x}"} for number in range(2_300)
+    ]
+    document["analysts"] = ["*@west"] * 25_000
+    payload = canonical_json(document)
+    began_s = time.process_time()
+    assert len(agreement_from_json(payload).controllers) == 2_303
+    assert time.process_time() - began_s < 2  # a tenth of it here; seconds where each is compared with each
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        ("version = " + "9" * 5_000, "a number has too many digits"),
+        ("version = 0x" + "f" * 100_000, "controllers is missing"),
+        ("a = " + "[" * 100_000, "nested too deeply"),
+        (".".join(["a"] * 100_000) + " = 1", "a key has more than 16 parts"),
+        ("k" * 100_000 + " = 1", "controllers is missing"),
+        ('id = "\x1b[2J"', "Illegal character"),
+        ("a = 1\na = 2", "Cannot overwrite a value"),
+    ],
+)
+def test_a_file_that_is_a_bomb_is_refused_in_a_sentence(tmp_path: Path, text: str, says: str) -> None:
+    """Deep, endless, huge or commanding: one short line, and none of it in the line."""
+    path = tmp_path / "a.toml"
+    path.write_text(text)
+    with pytest.raises(AgreementInvalid, match=says) as problem:
+        read_agreement(path)
+    assert len(problem.value.sentence) < 200
+    assert problem.value.sentence.isprintable()
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "..", "a/b", "A" * 49, "R\x00T", "-RTT", "CON.toml"])
+def test_no_name_of_an_agreement_is_a_path(name: str) -> None:
+    """Folders are named after agreements, datasets and editions: none of them leads elsewhere."""
+    for place in (("id",), ("datasets", 0, "name"), ("datasets", 0, "editions", 0), ("purposes", 0, "code")):
+        document = copy.deepcopy(DOCUMENT)
+        value_at(document, place[:-1])[place[-1]] = name
+        with pytest.raises(AgreementInvalid):
+            agreement_of(document)

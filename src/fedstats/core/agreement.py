@@ -199,8 +199,9 @@ class Agreement:
         _check_distinct("dataset", [dataset.name for dataset in self.datasets])
         if len({controller.key for controller in self.controllers}) != len(self.controllers):
             raise AgreementInvalid("Two controllers share one key.")
+        departments = frozenset(self.departments)  # once: all these lists may be long
         for dataset in self.datasets:
-            if not dataset.holders or set(dataset.holders) - set(self.departments):
+            if not dataset.holders or not departments.issuperset(dataset.holders):
                 sentence = f"The holders of {dataset.name} must be departments of the agreement."
                 raise AgreementInvalid(sentence)
         if not 1 <= self.nodes_min <= len(self.controllers):
@@ -212,7 +213,7 @@ class Agreement:
         for kind in self.aggregates:
             _check_kind(kind)
         for pattern in self.analysts:
-            _check_pattern(pattern, self.departments)
+            _check_pattern(pattern, departments)
 
     @property
     def departments(self) -> tuple[str, ...]:
@@ -261,7 +262,7 @@ def _check_kind(kind: str) -> None:
         raise AgreementInvalid(sentence)
 
 
-def _check_pattern(pattern: str, departments: Iterable[str]) -> None:
+def _check_pattern(pattern: str, departments: frozenset[str]) -> None:
     name, at, department = pattern.partition("@")
     if not at or department not in departments or department == DEPARTMENT_KEY:
         sentence = f"{pattern[:60]!r} is no analyst of this agreement: write name@department or *@department."

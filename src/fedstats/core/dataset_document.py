@@ -75,6 +75,7 @@ def dataset_of(reader: Reader, departments: tuple[str, ...]) -> Dataset:
     """Read a dataset; `departments` hold it unless the document says otherwise. Raises the reader's error."""
     with reader, reader.building():
         columns = tuple(_column(r) for r in reader.tables("columns"))
+        domains = {column.name: column.domain for column in columns}
         return Dataset(
             name=reader.text("name"),
             unit=_unit(reader.table("unit")),
@@ -85,7 +86,7 @@ def dataset_of(reader: Reader, departments: tuple[str, ...]) -> Dataset:
             editions=reader.texts("editions"),
             holders=reader.texts("holders", departments),
             description=reader.text("description", ""),
-            population=tuple(_condition(r, columns) for r in reader.tables("population", optional=True)),
+            population=tuple(_condition(r, domains) for r in reader.tables("population", optional=True)),
             sources=tuple(_source(r) for r in reader.tables("sources", optional=True)),
         )
 
@@ -95,14 +96,13 @@ def _source(reader: Reader) -> Source:
         return Source(reader.text("department"), reader.text("table"))
 
 
-def _condition(reader: Reader, columns: tuple[ColumnDefinition, ...]) -> Condition:
+def _condition(reader: Reader, domains: Mapping[str, Domain]) -> Condition:
     """What is allowed is written as the column's own domain is."""
     with reader, reader.building():
         name = reader.text("column")
-        by_name = {column.name: column.domain for column in columns}
-        if name not in by_name:
-            raise reader.problem(f"names no column of the dataset{did_you_mean(name, by_name)}", "column")
-        return Condition(name, _allowed(reader, by_name[name]))
+        if name not in domains:
+            raise reader.problem(f"names no column of the dataset{did_you_mean(name, domains)}", "column")
+        return Condition(name, _allowed(reader, domains[name]))
 
 
 def _allowed(reader: Reader, domain: Domain) -> Allowed:

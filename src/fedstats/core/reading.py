@@ -51,6 +51,10 @@ def toml_document(text: str) -> dict[str, object]:
         return tomllib.loads(text)
     except RecursionError:
         raise ValueError("values are nested too deeply") from None
+    except ValueError as problem:
+        if isinstance(problem, tomllib.TOMLDecodeError):
+            raise
+        raise ValueError("a number has too many digits") from None
 
 
 class Reader:

@@ -157,8 +157,9 @@ class Dataset:
     def _check_sources(self) -> None:
         if len(set(self.sources)) != len(self.sources):
             raise ValueInvalid("A source of a dataset is named once.")
+        holders = frozenset(self.holders)
         for source in self.sources:
-            if source.department not in self.holders:
+            if source.department not in holders:
                 raise ValueInvalid(f"A source names {source.department}, which does not hold {self.name}.")
 
     def contribution(self, *, departments_max: int, cells_max: int | None = None) -> Contribution:
