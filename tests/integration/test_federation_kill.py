@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,8 +14,15 @@ from real_federation import ANSWER_S_MAX, MEMBERS, Running, federation
 
 from fedstats.client.answer import Answer
 from fedstats.client.session import Session, connect
+from fedstats.demo.founding import node_home
 from fedstats.demo.processes import command, environment
+from fedstats.errors import StillWaiting
+from fedstats.node.approval_terms import Decide, PolicyTerms
+from fedstats.node.approvals import Approvals
+from fedstats.node.home import Home as NodeHome
+from fedstats.node.state import State
 
+GOES_ON_S_MAX = 20.0  # after an approval; a poll is held open for 50 s
 STEPS = ("verify", "find", "reserve", "compute", "record", "answer")
 
 
@@ -93,3 +101,49 @@ def test_values_that_nobody_listed_are_named_by_processes(running: Running) -> N
     assert rows
     assert set(rows) <= listed
     assert all(1 <= named_by <= len(MEMBERS) for named_by in rows.values())
+
+
+def test_a_question_that_waits_for_a_person_survives_the_death_of_every_side(running: Running) -> None:
+    """Analyst, coordinator and node are killed while it waits; approved beside the running node, it ends."""
+    department, before = MEMBERS[1].department, running.entries(1)
+    home = node_home(running.places, MEMBERS[1])
+    written = home.config.read_text()
+    home.config.write_text(f'{written}\n[policy]\ndecide = "each"\n')
+    restart(running, department)
+    asked = ("query", "SELECT COUNT(*) FROM rtt WHERE age <= 77", "--epsilon", "0.1")
+    running.start("analyst", *asked, "--home", str(running.places.analyst))
+    name = waiting_at(home)
+    for process in ("analyst", "coordinator", department):
+        running.kill(process)
+    running.start_coordinator()
+    running.start_node(1)
+    with connect(running.places.analyst) as session:
+        with pytest.raises(StillWaiting, match=f"waits for approval by {department}"):
+            session.resume(name, wait_s=3)
+        decide = ("node", "approvals", "approve", name, "--yes", "--home", str(home.path))
+        subprocess.run(command(decide), check=True, env=environment(), capture_output=True)
+        approved_s = time.monotonic()
+        answer = session.resume(name, wait_s=ANSWER_S_MAX)
+        assert time.monotonic() - approved_s < GOES_ON_S_MAX
+    assert everybody_answered(answer)
+    assert running.entries(1) == before + 1
+    home.config.write_text(written)
+    restart(running, department)
+
+
+def restart(running: Running, department: str) -> None:
+    """Kill the node of the second member and start it, with whatever its node.toml says now."""
+    running.kill(department)
+    running.start_node(1)
+
+
+def waiting_at(home: NodeHome) -> str:
+    """The id of the question that a person is to decide about, once it is on the node's list."""
+    pause = threading.Event()
+    for _ in range(int(ANSWER_S_MAX / 0.2)):
+        with State(home.state) as state:
+            found = Approvals(state, PolicyTerms(Decide.EACH)).all(now_s=int(time.time()))
+        if found:
+            return found[0].id
+        pause.wait(0.2)
+    raise AssertionError("the question did not come")

@@ -125,6 +125,20 @@ def test_a_parked_task_comes_back_when_its_people_decided(world: World) -> None:
     assert world.lease("north", decisions=[decision]) is None
 
 
+def test_a_parked_task_that_its_node_does_not_know_comes_back(world: World) -> None:
+    """A node that was rebuilt, or whose records were restored, is asked again: nobody waits for nobody."""
+    query, me = world.submit(submission()), {"instance": b"1"}
+    task = leased(world, "north")
+    waiting = nodes_pb2.Waiting(sentence="Somebody must approve it.")
+    world.report("north", task=task.id, lease_token=task.lease_token, waiting=waiting)
+    assert world.lease("north", **me, waiting=[task.id]) is None
+    assert world.lease("north", **me, running=[task.id]) is None  # its word of waiting is on its way still
+    assert world.states(query)["north"] == "waiting"
+    again = world.lease("north", **me)
+    assert again is not None
+    assert again.id == task.id
+
+
 def test_a_late_word_of_waiting_parks_nothing(world: World) -> None:
     """A delayed message under an old token must not take the task from whoever works on it now."""
     query = world.submit(submission())

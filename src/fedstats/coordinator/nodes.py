@@ -158,9 +158,11 @@ class Nodes:
 
     def _lose(self, request: nodes_pb2.LeaseRequest, department: str, now_s: float) -> None:
         """Offer again at once what a process that is gone had leased, or what a lost reply had brought."""
-        if len(request.instance) > INSTANCE_BYTES_MAX or len(request.running) > RUNNING_MAX:
+        named = len(request.running) + len(request.waiting)
+        if len(request.instance) > INSTANCE_BYTES_MAX or named > RUNNING_MAX:
             raise MessageInvalid("The node names its process or its tasks at too great length.")
-        for change in self.desk.store.tasks.lose(department, frozenset(request.running), now_s):
+        running, waiting = frozenset(request.running), frozenset(request.waiting)
+        for change in self.desk.store.tasks.lose(department, running, waiting, now_s):
             TASK_LOST(task=change.after.id)
             self.desk.tell(change)
 

@@ -5,7 +5,7 @@
      ^  ^                  |  |                          REFUSED
      |  |  Expired, Lost   |  | Parked                      |
      |  +------------------+  v                             | AskedAgain, where asking again may help
-     +------- Decided --- WAITING                           |
+     +- Decided, Lost --- WAITING                           |
      +------------------------------------------------------+
     OFFERED, LEASED, WAITING --LeftOut--> LEFT_OUT
 
@@ -108,7 +108,7 @@ class Expired:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The node says that it does not work on the task: it was started anew, or a reply to it was lost."""
+    """The node says that it knows nothing of the task: it was started anew, or a reply to it was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def advance(  # noqa: PLR0911 # one return for each kind of event
         case Expired():
             return _expired(task, now_s)
         case Lost():
-            return _offered(task, now_s) if task.state is State.LEASED else (task, NOTHING)
+            return _offered(task, now_s) if task.state in HELD else (task, NOTHING)
         case Parked():
             return _parked(task, event, now_s)
         case Decided():
@@ -175,6 +175,9 @@ def advance(  # noqa: PLR0911 # one return for each kind of event
         case LeftOut():
             return _left_out(task, now_s)
 
+
+HELD = frozenset({State.LEASED, State.WAITING})
+"""What a node has taken and not answered yet."""
 
 NOTHING: frozenset[Effect] = frozenset()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from fedstats.coordinator.register import OUTCOME, outcome_entry, standing_entry
@@ -96,10 +96,17 @@ class Tasks:
                 return _apply(db, task, Decided(), now_s)
             return None
 
-    def lose(self, department: str, running: Container[str], now_s: float) -> list[Change]:
-        """Offer again what is leased to the department and is not `running` at its node."""
-        leased = "SELECT id FROM tasks WHERE department = ? AND state = 'leased'"
-        lost = [row["id"] for row in self._file.rows(leased, department) if row["id"] not in running]
+    def lose(
+        self, department: str, running: frozenset[str], waiting: frozenset[str], now_s: float
+    ) -> list[Change]:
+        """Offer again what a department holds, and its node does not know of (any more).
+
+        The node names what is `running` in it, and what is `waiting` for a person.
+        """
+        open_ = "SELECT id, state FROM tasks WHERE department = ? AND state IN ('leased', 'waiting')"
+        known = {"leased": running, "waiting": running | waiting}
+        rows = self._file.rows(open_, department)
+        lost = [row["id"] for row in rows if row["id"] not in known[row["state"]]]
         return [self.move(identifier, Lost(), now_s) for identifier in lost]
 
     def expire(self, now_s: float) -> list[Change]:

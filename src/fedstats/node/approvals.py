@@ -217,6 +217,12 @@ class Approvals:
                 sqlite.execute("DELETE FROM question WHERE deadline_s < ?", (now_s,))
         return bool(row[1])
 
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that wait here for a person, as the coordinator calls them."""
+        with self._state.look() as sqlite:
+            rows = sqlite.execute("SELECT parked FROM question WHERE parked IS NOT NULL").fetchall()
+        return tuple(task for (task,) in rows)
+
     def decided(self, in_force: Container[tuple[str, int]], *, now_s: int) -> tuple[nodes_pb2.Decision, ...]:
         """What became of tasks that wait at the coordinator, to be told until `told`.
 

@@ -169,6 +169,7 @@ class Node:
             head=self._head(),
             instance=self._instance,
             running=running,
+            waiting=self.approvals.tasks(),
         )
         reply = self.transport.call(LEASE, request)
         self.approvals.told(decided)  # before its task is taken again, which may wait anew

@@ -27,15 +27,15 @@ from fedstats.wire.v1 import query_pb2 as fedstats_dot_wire_dot_v1_dot_query__pb
 from fedstats.wire.v1 import signed_pb2 as fedstats_dot_wire_dot_v1_dot_signed__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66\x65\x64stats/wire/v1/nodes.proto\x12\x10\x66\x65\x64stats.wire.v1\x1a!fedstats/wire/v1/agreements.proto\x1a\x1c\x66\x65\x64stats/wire/v1/query.proto\x1a\x1d\x66\x65\x64stats/wire/v1/signed.proto\"+\n\x0cRenewRequest\x12\x1b\n\x13\x63\x65rtificate_request\x18\x01 \x01(\x0c\"Y\n\x07Holding\x12\x11\n\tagreement\x18\x01 \x01(\t\x12\x19\n\x11\x61greement_version\x18\x02 \x01(\r\x12\x0f\n\x07\x64\x61taset\x18\x03 \x01(\t\x12\x0f\n\x07\x65\x64ition\x18\x04 \x01(\t\"*\n\x08\x44\x65\x63ision\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\x10\n\x08\x61pproved\x18\x02 \x01(\x08\"\xd8\x02\n\x0cLeaseRequest\x12\x0e\n\x06wait_s\x18\x01 \x01(\r\x12+\n\x08holdings\x18\x02 \x03(\x0b\x32\x19.fedstats.wire.v1.Holding\x12-\n\tdecisions\x18\x03 \x03(\x0b\x32\x1a.fedstats.wire.v1.Decision\x12\x10\n\x08software\x18\x04 \x01(\t\x12\x0e\n\x06paused\x18\n \x01(\t\x12)\n\x07witness\x18\x05 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12\x10\n\x08instance\x18\x06 \x01(\x0c\x12\x0f\n\x07running\x18\x07 \x03(\t\x12&\n\x04head\x18\x08 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12-\n\x0b\x63osignature\x18\t \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12\x15\n\rregister_size\x18\x0b \x01(\x04\"\x84\x02\n\nLeaseReply\x12$\n\x04task\x18\x01 \x01(\x0b\x32\x16.fedstats.wire.v1.Task\x12\x1a\n\x12\x61uthority_revision\x18\x02 \x01(\x04\x12\x32\n\twitnesses\x18\x03 \x03(\x0b\x32\x1f.fedstats.wire.v1.WitnessRecord\x12\r\n\x05now_s\x18\x04 \x01(\x03\x12/\n\rregister_head\x18\x05 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12@\n\x14register_consistency\x18\x06 \x01(\x0b\x32\".fedstats.wire.v1.ConsistencyProof\"\xb7\x02\n\x04Task\x12\n\n\x02id\x18\x01 \x01(\t\x12\'\n\x05query\x18\x02 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12\'\n\x05round\x18\x03 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12-\n\x0b\x61ppointment\x18\x04 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\x12&\n\x05phase\x18\x06 \x01(\x0e\x32\x17.fedstats.wire.v1.Phase\x12\x13\n\x0blease_token\x18\x07 \x01(\t\x12\x11\n\texpires_s\x18\x08 \x01(\x03\x12\x0c\n\x04\x62ody\x18\t \x01(\x0c\x12\x33\n\nregistered\x18\n \x01(\x0b\x32\x1f.fedstats.wire.v1.RegisterProof\"\x1b\n\x07Waiting\x12\x10\n\x08sentence\x18\x01 \x01(\t\"\xd4\x02\n\rReportRequest\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\x13\n\x0blease_token\x18\x02 \x01(\t\x12+\n\x07release\x18\x03 \x01(\x0b\x32\x18.fedstats.wire.v1.SignedH\x00\x12\x10\n\x06secagg\x18\x04 \x01(\x0cH\x00\x12+\n\x07refusal\x18\x05 \x01(\x0b\x32\x18.fedstats.wire.v1.SignedH\x00\x12,\n\x07waiting\x18\x06 \x01(\x0b\x32\x19.fedstats.wire.v1.WaitingH\x00\x12(\n\x06\x62udget\x18\x07 \x01(\x0b\x32\x18.fedstats.wire.v1.Budget\x12)\n\x07witness\x18\x08 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12&\n\x04head\x18\t \x01(\x0b\x32\x18.fedstats.wire.v1.SignedB\t\n\x07outcome\"\r\n\x0bReportReply*1\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x11\n\rPHASE_COMPUTE\x10\x01\x32\xa2\x02\n\x05Nodes\x12\x42\n\x04Join\x12\x1d.fedstats.wire.v1.JoinRequest\x1a\x1b.fedstats.wire.v1.JoinReply\x12\x44\n\x05Renew\x12\x1e.fedstats.wire.v1.RenewRequest\x1a\x1b.fedstats.wire.v1.JoinReply\x12\x45\n\x05Lease\x12\x1e.fedstats.wire.v1.LeaseRequest\x1a\x1c.fedstats.wire.v1.LeaseReply\x12H\n\x06Report\x12\x1f.fedstats.wire.v1.ReportRequest\x1a\x1d.fedstats.wire.v1.ReportReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66\x65\x64stats/wire/v1/nodes.proto\x12\x10\x66\x65\x64stats.wire.v1\x1a!fedstats/wire/v1/agreements.proto\x1a\x1c\x66\x65\x64stats/wire/v1/query.proto\x1a\x1d\x66\x65\x64stats/wire/v1/signed.proto\"+\n\x0cRenewRequest\x12\x1b\n\x13\x63\x65rtificate_request\x18\x01 \x01(\x0c\"Y\n\x07Holding\x12\x11\n\tagreement\x18\x01 \x01(\t\x12\x19\n\x11\x61greement_version\x18\x02 \x01(\r\x12\x0f\n\x07\x64\x61taset\x18\x03 \x01(\t\x12\x0f\n\x07\x65\x64ition\x18\x04 \x01(\t\"*\n\x08\x44\x65\x63ision\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\x10\n\x08\x61pproved\x18\x02 \x01(\x08\"\xe9\x02\n\x0cLeaseRequest\x12\x0e\n\x06wait_s\x18\x01 \x01(\r\x12+\n\x08holdings\x18\x02 \x03(\x0b\x32\x19.fedstats.wire.v1.Holding\x12-\n\tdecisions\x18\x03 \x03(\x0b\x32\x1a.fedstats.wire.v1.Decision\x12\x10\n\x08software\x18\x04 \x01(\t\x12\x0e\n\x06paused\x18\n \x01(\t\x12)\n\x07witness\x18\x05 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12\x10\n\x08instance\x18\x06 \x01(\x0c\x12\x0f\n\x07running\x18\x07 \x03(\t\x12&\n\x04head\x18\x08 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12-\n\x0b\x63osignature\x18\t \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12\x15\n\rregister_size\x18\x0b \x01(\x04\x12\x0f\n\x07waiting\x18\x0c \x03(\t\"\x84\x02\n\nLeaseReply\x12$\n\x04task\x18\x01 \x01(\x0b\x32\x16.fedstats.wire.v1.Task\x12\x1a\n\x12\x61uthority_revision\x18\x02 \x01(\x04\x12\x32\n\twitnesses\x18\x03 \x03(\x0b\x32\x1f.fedstats.wire.v1.WitnessRecord\x12\r\n\x05now_s\x18\x04 \x01(\x03\x12/\n\rregister_head\x18\x05 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12@\n\x14register_consistency\x18\x06 \x01(\x0b\x32\".fedstats.wire.v1.ConsistencyProof\"\xb7\x02\n\x04Task\x12\n\n\x02id\x18\x01 \x01(\t\x12\'\n\x05query\x18\x02 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12\'\n\x05round\x18\x03 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12-\n\x0b\x61ppointment\x18\x04 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\x12&\n\x05phase\x18\x06 \x01(\x0e\x32\x17.fedstats.wire.v1.Phase\x12\x13\n\x0blease_token\x18\x07 \x01(\t\x12\x11\n\texpires_s\x18\x08 \x01(\x03\x12\x0c\n\x04\x62ody\x18\t \x01(\x0c\x12\x33\n\nregistered\x18\n \x01(\x0b\x32\x1f.fedstats.wire.v1.RegisterProof\"\x1b\n\x07Waiting\x12\x10\n\x08sentence\x18\x01 \x01(\t\"\xd4\x02\n\rReportRequest\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\x13\n\x0blease_token\x18\x02 \x01(\t\x12+\n\x07release\x18\x03 \x01(\x0b\x32\x18.fedstats.wire.v1.SignedH\x00\x12\x10\n\x06secagg\x18\x04 \x01(\x0cH\x00\x12+\n\x07refusal\x18\x05 \x01(\x0b\x32\x18.fedstats.wire.v1.SignedH\x00\x12,\n\x07waiting\x18\x06 \x01(\x0b\x32\x19.fedstats.wire.v1.WaitingH\x00\x12(\n\x06\x62udget\x18\x07 \x01(\x0b\x32\x18.fedstats.wire.v1.Budget\x12)\n\x07witness\x18\x08 \x01(\x0b\x32\x18.fedstats.wire.v1.Signed\x12&\n\x04head\x18\t \x01(\x0b\x32\x18.fedstats.wire.v1.SignedB\t\n\x07outcome\"\r\n\x0bReportReply*1\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x11\n\rPHASE_COMPUTE\x10\x01\x32\xa2\x02\n\x05Nodes\x12\x42\n\x04Join\x12\x1d.fedstats.wire.v1.JoinRequest\x1a\x1b.fedstats.wire.v1.JoinReply\x12\x44\n\x05Renew\x12\x1e.fedstats.wire.v1.RenewRequest\x1a\x1b.fedstats.wire.v1.JoinReply\x12\x45\n\x05Lease\x12\x1e.fedstats.wire.v1.LeaseRequest\x1a\x1c.fedstats.wire.v1.LeaseReply\x12H\n\x06Report\x12\x1f.fedstats.wire.v1.ReportRequest\x1a\x1d.fedstats.wire.v1.ReportReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fedstats.wire.v1.nodes_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PHASE']._serialized_start=1637
-  _globals['_PHASE']._serialized_end=1686
+  _globals['_PHASE']._serialized_start=1654
+  _globals['_PHASE']._serialized_end=1703
   _globals['_RENEWREQUEST']._serialized_start=146
   _globals['_RENEWREQUEST']._serialized_end=189
   _globals['_HOLDING']._serialized_start=191
@@ -43,17 +43,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DECISION']._serialized_start=282
   _globals['_DECISION']._serialized_end=324
   _globals['_LEASEREQUEST']._serialized_start=327
-  _globals['_LEASEREQUEST']._serialized_end=671
-  _globals['_LEASEREPLY']._serialized_start=674
-  _globals['_LEASEREPLY']._serialized_end=934
-  _globals['_TASK']._serialized_start=937
-  _globals['_TASK']._serialized_end=1248
-  _globals['_WAITING']._serialized_start=1250
-  _globals['_WAITING']._serialized_end=1277
-  _globals['_REPORTREQUEST']._serialized_start=1280
-  _globals['_REPORTREQUEST']._serialized_end=1620
-  _globals['_REPORTREPLY']._serialized_start=1622
-  _globals['_REPORTREPLY']._serialized_end=1635
-  _globals['_NODES']._serialized_start=1689
-  _globals['_NODES']._serialized_end=1979
+  _globals['_LEASEREQUEST']._serialized_end=688
+  _globals['_LEASEREPLY']._serialized_start=691
+  _globals['_LEASEREPLY']._serialized_end=951
+  _globals['_TASK']._serialized_start=954
+  _globals['_TASK']._serialized_end=1265
+  _globals['_WAITING']._serialized_start=1267
+  _globals['_WAITING']._serialized_end=1294
+  _globals['_REPORTREQUEST']._serialized_start=1297
+  _globals['_REPORTREQUEST']._serialized_end=1637
+  _globals['_REPORTREPLY']._serialized_start=1639
+  _globals['_REPORTREPLY']._serialized_end=1652
+  _globals['_NODES']._serialized_start=1706
+  _globals['_NODES']._serialized_end=1996
 # @@protoc_insertion_point(module_scope)

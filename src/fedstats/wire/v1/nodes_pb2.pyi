@@ -43,7 +43,7 @@ class Decision(_message.Message):
     def __init__(self, task: _Optional[str] = ..., approved: bool = ...) -> None: ...
 
 class LeaseRequest(_message.Message):
-    __slots__ = ("wait_s", "holdings", "decisions", "software", "paused", "witness", "instance", "running", "head", "cosignature", "register_size")
+    __slots__ = ("wait_s", "holdings", "decisions", "software", "paused", "witness", "instance", "running", "head", "cosignature", "register_size", "waiting")
     WAIT_S_FIELD_NUMBER: _ClassVar[int]
     HOLDINGS_FIELD_NUMBER: _ClassVar[int]
     DECISIONS_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +55,7 @@ class LeaseRequest(_message.Message):
     HEAD_FIELD_NUMBER: _ClassVar[int]
     COSIGNATURE_FIELD_NUMBER: _ClassVar[int]
     REGISTER_SIZE_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
     wait_s: int
     holdings: _containers.RepeatedCompositeFieldContainer[Holding]
     decisions: _containers.RepeatedCompositeFieldContainer[Decision]
@@ -66,7 +67,8 @@ class LeaseRequest(_message.Message):
     head: _signed_pb2.Signed
     cosignature: _signed_pb2.Signed
     register_size: int
-    def __init__(self, wait_s: _Optional[int] = ..., holdings: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., software: _Optional[str] = ..., paused: _Optional[str] = ..., witness: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., instance: _Optional[bytes] = ..., running: _Optional[_Iterable[str]] = ..., head: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., cosignature: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., register_size: _Optional[int] = ...) -> None: ...
+    waiting: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, wait_s: _Optional[int] = ..., holdings: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., software: _Optional[str] = ..., paused: _Optional[str] = ..., witness: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., instance: _Optional[bytes] = ..., running: _Optional[_Iterable[str]] = ..., head: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., cosignature: _Optional[_Union[_signed_pb2.Signed, _Mapping]] = ..., register_size: _Optional[int] = ..., waiting: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class LeaseReply(_message.Message):
     __slots__ = ("task", "authority_revision", "witnesses", "now_s", "register_head", "register_consistency")
