@@ -20,8 +20,10 @@ from fedstats.core.checks import Check, Health
 from fedstats.core.reason import Reason
 from fedstats.engines import engine_of
 from fedstats.identity import computer
+from fedstats.node.approval_terms import Decide, PolicyTerms
+from fedstats.node.approvals import Question
 from fedstats.node.home import Home
-from fedstats.wire.v1 import agreements_pb2
+from fedstats.wire.v1 import agreements_pb2, nodes_pb2
 
 PROBLEM, WARNING = Health.PROBLEM, Health.WARNING
 
@@ -113,6 +115,13 @@ def pause(home: Home) -> None:
         node.policy.pause(Reason.MAINTENANCE, now_s=NOW_S)
 
 
+def let_wait(home: Home) -> None:
+    """A question waits for somebody here to decide."""
+    question = Question(bytes(32), "RTT-2026", 1, "a.smith@north", NOW_S + 60, nodes_pb2.Task(id="task"))
+    with open_node(home, policy=PolicyTerms(Decide.EACH)) as node:
+        node.approvals.ask(question, now_s=NOW_S)
+
+
 def corrupt_ledger(home: Home) -> None:
     """A total was changed by hand."""
     with sqlite3.connect(home.ledger) as sqlite:
@@ -174,6 +183,7 @@ BROKEN: list[tuple[Callable[[Home], object], str, Health, str, str]] = [
     (corrupt_ledger, "ledger", PROBLEM, "totals", "from a backup"),
     (lose_witness, "witness", WARNING, "is missing", "Mount its disk"),
     (pause, "pause", WARNING, "maintenance", "fedstats node resume --home"),
+    (let_wait, "approvals", WARNING, "1 question waits", "fedstats node approvals list --home"),
     (withdraw, "agreements", PROBLEM, "none is in force", "fedstats agreement accept ID --home"),
     (lambda home: (home.path.parent / "rtt.csv").unlink(), "source rtt", PROBLEM, "FS-601", "path"),
     (rename_column, "source rtt", PROBLEM, "FS-602", "FS-602"),

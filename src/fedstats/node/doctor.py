@@ -161,6 +161,7 @@ class Doctor:
         if reply is not None:
             yield from examined("appointment", lambda: self._appointment(node, reply))
         yield from self._pause(node)
+        yield from self._approvals(node)
         yield from self._agreements(node, node.agreements.all())
 
     def _witness(self, node: Node, reply: agreements_pb2.AuthorityReply | None) -> Iterator[Check]:
@@ -214,6 +215,13 @@ class Doctor:
         words = f"paused since {computer.at(pause.since_s):%Y-%m-%d %H:%M} UTC ({pause.reason.value})"
         words += f": {pause.note}" if pause.note else ""
         yield warning("pause", words, self._command("fedstats node resume"))
+
+    def _approvals(self, node: Node) -> Iterator[Check]:
+        """Questions that wait for a person; none is worth a word where nobody decides."""
+        waits = [found for found in node.approvals.all(now_s=int(self.now())) if found.undecided]
+        if waits:
+            words = f"{len(waits)} question{'s wait' if len(waits) > 1 else ' waits'} for somebody to decide"
+            yield warning("approvals", words, self._command("fedstats node approvals list"))
 
     def _agreements(self, node: Node, standings: tuple[Standing, ...]) -> Iterator[Check]:
         in_force = {agreement.id: agreement for agreement in node.in_force()}
