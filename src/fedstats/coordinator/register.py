@@ -336,9 +336,13 @@ def texts(document: Read, key: str) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list) else []
 
 
+LINE_CHARACTERS_MAX = 20_000  # a thousand departments by name
+
+
 def one_line(said: str) -> str:
-    """What came from another machine as one printable line, for terminals and pages."""
-    return "".join(character for character in " ".join(said.split()) if character.isprintable())
+    """What came from another machine as one printable line of bounded length, for terminals and pages."""
+    line = "".join(c for c in " ".join(said[: 2 * LINE_CHARACTERS_MAX].split()) if c.isprintable())
+    return line if len(line) <= LINE_CHARACTERS_MAX else f"{line[: LINE_CHARACTERS_MAX - 1]}…"
 
 
 def _decimal(value: Fraction) -> Decimal:
