@@ -28,6 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import NOW_S, seed_key
 
+from fedstats.core.agreement_document import canonical_json
 from fedstats.core.privacy import Loss
 from fedstats.core.query import Proceeding
 from fedstats.core.witness import CapTotal, Mark, Witness
@@ -91,10 +92,17 @@ def honest(world: World) -> list[tuple[Method[Any, Any], Message, Peer]]:
         ),
         (methods.SIGN, agreements_pb2.SignRequest(agreement=agreement), CONTROLLERS["north"]),
         (methods.FETCH_AUTHORITY, agreements_pb2.AuthorityRequest(), ANALYST),
+        (methods.PUBLISH_RESULT, analysts_pb2.PublishResultRequest(result=published(query)), ANALYST),
         (methods.HEADS, agreements_pb2.HeadsRequest(), ANALYST),
         (methods.PROOF, agreements_pb2.ProofRequest(number=2, size=3, first=1, second=3), AUDITOR),
         (methods.REGISTER, agreements_pb2.RegisterRequest(after=1, entries_max=2**32 - 2), ANALYST),
     ]
+
+
+def published(query: bytes) -> signed_pb2.Signed:
+    """A result of which nothing is right but its form."""
+    document = {"query": query.hex(), "tables": []}
+    return codec.signed_to(Signed.make(Context.RESULT, canonical_json(document), ANALYST_KEY))
 
 
 def lease_request(world: World, task: nodes_pb2.Task) -> nodes_pb2.LeaseRequest:

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "fedstats.cli.guarantee:guarantee",
         "Show what an answer promises to the people whose data it used.",
     ),
+    "publish": ("fedstats.cli.publish:publish", "Put the answer of a job on the public register."),
     "agreement": ("fedstats.cli.agreement:agreement", "Write, read, sign and accept agreements."),
     "document": (
         "fedstats.cli.document:document",

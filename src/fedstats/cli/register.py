@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -63,7 +63,7 @@ def list_entries(*, after: int, home: Path | None) -> None:
 @source_option
 def show(*, number: int, home: Path | None) -> None:
     """Show entry NUMBER whole."""
-    from fedstats.coordinator.register import parsed, sentence_of
+    from fedstats.coordinator.register import RESULT, parsed, sentence_of
     from fedstats.coordinator.register_page import time_of
 
     entry = next(_entries(home, after=number - 1), None)
@@ -72,7 +72,10 @@ def show(*, number: int, home: Path | None) -> None:
     document = parsed(entry.document)
     say(f"{entry.number}  {time_of(entry.at_s)}")
     say(sentence_of(entry.kind, document))
-    say_json(document)
+    if entry.kind == RESULT:
+        _show_result(document)
+    else:
+        say_json(document)
 
 
 @register.command(short_help="Write the whole register as one page, or as JSON.")
@@ -91,6 +94,25 @@ def export(*, html: Path | None, json: Path | None, home: Path | None) -> None:
     if json is not None:
         write_text(json, json_of(entries))
     say_error(f"Wrote {len(entries)} entries.")
+
+
+def _show_result(document: Mapping[str, object]) -> None:
+    """The tables of a published result, what they promise and who signed them."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from fedstats.coordinator.register_result import note_of, promise_of, tables_of
+
+    for shown in tables_of(document):
+        table = Table(title=shown.name or None)
+        for head in shown.heads:
+            table.add_column(Text(head))
+        for row in shown.rows:
+            table.add_row(*map(Text, row))
+        say_table(table)
+    for line in (note_of(document), promise_of(document), f"Signed by the key {document.get('key')}."):
+        if line:
+            say(line)
 
 
 def _entries(folder: Path | None, *, after: int = 0) -> Iterator[LogEntry]:

@@ -19,6 +19,7 @@ from fedstats.core.query import Proceeding, Query, RoundOrder
 from fedstats.core.question_words import question_words
 from fedstats.core.reason import Reason
 from fedstats.core.rules import budget_of
+from fedstats.identity.keys import Signed
 
 AGREEMENT_PUBLISHED = "agreement-published"
 AGREEMENT_SIGNED = "agreement-signed"
@@ -32,6 +33,7 @@ QUERY = "query"
 ROUND = "round"
 PROCEEDED = "proceeded"
 OUTCOME = "outcome"
+RESULT = "result"
 
 SHOWN_DIGITS = 4
 QUERY_DIGITS_SHOWN = 12
@@ -174,6 +176,19 @@ def standing_entry(used_ppm: Mapping[str, int], logs: Mapping[str, Document]) ->
     }
 
 
+def result_entry(signed: Signed, appointment: Appointment) -> Document:
+    """What an analyst published: `result` in canonical JSON is what the signature covers."""
+    document = json.loads(signed.payload)
+    return {
+        "query": document["query"],
+        "analyst": appointment.name,
+        "department": appointment.department,
+        "key": signed.key.raw.hex(),
+        "signature": signed.signature.hex(),
+        "result": document,
+    }
+
+
 def parsed(document: bytes) -> Read:
     """The document of an entry; one that cannot be read is empty."""
     try:
@@ -248,6 +263,14 @@ def _ended(document: Read) -> str:
     return f"Question {_question(document)}, round {text(document, 'round')}: {outcome_text(document)}."
 
 
+def _result(document: Read) -> str:
+    who = f"{text(document, 'analyst')} of {text(document, 'department')}"
+    result = document.get("result")
+    replaces = text(result, "replaces") if isinstance(result, dict) else ""
+    instead = f", in the place of entry {replaces}" if replaces not in ("", "0") else ""
+    return f"{who} published a result of question {_question(document)}{instead}."
+
+
 _SENTENCES: Mapping[str, Callable[[Read], str]] = {
     AGREEMENT_PUBLISHED: _published,
     AGREEMENT_SIGNED: _signed,
@@ -261,6 +284,7 @@ _SENTENCES: Mapping[str, Callable[[Read], str]] = {
     ROUND: _round,
     PROCEEDED: _proceeded,
     OUTCOME: _ended,
+    RESULT: _result,
 }
 
 

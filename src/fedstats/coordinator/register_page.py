@@ -24,6 +24,7 @@ from fedstats.coordinator.register import (
     texts,
     used_text,
 )
+from fedstats.coordinator.register_result import note_of, promise_of, tables_of
 from fedstats.transparency.entry import LogEntry
 
 
@@ -52,6 +53,7 @@ def page_of(entries: Sequence[LogEntry], *, made_s: float) -> str:
         ),
         "<h2>Questions</h2>",
         _questions(read),
+        *_results(read),
         "<h2>Every entry, in order</h2>",
         _table(
             ("Number", "When", "What happened"),
@@ -205,6 +207,25 @@ def _question(entry: LogEntry, document: Read, outcomes: Iterable[str]) -> tuple
         escape(one_line(loss_text(document))),
         "<br>".join(outcomes) or "Not ended",
     )
+
+
+def _results(read: Sequence[tuple[LogEntry, Read]]) -> list[str]:
+    """All published results, with what they promise."""
+    parts = ["<h2>Results</h2>"]
+    for entry, document in read:
+        if entry.kind != register.RESULT:
+            continue
+        parts.append(f"<h3>{escape(register.sentence_of(entry.kind, document))}</h3>")
+        said = (
+            note_of(document),
+            promise_of(document),
+            f"Entry {entry.number}. 95 % intervals are in brackets.",
+        )
+        parts += [f"<p>{escape(line)}</p>" for line in said if line]
+        for shown in tables_of(document):
+            rows = [[escape(cell) for cell in row] for row in shown.rows]
+            parts.append(_table([escape(head) for head in shown.heads], rows))
+    return parts if len(parts) > 1 else []
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

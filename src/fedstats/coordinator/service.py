@@ -15,6 +15,7 @@ from fedstats.coordinator.desk import Answer, Desk, Poll
 from fedstats.coordinator.nodes import Nodes
 from fedstats.coordinator.proceedings import Proceedings
 from fedstats.coordinator.register_log import RegisterLog
+from fedstats.coordinator.results import Results
 from fedstats.coordinator.store import Store
 from fedstats.coordinator.witnessing import Witnessing
 from fedstats.errors import MessageInvalid, NotPermitted
@@ -81,6 +82,7 @@ class Coordinator:
                 methods.SUBMIT: analysts.submit,
                 methods.PROCEED: Proceedings(desk).proceed,
                 methods.FETCH: analysts.fetch,
+                methods.PUBLISH_RESULT: Results(desk).publish,
                 methods.PUBLISH: agreements.publish,
                 methods.SIGN: agreements.sign,
                 methods.FETCH_AUTHORITY: agreements.fetch,

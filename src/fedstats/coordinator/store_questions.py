@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from fedstats.coordinator.register import PROCEEDED, QUERY, ROUND, proceeding_entry, round_entry
+from fedstats.coordinator.register import PROCEEDED, QUERY, RESULT, ROUND, proceeding_entry, round_entry
 from fedstats.coordinator.rounds import Task
 from fedstats.coordinator.store_file import StoreFile
 from fedstats.coordinator.store_register import append
@@ -130,6 +130,23 @@ class Questions:
                 (signed_to(signed).SerializeToString(), query, number),
             )
             return leave_out(db, query, number, proceeding.left_out, now_s)
+
+    def publish(self, query: bytes, digest: bytes, entry: Document, now_s: float) -> int:
+        """Enter a published result of a query; the number of its entry."""
+        with self._file.transaction() as db:
+            number = append(db, RESULT, entry, now_s)
+            db.execute("INSERT INTO results VALUES (?, ?, ?)", (digest, query, number))
+            return number
+
+    def result(self, digest: bytes) -> int | None:
+        """The number of the entry of a result, by the SHA-256 of what was signed; None if it is new."""
+        row = self._file.row("SELECT entry FROM results WHERE digest = ?", digest)
+        return None if row is None else int(row["entry"])
+
+    def results(self, query: bytes) -> list[int]:
+        """The numbers of the entries of all results of a query."""
+        rows = self._file.rows("SELECT entry FROM results WHERE query = ? ORDER BY entry", query)
+        return [int(row["entry"]) for row in rows]
 
     def tell_missing(self, now_s: float) -> None:
         """Write into the register who had not answered when the deadline passed, once for each round."""

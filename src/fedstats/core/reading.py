@@ -125,6 +125,13 @@ class Reader:
             raise self.problem("must be a list of texts", key)
         return tuple(value)
 
+    def labels(self, key: str) -> tuple[str | None, ...]:
+        """A list of strings, some of which are missing."""
+        value = self._take(key, None)
+        if not isinstance(value, list) or not all(item is None or isinstance(item, str) for item in value):
+            raise self.problem("must be a list of texts", key)
+        return tuple(value)
+
     def table(self, key: str, *, optional: bool = False) -> Reader:
         """A nested table; an optional one that is missing reads as empty."""
         value = self._take(key, {} if optional else None)
