@@ -232,11 +232,29 @@ def test_two_readers_of_two_registers_find_out_as_soon_as_heads_meet(world: Worl
 
 
 def test_a_department_that_tells_two_logs_is_found(world: World, tmp_path: Path) -> None:
-    """The register names how far each log had come; another log of that size is a fork."""
+    """Two heads that it signed of one size are a fork, and it was the department."""
     world.lease("north", head=log_head("north", 5, root=b"x" * 32))
-    (fault,) = verified(world, tmp_path).faults
-    assert fault.wrong is Wrong.FORKED
-    assert "north told two different logs of 5 entries" in fault.sentence
+    faults = verified(world, tmp_path).faults
+    assert {fault.wrong for fault in faults} == {Wrong.FORKED}
+    assert any("north told two different logs of 5 entries" in fault.sentence for fault in faults)
+
+
+def framed(entries: Entries) -> Entries:
+    """The outcome names another log of north's than north told."""
+    return [
+        replace(e, document=e.document.replace(b'"root":"00', b'"root":"77')) if e.kind == "outcome" else e
+        for e in entries
+    ]
+
+
+def test_no_department_is_convicted_by_what_the_coordinator_wrote(world: World, tmp_path: Path) -> None:
+    """What an entry says of a log nobody else signed: the difference is found, whose lie it is stays open."""
+    with world.store.file.transaction() as db:
+        db.execute("DELETE FROM cosignatures")
+    rewritten(world, framed)
+    faults = verified(world, tmp_path).faults
+    assert faults
+    assert all("or the register says what" in fault.sentence for fault in faults)
 
 
 def test_another_key_is_believed_only_when_somebody_says_so(world: World, tmp_path: Path) -> None:

@@ -109,13 +109,27 @@ def _cosignatures(heads: agreements_pb2.HeadsReply, nodes: Nodes) -> Iterator[Wi
 
 
 def _logs(entries: Sequence[LogEntry], heads: agreements_pb2.HeadsReply, nodes: Nodes) -> Iterator[Fault]:
-    """Logs of departments of which two roots of one size were told."""
-    known: dict[tuple[str, str, int], str] = {}
-    told = [*_told_in_outcomes(entries), *((0, head) for head in _heads(heads, nodes))]
+    """Logs of departments of which two roots of one size were told.
+
+    What an entry says of a department's log nobody signed but the coordinator: alone it convicts nobody.
+    """
+    known: dict[tuple[str, str, int], tuple[str, int]] = {}
+    told = [*((0, head) for head in _heads(heads, nodes)), *_told_in_outcomes(entries)]
     for number, (who, log, size, root) in told:
-        if known.setdefault((who, log, size), root) != root:
-            sentence = f"{who} told two different logs of {size:,} entries: it changed its own log."
-            yield Fault(number, Wrong.FORKED, sentence)
+        first, where = known.setdefault((who, log, size), (root, number))
+        if first != root:
+            yield Fault(number, Wrong.FORKED, _two_logs(who, size, where, number))
+
+
+def _two_logs(who: str, size: int, first: int, second: int) -> str:
+    """The sentence about two roots; `first` and `second` are the entries that name them, 0 a signed head."""
+    if not second:
+        return f"{who} told two different logs of {size:,} entries: it changed its own log."
+    other = f"entry {first}" if first else f"a head that {who} signed"
+    return (
+        f"Entry {second} and {other} name two different logs of {who} of {size:,} entries: {who} changed its"
+        f" log, or the register says what {who} never told. Its own log shows which: fedstats audit verify"
+    )
 
 
 def _told_in_outcomes(entries: Sequence[LogEntry]) -> Iterator[tuple[int, tuple[str, str, int, str]]]:
