@@ -66,7 +66,7 @@ def altered(path: tuple[Any, ...], value: Any) -> Change:
         (("nodes_min",), 1, Effect.WIDENS, "falls from 2 to 1"),
         (("ends_on",), "2028-03-31", Effect.WIDENS, "from 2027-03-31 to 2028-03-31"),
         (("starts_on",), "2026-05-01", Effect.NARROWS, "from 2026-04-01 to 2026-05-01"),
-        (("purposes", 0, "prohibited"), [], Effect.WIDENS, 'away: "No insurance.". So that use'),
+        (("purposes", 0, "prohibited"), [], Effect.WIDENS, 'away: "No insurance." So that use'),
         (("public", "recipients"), ["Analysts of the trusts", "The press"], Effect.WIDENS, "The press"),
         (("opt_out", "applies"), False, Effect.WIDENS, "from yes to no. So their data is counted"),
         (("opt_out", "list"), "deny", Effect.WIDENS, "from allow to deny"),

@@ -121,15 +121,15 @@ def _say_status(found: Status, doubt: str) -> None:
     say(f"{agreement.title} ({agreement.id} version {agreement.version}, SHA-256 {hash_words(found.hash)})")
     if doubt:
         say(f"Be careful: this text is {doubt}.")
-    table = Table("Department", "Signed", "Accepted", "Now")
+    table = Table("Department", "Signed (UTC)", "Accepted (UTC)", "Now")
     for standing in found.standings:
-        signed = _day(standing.signed_s) if standing.signed_s else ("yes" if standing.signed else NEVER)
-        accepted = _day(standing.accepted_s) if standing.accepted_s else NEVER
+        signed = _minute(standing.signed_s) if standing.signed_s else ("yes" if standing.signed else NEVER)
+        accepted = _minute(standing.accepted_s) if standing.accepted_s else NEVER
         now = standing.stage.value
         if standing.withdrawn_s:
-            now = f"withdrawn on {_day(standing.withdrawn_s)} ({standing.reason})"
+            now = f"withdrawn on {_minute(standing.withdrawn_s)[:10]} ({standing.reason})"
         elif now == "in force" and standing.since_s:
-            now = f"in force since {_day(standing.since_s)}"
+            now = f"in force since {_minute(standing.since_s)[:10]}"
         table.add_row(standing.department, signed, accepted, now)
     say_table(table)
     review = due_words(found.review_days, "review", "the review was due")
@@ -139,7 +139,7 @@ def _say_status(found: Status, doubt: str) -> None:
         say(f"There is a newer version: fedstats agreement diff {agreement.id}@{agreement.version} {newest}")
 
 
-def _day(at_s: int | None) -> str:
+def _minute(at_s: int | None) -> str:
     from datetime import UTC, datetime
 
     return f"{datetime.fromtimestamp(at_s or 0, UTC):%Y-%m-%d %H:%M}"

@@ -14,7 +14,7 @@ from fedstats.cli.next_step import remember_home
 from fedstats.cli.passphrase import open_key, passphrase_option
 from fedstats.cli.paths import FilePath
 from fedstats.cli.publishing import output_option, put_out_signed
-from fedstats.cli.running import agreed, home_at, home_option, say, session_at
+from fedstats.cli.running import agreed, home_at, home_option, say, say_for_others, session_at
 from fedstats.errors import AgreementInvalid, FedstatsError, FileProblem
 
 if TYPE_CHECKING:  # imported when a command runs
@@ -82,7 +82,7 @@ def sign(
     if text.first and others:
         digits = sha256(text.document).hexdigest()[:12]
         say(f"The controllers of {', '.join(others)} now type, each with their own key:")
-        say(f"  fedstats agreement sign {agreement.id} --hash {digits}")
+        say_for_others(f"  fedstats agreement sign {agreement.id} --hash {digits}")
         say("The first digits of the SHA-256 say which text you mean: tell them by telephone.")
     say(f"See who has signed: fedstats agreement status {agreement.id}")
 

@@ -74,6 +74,11 @@ def say(text: str = "") -> None:
     click.echo(printable(with_home(text)))
 
 
+def say_for_others(text: str) -> None:
+    """Print a command that others type on their own computers: it stays as it is, without our `--home`."""
+    click.echo(printable(text))
+
+
 def say_json(document: object) -> None:
     """Print a document for programs, untouched; in ASCII, so that nothing in it can steer a terminal."""
     import json

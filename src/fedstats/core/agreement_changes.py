@@ -119,11 +119,11 @@ def _entries(path: str, of: str, old: list[str], new: list[str]) -> Iterator[Cha
     for entry in dict.fromkeys(new):
         if entry not in old:
             effect = _effect(term, more=True)
-            yield Change(path, effect, f"{name} is added: {_shown(entry)}{_means(term, effect)}")
+            yield Change(path, effect, _sentence(f"{name} is added: {_shown(entry)}", term, effect))
     for entry in dict.fromkeys(old):
         if entry not in new:
             effect = _effect(term, more=False)
-            yield Change(path, effect, f"{name} is taken away: {_shown(entry)}{_means(term, effect)}")
+            yield Change(path, effect, _sentence(f"{name} is taken away: {_shown(entry)}", term, effect))
     if [entry for entry in old if entry in new] != [entry for entry in new if entry in old]:
         yield Change(path, Effect.CHANGES, f"The order of a list changes ({name[0].lower()}{name[1:]}).")
 
@@ -137,7 +137,7 @@ def _scalar(path: str, of: str, old: object, new: object) -> Change:
     effect = Effect.CHANGES if more is None else _effect(term, more=more)
     verb = {None: "changes", True: "rises", False: "falls"}[more if _is_number(path, old) else None]
     before, after = _both_shown(old, new)
-    return Change(path, effect, f"{name} {verb} from {before} to {after}{_means(term, effect)}")
+    return Change(path, effect, _sentence(f"{name} {verb} from {before} to {after}", term, effect))
 
 
 def _is_more(path: str, old: object, new: object) -> bool | None:
@@ -182,8 +182,10 @@ def _effect(term: Term, *, more: bool) -> Effect:
     return Effect.WIDENS if more == (term.wider is Wider.MORE) else Effect.NARROWS
 
 
-def _means(term: Term, effect: Effect) -> str:
-    return f". So {term.means}." if term.means and effect is Effect.WIDENS else "."
+def _sentence(said: str, term: Term, effect: Effect) -> str:
+    """With its full stop, and with what follows for people where the change widens something."""
+    ended = said if said.endswith('."') else f"{said}."
+    return f"{ended} So {term.means}." if term.means and effect is Effect.WIDENS else ended
 
 
 def _shown(text: str) -> str:
