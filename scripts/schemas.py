@@ -7,10 +7,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from fedstats.client.documents.satre_form import SCHEMA as SATRE
 from fedstats.core.agreement_schema import agreement_schema
 from fedstats.core.guarantee.form import SCHEMA as GUARANTEE
 
-SCHEMAS: Mapping[str, Mapping[str, object]] = {"agreement": agreement_schema(), "guarantee": GUARANTEE}
+SCHEMAS: Mapping[str, Mapping[str, object]] = {
+    "agreement": agreement_schema(),
+    "guarantee": GUARANTEE,
+    "satre": SATRE,
+}
 """By the name of the document."""
 
 GUARANTEE_HEAD = """<!-- Generated from src/fedstats/core/guarantee/form.py by `make kits`. -->

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import pytest
 from analyst_world import analyst_world, refusing
 from full_agreement import full_agreement
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it has no types of its own
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from samples import sample_agreement
@@ -28,12 +29,14 @@ from fedstats.client.documents.dossier import (
 )
 from fedstats.client.documents.page import FILL_IN, inert
 from fedstats.client.documents.satre import record_of
+from fedstats.client.documents.satre_form import SCHEMA
 from fedstats.coordinator import register
 from fedstats.core.agreement import Agreement, PublicTerms
 from fedstats.core.agreement_document import document_of
 from fedstats.core.names import LABEL_CHARACTERS_MAX
 
 DIGEST = "ab" * 32
+FORM = Draft202012Validator(SCHEMA)
 POISON = "# <b>x</b> | [l](http://e.vil) `c` **b** ~~s~~ &lt; www.e.vil ![i](x) - 1. \\"
 T = TypeVar("T")
 WORDS = re.compile(r"\w+")
@@ -251,11 +254,15 @@ def test_outcomes_are_joined_to_their_questions() -> None:
     assert record["outputs"][0]["decision"] == "released"
     assert record["outputs"][0]["refused_by"] == {"west": "FS-207"}
     assert json.loads(json.dumps(record)) == record
+    for one in (record, record_of(dossier()), record_of(Dossier(sample_agreement(), DIGEST))):
+        assert [problem.message for problem in FORM.iter_errors(one)] == []
+    assert not FORM.is_valid({**record, "outputs": [{}]})
 
 
 def test_a_register_of_junk_ends_in_a_document() -> None:
     """Entries of any shape are read as far as they can be: nobody can stop a document, or mark it up."""
-    junk: list[object] = [None, 1, "x", [1], {"epsilon": [], "delta": {}}, POISON, {POISON: POISON}]
+    junk: list[object] = [None, 1, -1, True, "x", [1], {"epsilon": [], "delta": {}}, POISON, {POISON: POISON}]
+    junk += [{"epsilon": POISON, "delta": "-1", "budget_percent": 1, "rho": None}]
     names = ("query", "loss", "departments", "version", "released", "refused", "question_words", "analyst")
     entries = [
         Entry(i, 10**30 if i % 2 else -1, kind, {"agreement": "RTT-2026", "query": "q", name: value})
@@ -267,7 +274,7 @@ def test_a_register_of_junk_ends_in_a_document() -> None:
     made = Dossier(sample_agreement(), DIGEST).with_register(entries)
     for name in PAGES:
         assert not {"html_inline", "html_block", "link_open", "image"} & set(structure(PAGES[name](made)))
-    assert json.dumps(record_of(made))
+    assert [problem.message for problem in FORM.iter_errors(record_of(made))] == []
 
 
 def test_kinds_of_entries_are_the_registers() -> None:

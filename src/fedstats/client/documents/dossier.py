@@ -7,19 +7,20 @@ register itself was changed is what `fedstats register verify` looks into.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from fedstats.client.register_reading import register_pages
 from fedstats.core.agreement import Agreement
 from fedstats.wire.method import Transport
-from fedstats.wire.methods import REGISTER
-from fedstats.wire.v1 import agreements_pb2
 
-PAGE_ENTRIES = 500
 JOB_DIGITS = 10
 ACCEPTED, WITHDRAWN = "agreement-accepted", "agreement-withdrawn"
 QUERY, OUTCOME = "query", "outcome"
+
+_DECIMAL = re.compile(r"[0-9]{1,20}(\.[0-9]{1,60})?", re.ASCII)
 
 Said = Mapping[str, object]
 
@@ -114,15 +115,9 @@ class Dossier:
 
 def entries_over(transport: Transport) -> Iterator[Entry]:
     """The whole register, the oldest first."""
-    after = 0
-    while True:
-        request = agreements_pb2.RegisterRequest(after=after, entries_max=PAGE_ENTRIES)
-        found = transport.call(REGISTER, request).entries
-        for entry in found:
+    for page in register_pages(transport):
+        for entry in page:
             yield Entry(entry.number, entry.at_s, entry.kind, _parsed(entry.document))
-        if not found or found[-1].number <= after:
-            return
-        after = found[-1].number
 
 
 def day_of(at_s: int) -> str:
@@ -142,7 +137,7 @@ def _run(entry: Entry) -> RegisteredRun:
         number=entry.number,
         at_s=entry.at_s,
         query=_text(said, "query"),
-        version=version if isinstance(version, int) else 0,
+        version=version if type(version) is int and version > 0 else 0,
         asked_by=f"{_text(said, 'analyst')}@{_text(said, 'department')}",
         purpose=_text(said, "purpose"),
         dataset=_text(said, "dataset"),
@@ -150,10 +145,10 @@ def _run(entry: Entry) -> RegisteredRun:
         question=_text(said, "question_words") or _text(said, "question"),
         departments=_texts(said, "departments"),
         mode=_text(said, "mode"),
-        epsilon=_text(loss, "epsilon"),
-        delta=_text(loss, "delta"),
+        epsilon=_decimal(loss, "epsilon"),
+        delta=_decimal(loss, "delta"),
         rho=_text(loss, "rho"),
-        budget_percent=_text(loss, "budget_percent"),
+        budget_percent=_decimal(loss, "budget_percent"),
     )
 
 
@@ -177,6 +172,11 @@ def _pairs(said: Said, key: str, before: tuple[tuple[str, str], ...]) -> tuple[t
 def _text(said: Said, key: str) -> str:
     value = said.get(key, "")
     return str(value) if isinstance(value, str | int) else ""
+
+
+def _decimal(said: Said, key: str) -> str:
+    text = _text(said, key)
+    return text if _DECIMAL.fullmatch(text) else ""
 
 
 def _texts(said: Said, key: str) -> tuple[str, ...]:

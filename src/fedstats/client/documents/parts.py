@@ -50,7 +50,10 @@ def begin(page: Page, title: str, dossier: Dossier) -> None:
 def _register_words(dossier: Dossier) -> str:
     if dossier.until is None:
         return "no register: runs are not in it"
-    return f"the public register up to entry {dossier.until}, as the coordinator relays it"
+    return (
+        f"the public register up to entry {dossier.until}, as the coordinator relays it (fedstats register "
+        "verify checks it)"
+    )
 
 
 def controllers(page: Page, dossier: Dossier) -> None:
