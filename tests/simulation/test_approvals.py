@@ -13,6 +13,7 @@ from waiting import federation
 
 from fedstats.cli.jobs import state_words
 from fedstats.client.answer import Answer
+from fedstats.coordinator.register import outcome_text, parsed
 from fedstats.core.reason import Reason
 from fedstats.errors import StillWaiting
 from fedstats.identity.peer import Peer, Role
@@ -134,6 +135,9 @@ def test_a_refused_question_is_answered_by_the_others(tmp_path: Path) -> None:
         sentence = next(p.refusal.sentence for p in answer.participants if p.refusal)
         assert "it does not serve the agreed purpose (purpose)" in sentence
         assert fed.nodes[NODE].ledger.entries() == ()
+        ended = parsed(fed.coordinator.desk.store.register.entries(after=0, entries_max=1_000)[-1].document)
+        assert ended["reasons"] == {NODE: "purpose"}  # which is public
+        assert f"{NODE} (FS-207: purpose)" in outcome_text(ended)
 
 
 def test_what_need_not_be_decided_any_more_is_not_waited_for(tmp_path: Path) -> None:

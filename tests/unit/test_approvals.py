@@ -96,7 +96,7 @@ def test_decisions_last_over_restarts(home: Home) -> None:
         assert waiting(node.runner.run(tasks[0])) == "waits for approval by north since 2026-06-01 08:00 UTC"
         release_of(node.runner.run(tasks[1]))
         note = refusal_of(node.runner.run(tasks[2]))
-        assert (note.code, note.charged) == ("FS-207", False)
+        assert (note.code, note.charged, note.reason) == ("FS-207", False, Reason.PURPOSE)
         assert "(purpose)" in note.sentence
         assert "minute" not in note.sentence
 
@@ -120,7 +120,8 @@ def test_a_pause_and_a_withdrawal_beat_an_approval(node: Node) -> None:
     node.runner.run(task)
     node.approvals.approve(hash_of(task), None, now_s=NOW_S)
     node.policy.pause(Reason.SECURITY, now_s=NOW_S)
-    assert refusal_of(node.runner.run(task)).code == "FS-206"
+    paused = refusal_of(node.runner.run(task))
+    assert (paused.code, paused.reason) == ("FS-206", Reason.SECURITY)
     node.policy.resume(now_s=NOW_S)
     node.withdraw("RTT-2026", Reason.LEGAL)
     assert refusal_of(node.runner.run(task)).code == "FS-202"

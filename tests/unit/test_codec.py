@@ -35,7 +35,14 @@ REVOCATION = Revocation("north", KEY, NOW_S, "left")
 ACCEPTANCE = Acceptance("north", bytes(32), withdrawn=True, at_s=NOW_S, reason=Reason.LEGAL)
 APPROVAL = Approval("north", bytes(32), NOW_S)
 REFUSAL = codec.RefusalNote(
-    "north", bytes(32), 1, "FS-214", "This is too much.", charged=True, presented=bytes(32)
+    "north",
+    bytes(32),
+    1,
+    "FS-214",
+    "This is too much.",
+    charged=True,
+    presented=bytes(32),
+    reason=Reason.PRIVACY,
 )
 PROCEEDING = Proceeding(bytes(32), 1, ("north", "south"), ("west",))
 WITNESS = Witness(

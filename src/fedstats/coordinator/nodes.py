@@ -261,7 +261,8 @@ def _refused(request: nodes_pb2.ReportRequest, task: StoredTask) -> Outcome:
     note = decode_refusal(signed.verify(Context.REFUSAL))
     if (note.department, note.query, note.number) != (task.department, task.query, task.number):
         raise MessageInvalid("The refusal is of another round or department.")
-    return Outcome(sha256(signed.payload), note.code, note.sentence)
+    reason = note.reason.value if note.reason else ""
+    return Outcome(sha256(signed.payload), note.code, note.sentence, reason=reason)
 
 
 def _holding(message: nodes_pb2.Holding) -> Holding:

@@ -139,7 +139,7 @@ def loss_entry(loss: MechanismLoss, departments_max: int, agreement: Agreement) 
     }
 
 
-def outcome_entry(
+def outcome_entry(  # noqa: PLR0913 # one parameter for each way in which a department ends
     query: bytes,
     number: int,
     *,
@@ -148,9 +148,11 @@ def outcome_entry(
     missing: Iterable[str],
     left_out: Iterable[str],
     free: Iterable[str] = (),
+    reasons: Mapping[str, str] | None = None,
 ) -> dict[str, object]:
     """How a round ended: who answered, who refused with which code, whom the analyst went on without.
 
+    `reasons` are the categories where people at a department refused or paused;
     `missing` had not answered at the deadline; `free` answered from their record and charged nothing.
     """
     return {
@@ -158,6 +160,7 @@ def outcome_entry(
         "round": number,
         "released": sorted(released),
         "refused": dict(sorted(refused.items())),
+        "reasons": dict(sorted((reasons or {}).items())),
         "missing": sorted(missing),
         "left_out": sorted(left_out),
         "free": sorted(free),
@@ -308,8 +311,10 @@ def _question(document: Read) -> str:
 
 def outcome_text(document: Read) -> str:
     """Who answered, refused or was missing."""
-    refused = document.get("refused")
-    codes = [f"{who} ({code})" for who, code in refused.items()] if isinstance(refused, dict) else []
+    refused, why = document.get("refused"), document.get("reasons")
+    words = {who: f": {reason}" for who, reason in why.items()} if isinstance(why, dict) else {}
+    said_no = refused.items() if isinstance(refused, dict) else ()
+    codes = [f"{who} ({code}{words.get(who, '')})" for who, code in said_no]
     said = {
         "answered by": listed(document, "released"),
         "from the record, which is free,": _free(document),

@@ -58,6 +58,7 @@ class Outcome:
     digest: bytes
     code: str = ""  # of a refusal; a release has none
     sentence: str = ""
+    reason: str = ""  # the category, where people there decided
     free: bool = False  # the node says that it recorded this release for another question before
 
     @property

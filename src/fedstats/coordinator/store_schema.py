@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 APPLICATION_ID = 0x66656473  # "feds": tells this file from other SQLite files
-VERSION = 5
+VERSION = 6
 
 SCHEMA = """
 -- Who joined. Certificates open connections and give no authority over data.
@@ -164,6 +164,7 @@ CREATE TABLE tasks (
     expires_s REAL NOT NULL DEFAULT 0,
     sentence TEXT NOT NULL DEFAULT '',
     code TEXT NOT NULL DEFAULT '',
+    reason TEXT NOT NULL DEFAULT '',    -- its category, where people at the department refused
     digest BLOB,                        -- of the outcome's payload
     free INTEGER NOT NULL DEFAULT 0,    -- a release that charged nothing
     used_ppm INTEGER,                   -- of the agreement's budget at the department, as its node said
@@ -173,7 +174,7 @@ CREATE TABLE tasks (
 ) STRICT;
 CREATE INDEX tasks_offered ON tasks (department, leases) WHERE state = 'offered';
 CREATE INDEX tasks_leased ON tasks (expires_s) WHERE state = 'leased';
-CREATE INDEX tasks_at_work ON tasks (department) WHERE state = 'leased';
+CREATE INDEX tasks_at_work ON tasks (department) WHERE state IN ('leased', 'waiting');
 
 CREATE TABLE results (                  -- what analysts published of their queries: its entry holds it
     digest BLOB PRIMARY KEY,            -- of the signed payload

@@ -177,7 +177,7 @@ def _apply(
     outcome = task.outcome
     db.execute(
         "UPDATE tasks SET state = ?, since_s = ?, leases = ?, token = ?, expires_s = ?, sentence = ?,"
-        " code = ?, digest = ?, free = ?, outcome = ?, used_ppm = ? WHERE id = ?",
+        " code = ?, reason = ?, digest = ?, free = ?, outcome = ?, used_ppm = ? WHERE id = ?",
         (
             task.state.value,
             task.since_s,
@@ -186,6 +186,7 @@ def _apply(
             task.expires_s,
             task.sentence,
             outcome.code if outcome else "",
+            outcome.reason if outcome else "",
             outcome.digest if outcome else None,
             bool(outcome and outcome.free),
             reported.SerializeToString() if outcome and reported else None,
@@ -227,6 +228,7 @@ def tell_outcome(db: sqlite3.Connection, query: bytes, number: int, now_s: float
         released=[name for name, outcome in outcomes.items() if outcome and not outcome.code],
         free=[name for name, outcome in outcomes.items() if outcome and outcome.free],
         refused={name: outcome.code for name, outcome in outcomes.items() if outcome and outcome.code},
+        reasons={name: outcome.reason for name, outcome in outcomes.items() if outcome and outcome.reason},
         missing=[task.department for task in tasks if not task.task.is_over],
         left_out=[task.department for task in tasks if task.task.state is State.LEFT_OUT],
     )
@@ -259,7 +261,7 @@ def _digests(outcomes: Mapping[str, Outcome | None]) -> Iterator[bytes]:
 
 _COLUMNS = (
     "id, query, number, department, deadline_s, state, since_s, leases, token, expires_s, sentence, code,"
-    " digest, free"
+    " reason, digest, free"
 )
 
 
@@ -273,7 +275,7 @@ def _task(row: sqlite3.Row) -> StoredTask:
     outcome = (
         None
         if row["digest"] is None
-        else Outcome(row["digest"], row["code"], row["sentence"], free=bool(row["free"]))
+        else Outcome(row["digest"], row["code"], row["sentence"], row["reason"], bool(row["free"]))
     )
     task = Task(
         deadline_s=row["deadline_s"],

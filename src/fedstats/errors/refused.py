@@ -15,6 +15,19 @@ class Refused(FedstatsError):
     acts: ClassVar[tuple[Actor, ...]] = (Actor.DEPARTMENT_IT, Actor.CONTROLLER)
     spent_default = Spent.NOTHING
 
+    def __init__(
+        self,
+        sentence: str = "",
+        *,
+        where: str = "",
+        remedy: str | None = None,
+        spent: Spent | None = None,
+        reason: str = "",
+    ) -> None:
+        """As every error; `reason` is the public category where people at the department decided."""
+        super().__init__(sentence, where=where, remedy=remedy, spent=spent)
+        self.reason = reason
+
     def _who(self) -> str:
         """A refusal reaches somebody who often cannot change it, so it names who can."""
         return f"Who can change it: {' or '.join(actor.value for actor in self.acts)}."

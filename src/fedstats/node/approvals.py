@@ -118,9 +118,8 @@ class Approvals:
         with self._state.look() as sqlite:
             standing = self._found(sqlite, question.query)
         if standing is not None and standing.reason is not None:
-            raise Vetoed(
-                f"The department refused this question: {standing.reason.words} ({standing.reason.value})."
-            )
+            word, words = standing.reason.value, standing.reason.words
+            raise Vetoed(f"The department refused this question: {words} ({word}).", reason=word)
         if self.terms.rule(question.agreement).decide is Decide.AUTO or (standing and standing.approved):
             return ""
         with self._state.change() as sqlite:

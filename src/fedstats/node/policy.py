@@ -64,6 +64,7 @@ class Policy:
         """
         pause = self.paused()
         if pause is not None:
-            raise NodePaused(f"The department has paused answering ({pause.reason.value}).")
+            word = pause.reason.value
+            raise NodePaused(f"The department has paused answering ({word}).", reason=word)
         if now_s > query.deadline_s:
             raise DeadlinePassed

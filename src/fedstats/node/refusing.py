@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
+from fedstats.core.reason import Reason
 from fedstats.errors import (
     AuthorityError,
     FedstatsError,
@@ -32,8 +33,9 @@ def signed_refusal(
     """The refusal as it travels; `charged` says whether budget was spent."""
     TASK_REFUSED(task=task.id, code=refusal.code, charged=charged)
     query, number, shown = sha256(task.query.payload), _round_number(task), task_hash(task)
+    reason = Reason(refusal.reason) if refusal.reason else None
     note = RefusalNote(
-        department, query, number, refusal.code, refusal.title, charged=charged, presented=shown
+        department, query, number, refusal.code, refusal.title, charged, presented=shown, reason=reason
     )
     with suppress(FedstatsError):  # the sentence may quote something that cannot be quoted
         note = replace(note, sentence=refusal.sentence)

@@ -11,6 +11,7 @@ import numpy as np
 
 from fedstats.core.names import check_department, check_label, check_text
 from fedstats.core.query import HASH_BYTES
+from fedstats.core.reason import Reason
 from fedstats.core.statistic import Noisy, Vectors
 from fedstats.errors import MessageInvalid
 from fedstats.wire.codec.strict import decode_strictly, sha256, to_bytes
@@ -49,7 +50,10 @@ class ReleaseNote:
 
 @dataclass(frozen=True, slots=True)
 class RefusalNote:
-    """A node's typed no to one round; `presented` is the `task_hash` of what it was shown."""
+    """A node's typed no to one round; `presented` is the `task_hash` of what it was shown.
+
+    `reason` is the public category where people decided.
+    """
 
     department: str
     query: bytes
@@ -58,6 +62,7 @@ class RefusalNote:
     sentence: str
     charged: bool
     presented: bytes
+    reason: Reason | None = None
 
     def __post_init__(self) -> None:
         """A department, a hash, a short code and a readable sentence."""
@@ -163,6 +168,7 @@ def _refusal_to(note: RefusalNote) -> query_pb2.Refusal:
         sentence=note.sentence,
         charged=note.charged,
         presented=note.presented,
+        reason=note.reason.value if note.reason else "",
     )
 
 
@@ -175,4 +181,5 @@ def _refusal_from(message: query_pb2.Refusal) -> RefusalNote:
         sentence=message.sentence,
         charged=message.charged,
         presented=message.presented,
+        reason=Reason.of(message.reason) if message.reason else None,
     )

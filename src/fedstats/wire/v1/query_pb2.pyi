@@ -322,7 +322,7 @@ class AggregateRelease(_message.Message):
     def __init__(self, measures: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class Refusal(_message.Message):
-    __slots__ = ("department", "query", "number", "code", "sentence", "charged", "presented")
+    __slots__ = ("department", "query", "number", "code", "sentence", "charged", "presented", "reason")
     DEPARTMENT_FIELD_NUMBER: _ClassVar[int]
     QUERY_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
@@ -330,6 +330,7 @@ class Refusal(_message.Message):
     SENTENCE_FIELD_NUMBER: _ClassVar[int]
     CHARGED_FIELD_NUMBER: _ClassVar[int]
     PRESENTED_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     department: str
     query: bytes
     number: int
@@ -337,7 +338,8 @@ class Refusal(_message.Message):
     sentence: str
     charged: bool
     presented: bytes
-    def __init__(self, department: _Optional[str] = ..., query: _Optional[bytes] = ..., number: _Optional[int] = ..., code: _Optional[str] = ..., sentence: _Optional[str] = ..., charged: bool = ..., presented: _Optional[bytes] = ...) -> None: ...
+    reason: str
+    def __init__(self, department: _Optional[str] = ..., query: _Optional[bytes] = ..., number: _Optional[int] = ..., code: _Optional[str] = ..., sentence: _Optional[str] = ..., charged: bool = ..., presented: _Optional[bytes] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Budget(_message.Message):
     __slots__ = ("used_ppm", "left_ppm", "free")
