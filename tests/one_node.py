@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -159,7 +159,7 @@ def make_home(folder: Path, agreement: Agreement | None = None, *, engine: Engin
     with open_node(home, engine=engine) as node:
         node.agreements.learn(agreements_pb2.AuthorityReply(agreements=[published(agreed)]))
         node.agreements.accept(agreed.id, agreed.version, lambda _: True, now_s=NOW_S)
-        mapping = sample_mapping(folder)
+        mapping = replace(sample_mapping(folder), opt_out_kind=agreed.opt_out.list_kind)
         node.editions.refresh(agreed, mapping, "2025-09", node.bench, revise=False, now_s=NOW_S)
     return home
 

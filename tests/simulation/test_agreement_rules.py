@@ -30,7 +30,7 @@ from fedstats.core.privacy import Contribution, Mechanism, MechanismLoss, UnitKi
 from fedstats.core.query import Scope
 from fedstats.core.schema import Dataset, Unit
 from fedstats.core.statistic import Mode, Round
-from fedstats.errors import AgreementInvalid, EditionMissing
+from fedstats.errors import AgreementInvalid, EditionMissing, OptOutListProblem
 
 RTT = BASE.datasets[0]
 HALF = Fraction(1, 2)
@@ -51,6 +51,7 @@ VARIANTS = (
     variant("OVER", review_on=BASE.starts_on, ends_on=TODAY - timedelta(days=1)),
     variant("EARLY", starts_on=TODAY + timedelta(days=1)),
     variant("UNSIGNED"),
+    variant("ACRO", disclosure=DisclosureProfile.ACRO),
     variant("SECURE", modes=(Mode.SECURE,)),
     variant("WHOLE", partial=False),
     variant("SMALL", privacy=replace(BASE.privacy, epsilon=ONCE, epsilon_per_query=ONCE)),
@@ -108,6 +109,7 @@ BREACHES = (
     Breach("Agreement.version", "FS-202", "is not in force here", query={"agreement_version": 2}),
     Breach("Agreement.starts_on", "FS-202", "runs from 2026-06-02", "EARLY"),
     Breach("Agreement.ends_on", "FS-202", "to 2026-05-31; today is 2026-06-01", "OVER"),
+    Breach("Agreement.disclosure", "FS-203", "disclosure control is none; agreement ACRO has acro", "ACRO"),
     Breach("Agreement.modes", "FS-203", "Mode local is not allowed", "SECURE"),
     Breach("Agreement.aggregates", "FS-203", "does not allow vector_sums",
            query={"scope": Scope((), (), ("grouped_sums", "vector_sums"))}),
@@ -189,10 +191,8 @@ REDEFINED: Mapping[str, Dataset] = {
 OF_EDITIONS = ("OptOutTerms.applies", "OptOutTerms.list_kind", "OptOutTerms.list_age_days_max")
 """Terms of whom an edition leaves out: see the test of opt-outs below."""
 
-ELSEWHERE = {
-    "Pace.days": "test_the_pace_ends_after_its_days",
-}
-"""Terms that are enforced, each with where that is tested."""
+OF_TIME = ("Pace.days",)
+"""Terms that tests below break by letting time pass."""
 
 INFORMS = {
     "Agreement.title", "Agreement.review_on", "Purpose.text", "Purpose.prohibited",
@@ -224,7 +224,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
-@pytest.mark.parametrize("breach", BREACHES, ids=lambda breach: f"{breach.term} {breach.code}")
+@pytest.mark.parametrize(
+    "breach", BREACHES, ids=lambda breach: f"{breach.term} {breach.code} {breach.agreement}"
+)
 def test_a_question_that_breaks_one_rule_is_refused(world: World, breach: Breach) -> None:
     """Code, sentence, nothing charged; the same question without the breach is answered."""
     agreements = {agreement.id: agreement for agreement in VARIANTS}
@@ -265,7 +267,7 @@ def _types_in(hint: Any) -> Iterator[type]:
 def test_no_term_is_forgotten() -> None:
     """Every term of an agreement is enforced by a node, with a test here that breaks it, or only informs."""
     broken = {breach.term for breach in BREACHES}
-    enforced = broken | REDEFINED.keys() | set(OF_EDITIONS) | ELSEWHERE.keys()
+    enforced = broken | REDEFINED.keys() | {*OF_EDITIONS, *OF_TIME}
     terms = set(terms_of(Agreement))
     assert not terms - enforced - INFORMS, "say in which test a node is held to it, or that it informs"
     assert not (enforced | INFORMS) - terms, "no such term any more"
@@ -316,18 +318,24 @@ def test_whom_an_edition_leaves_out_is_what_the_agreement_says(world: World) -> 
     assert world.says(second) is None
     allowed = world.agree(replace(first, version=3, opt_out=replace(terms, list_kind=ListKind.ALLOW)))
     third = Asking(allowed, query={"edition": "2025-09.2"})
-    world.refused(third, "FS-208", "or what the agreement says of it")
-    write_opt_outs(folder, "north", ["zq-person-north-1"])
-    world.refresh(allowed, revise=True)
-    third = Asking(allowed, query={"edition": "2025-09.3"})
-    assert world.says(third) is None
-    with world.later(30 * DAY_S + 1):
+    world.refused(third, "FS-208", "is one to deny, and the agreement is about one to allow")
+    with pytest.raises(OptOutListProblem, match='opt_out_kind = "allow"'):
+        world.refresh(allowed, revise=True)
+    with world.later(0, opt_out_kind="allow"):
+        world.refused(third, "FS-208", "or what the agreement says of it")
+        write_opt_outs(folder, "north", ["zq-person-north-1"])
+        world.refresh(allowed, revise=True)
+        third = Asking(allowed, query={"edition": "2025-09.3"})
+        assert world.says(third) is None
+        world.refused(Asking(denied), "FS-202", "is not in force")
+        write_opt_outs(folder, "north", ["zq-person-north-1"], made_s=NOW_S + 2 * DAY_S)
+        world.refused(third, "FS-208", "lies in the future")
+        opt_out_file(folder, "north").unlink()
+        world.refused(third, "FS-208", "cannot be read")
+        write_opt_outs(folder, "north", ["zq-person-north-1"])
+    with world.later(30 * DAY_S + 1, opt_out_kind="allow"):
         world.refused(third, "FS-208", "older than the 30 days")
-    write_opt_outs(folder, "north", ["zq-person-north-1"], made_s=NOW_S + 2 * DAY_S)
-    world.refused(third, "FS-208", "lies in the future")
-    opt_out_file(folder, "north").unlink()
-    world.refused(third, "FS-208", "cannot be read")
-    with world.later(0, opt_out_list=None):
+    with world.later(0, opt_out_list=None, opt_out_kind="allow"):
         world.refused(third, "FS-208", "names no opt-out list for rtt")
 
 

@@ -131,7 +131,9 @@ def observed(folder: Path, listed: Sequence[str], kind: ListKind, caplog: pytest
     terms = OptOutTerms(applies=True, list_kind=kind)
     home = healthy_home(folder, agreement=replace(HEALTHY, opt_out=terms))
     wrong = ANALYST.task(sample_query(purpose="marketing"))
-    with open_node(home, engine=engine_of("duckdb"), datasets=read_config(home.config).datasets) as node:
+    (mapping,) = read_config(home.config).datasets
+    datasets = (replace(mapping, opt_out_kind=kind),)
+    with open_node(home, engine=engine_of("duckdb"), datasets=datasets) as node:
         release_of(node.runner.run(ANALYST.task()))
         replies = [to_bytes(node.runner.run(wrong))]
         meters = [sample for sample in gauges(node) if sample.meter is not DISK_FREE]

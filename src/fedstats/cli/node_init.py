@@ -50,7 +50,7 @@ _ASKED = "The token that the coordinator's host gave you (it is not shown)"
     "--opt-outs",
     type=FilePath(),
     metavar="FILE",
-    help="The people who opted out: one identifier and a comma a line.",
+    help="The opt-out list that the agreement asks for: one identifier and a comma a line.",
 )
 @click.option(
     "--lifetime-epsilon",

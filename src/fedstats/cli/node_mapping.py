@@ -13,6 +13,7 @@ from fedstats.cli.node_draft import Draft
 from fedstats.cli.running import say
 from fedstats.client.agreement_words import values_words
 from fedstats.client.printable import printable
+from fedstats.core.agreement import ListKind
 from fedstats.core.domain import Dates
 from fedstats.engines.mapping import ISO_DATE, ColumnMapping, DatasetMapping, Source, SourceKind, labels_of
 from fedstats.errors import MappingInvalid, SourceUnreadable, ValueInvalid
@@ -111,6 +112,7 @@ class Mapper:
             person=person,
             columns=tuple(m for m in columns if m != ColumnMapping(m.column)),
             opt_out_list=self._opt_outs(),
+            opt_out_kind=self.held.standing.agreement.opt_out.list_kind,
         )
         mapping.check(dataset)
         return self._with_codes(mapping)
@@ -167,7 +169,9 @@ class Mapper:
     def _opt_outs(self) -> Path | None:
         if not self.held.standing.agreement.opt_out.applies:
             return None
-        question = f"The list of people of {self.held.dataset.name} who opted out: a file"
+        kind = self.held.standing.agreement.opt_out.list_kind
+        who = "who opted out" if kind is ListKind.DENY else "who alone may be counted"
+        question = f"The list of people of {self.held.dataset.name} {who}: a file"
         while True:
             said = self.answers.opt_outs or Path(self.answers.ask(question, ""))
             path = said.expanduser().absolute()

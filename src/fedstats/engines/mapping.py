@@ -14,6 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Self, TypeVar
 
+from fedstats.core.agreement import ListKind
 from fedstats.core.domain import Categories, Dates, Domain, Numbers, Truth
 from fedstats.core.names import check_identifier
 from fedstats.core.privacy import UnitKind
@@ -187,7 +188,8 @@ class DatasetMapping:
 
     `person` is the local column that identifies people (none for datasets of rows). Identifiers are compared
     without spaces and hyphens and in capitals; those in `person_missing` mean that the person is unknown.
-    `opt_out_list` holds one identifier and a comma a line.
+    `opt_out_list` holds one identifier and a comma a line; `opt_out_kind` says what it is to this department,
+    so that a list of those who may not be counted is never read as one of those who may.
     """
 
     dataset: str
@@ -197,6 +199,7 @@ class DatasetMapping:
     person_missing: tuple[str, ...] = ()
     columns: tuple[ColumnMapping, ...] = ()
     opt_out_list: Path | None = None
+    opt_out_kind: ListKind = ListKind.DENY
 
     def __post_init__(self) -> None:
         """Names are names, and each column is mapped once."""
@@ -213,6 +216,7 @@ class DatasetMapping:
             names = columns.keys()
             list_path = reader.text("opt_out_list", "")
             check = reader.text("person_check", PersonCheck.NONE.value)
+            kind = reader.text("opt_out_kind", ListKind.DENY.value)
             return cls(
                 dataset=reader.text("dataset"),
                 source=Source.read(reader.table("source"), folder),
@@ -221,6 +225,7 @@ class DatasetMapping:
                 person_missing=reader.texts("person_missing", ()),
                 columns=tuple(ColumnMapping.read(columns.table(name), name) for name in names),
                 opt_out_list=folder / list_path if list_path else None,
+                opt_out_kind=_one_of(reader, ListKind, "opt_out_kind", kind),
             )
 
     def column(self, name: str) -> ColumnMapping:
@@ -292,7 +297,7 @@ def _check_date_format(form: str) -> None:
         raise ValueInvalid(sentence)
 
 
-_Choice = TypeVar("_Choice", SourceKind, OnInvalid, PersonCheck)
+_Choice = TypeVar("_Choice", SourceKind, OnInvalid, PersonCheck, ListKind)
 
 
 def _one_of(reader: Reader, kind: type[_Choice], key: str, text: str) -> _Choice:

@@ -26,6 +26,7 @@ person = "NHS_NO"                  # the local column that identifies people; no
 # person_check = "nhs_number"      # or "none"; rows whose identifier fails the check are left out
 # person_missing = ["0000000000"]  # identifiers that mean that the person is unknown
 opt_out_list = "optout.txt"        # one identifier and a comma a line; needed if the agreement says so
+# opt_out_kind = "deny"            # or "allow": only people on the list are counted; as the agreement says
 
 # The rows: CSV or Parquet files (a path with * for several), or a table of a DuckDB file.
 [datasets.source]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import fields
 
+from fedstats.core.agreement import ListKind
 from fedstats.core.agreement_document import decimal_text
 from fedstats.engines.mapping import ColumnMapping, DatasetMapping, PersonCheck, Source, SourceKind
 from fedstats.node.config import NodeConfig
@@ -50,6 +51,8 @@ def _dataset(mapping: DatasetMapping) -> Iterable[str]:
         yield f"person_missing = {_texts(mapping.person_missing)}"
     if mapping.opt_out_list is not None:
         yield f"opt_out_list = {_text(str(mapping.opt_out_list))}"
+    if mapping.opt_out_kind is not ListKind.DENY:
+        yield f"opt_out_kind = {_text(mapping.opt_out_kind.value)}"
     yield from ("", "[datasets.source]", *_source(mapping.source))
     for column in mapping.columns:
         yield from ("", f"[datasets.columns.{column.column}]", *_column(column))

@@ -22,7 +22,7 @@ from fedstats.errors import AgreementNotInForce, EditionExists, EditionMissing, 
 from fedstats.node.computing import Workbench
 from fedstats.node.home import make_private
 from fedstats.node.log_entries import EDITION_MADE, EDITIONS_DELETED
-from fedstats.node.opt_outs import DAY_S, OptOutLists, list_hash, untimely
+from fedstats.node.opt_outs import DAY_S, OptOutLists, list_hash, otherwise, untimely
 from fedstats.node.state import State
 from fedstats.wire.v1 import nodes_pb2
 
@@ -283,7 +283,7 @@ def opt_outs_to_apply(agreement: Agreement, mapping: DatasetMapping, *, now_s: i
     Raises
     ------
     OptOutListProblem
-        The agreement applies opt-outs, and the list is not named, is missing, or is older than it may be.
+        The agreement applies opt-outs, and the list is not named, of the other kind, missing or too old.
 
     """
     if not agreement.opt_out.applies:
@@ -292,6 +292,12 @@ def opt_outs_to_apply(agreement: Agreement, mapping: DatasetMapping, *, now_s: i
         raise OptOutListProblem(
             f"Agreement {agreement.id} leaves out people who opted out, and node.toml names no list of them.",
             remedy='Add opt_out_list = "PATH" to the [[datasets]] table of ' + f"{mapping.dataset}.",
+        )
+    if reason := otherwise(agreement.opt_out, mapping):
+        raise OptOutListProblem(
+            f"{mapping.opt_out_list} {reason} (agreement {agreement.id}).",
+            remedy="Name the right list in node.toml, and say what it is: "
+            f'opt_out_kind = "{agreement.opt_out.list_kind.value}"',
         )
     try:
         made_s = mapping.opt_out_list.stat().st_mtime

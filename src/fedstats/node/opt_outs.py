@@ -9,7 +9,7 @@ that follows tells it; never whom it names, nor how many.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class OptOutLists:
 
     def __init__(self, mappings: Iterable[DatasetMapping], now: Callable[[], float]) -> None:
         """Watch the lists of these datasets; `now` in seconds since 1970."""
-        self._paths: Mapping[str, Path | None] = {m.dataset: m.opt_out_list for m in mappings}
+        self._mappings = {mapping.dataset: mapping for mapping in mappings}
         self._now = now
         self._known: dict[tuple[Path, ListKind], tuple[tuple[int, int, int], bytes]] = {}
 
@@ -34,15 +34,17 @@ class OptOutLists:
         """Why an edition that heeded the list of this hash may not answer; empty if it may."""
         if not agreement.opt_out.applies:
             return ""
-        path = self._paths.get(dataset)
-        if path is None:
+        mapping = self._mappings.get(dataset)
+        if mapping is None or mapping.opt_out_list is None:
             return f"The department names no opt-out list for {dataset}: nothing is answered."
+        fault = otherwise(agreement.opt_out, mapping)
         try:
-            made_s, present = path.stat().st_mtime, self._digest(path, agreement.opt_out.list_kind)
+            made_s = mapping.opt_out_list.stat().st_mtime
+            present = self._digest(mapping.opt_out_list, mapping.opt_out_kind)
         except (OSError, OptOutListProblem):
             return f"The department's opt-out list for {dataset} cannot be read: nothing is answered."
-        if reason := untimely(agreement.opt_out, made_s, self._now()):
-            return f"The department's opt-out list for {dataset} {reason} (agreement {agreement.id})."
+        if fault := fault or untimely(agreement.opt_out, made_s, self._now()):
+            return f"The department's opt-out list for {dataset} {fault} (agreement {agreement.id})."
         if present != left_out:
             return (
                 f"The department's opt-out list for {dataset} changed after this edition was made, or what "
@@ -58,6 +60,14 @@ class OptOutLists:
         if known is None or known[0] != seen:
             known = self._known[path, kind] = (seen, list_hash(path, kind))
         return known[1]
+
+
+def otherwise(terms: OptOutTerms, mapping: DatasetMapping) -> str:
+    """That a list is of the other kind, in words that follow its name; empty if it is not."""
+    kind, needed = mapping.opt_out_kind.value, terms.list_kind.value
+    if kind == needed:
+        return ""
+    return f"is one to {kind}, and the agreement is about one to {needed}"
 
 
 def untimely(terms: OptOutTerms, made_s: float, now_s: float) -> str:
