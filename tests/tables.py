@@ -67,10 +67,11 @@ def answered(
     scale: Fraction = NO_NOISE,
     ask: Ask | None = None,
     noise: Callable[[int], int] = _no_noise,
+    totals: bool = False,
 ) -> Estimate:
     """The estimate from departments' exact totals, with the claimed scale and the noise that is added."""
     ask = ask or asked()
-    statistic = TableStatistic.from_sql(text, definitions)
+    statistic = TableStatistic.from_sql(text, definitions, totals=totals)
     order = first_round(text, ask)
     (aggregate,) = order.aggregates
     each: dict[str, Vectors] = {
