@@ -27,14 +27,18 @@ from fedstats.client.home import Home as PersonHome
 from fedstats.coordinator.config import read_config as read_coordinator_config
 from fedstats.coordinator.register import parsed, sentence_of
 from fedstats.core.agreement_document import agreement_from_json, agreement_of, canonical_json, document_of
+from fedstats.core.result import result_from_json
 from fedstats.errors import AgreementInvalid, FedstatsError, NetworkError
 from fedstats.identity.keys import Context
 from fedstats.identity.trust import TrustStore
 from fedstats.node.config import read_config as read_node_config
+from fedstats.node.log_audit import read_heads_file, read_register_file
+from fedstats.node.log_copy import read_copy
 from fedstats.testing.federation import Federation
 from fedstats.testing.hostile import of
 from fedstats.testing.transport import Relay
 from fedstats.transparency.entry import LogEntry
+from fedstats.wire.heads_file import read_heads
 from fedstats.wire.methods import FETCH_AUTHORITY
 from fedstats.wire.trailer import error_of
 from fedstats.wire.v1 import agreements_pb2, signed_pb2
@@ -122,6 +126,11 @@ JSON_READERS: dict[str, Callable[[bytes, Path], object]] = {
     "a signed file": lambda content, folder: read_signed(file_with(content, folder)),
     "trusted keys": lambda content, folder: TrustStore(file_with(content, folder)).all(),
     "an entry of a log": lambda content, _: entry(content).leaf,
+    "a result": lambda content, _: result_from_json(content),
+    "heads that somebody kept": lambda content, folder: read_heads(file_with(content, folder)),
+    "heads, for an audit": lambda content, folder: read_heads_file(file_with(content, folder)),
+    "a log's export": lambda content, folder: read_copy(file_with(content, folder)),
+    "a register's export": lambda content, folder: read_register_file(file_with(content, folder)),
 }
 
 

@@ -24,7 +24,7 @@ from fedstats.testing.transport import Relay
 from fedstats.wire.v1 import agreements_pb2
 
 STEERING = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202e\u2066\u200b\r\x00<script>\U000e0041"
-LONG = STEERING + 50_000 * "W"
+LONG = STEERING + 9_000 * "W"
 
 
 DATES: Any = {"starts_on": date(2020, 1, 1), "review_on": date(2050, 1, 1), "ends_on": date(2099, 1, 1)}
@@ -112,3 +112,33 @@ def test_no_reply_steers_a_terminal(fed: Federation, port: Port, tmp_path: Path,
     if page.exists():
         assert "<script>" not in page.read_text(encoding="utf-8")
         assert steering(page.read_text(encoding="utf-8")) == set()
+
+
+def in_circles(_peer: Peer, message: Message) -> None:
+    """A register of which every page is the same entry."""
+    if isinstance(message, agreements_pb2.RegisterReply):
+        del message.entries[:]
+        message.entries.add(number=1, kind="query", document=b"{}")
+
+
+READERS = [
+    "agreement status RTT-2026",
+    "register list",
+    "register export --json {folder}/x",
+    "register verify",
+]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("command", READERS)
+def test_a_register_without_end_is_not_read_for_ever(
+    fed: Federation, port: Port, tmp_path: Path, command: str
+) -> None:
+    """Pages that never go on: every command that reads the register ends."""
+    home = Home.at(tmp_path / "person")
+    port.admit(home, Peer(Role.ANALYST, "a.smith"))
+    fed.relay = Relay(leaving=in_circles)
+    environment = {"FEDSTATS_HOME": str(home.folder), "COLUMNS": "100", "NO_COLOR": "1"}
+    words = command.format(folder=tmp_path).split()
+    said = CliRunner(env=environment).invoke(main, words, prog_name="fedstats")
+    assert said.exit_code not in (0, 70), said.output

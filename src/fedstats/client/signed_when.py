@@ -5,32 +5,27 @@ from __future__ import annotations
 import json
 
 from fedstats.client.authority import Record
+from fedstats.client.register_reading import register_pages
 from fedstats.wire.method import Transport
-from fedstats.wire.methods import REGISTER
-from fedstats.wire.v1 import agreements_pb2
 
-PAGE_ENTRIES = 500
 _KINDS = ("agreement-published", "agreement-signed")
 
 
 def signed_when(transport: Transport, record: Record) -> dict[str, int]:
     """The departments that signed, each with seconds since 1970; reads on until all were met.
 
-    Nobody signs these times but the register's keeper: they inform, and decide nothing. Raises NetworkError.
+    Nobody signs these times but the register's keeper: they inform, and decide nothing. Raises NetworkError,
+    and MessageInvalid where the register does not go on.
     """
     wanted = set(record.agreement.departments) - set(record.unsigned)
     found: dict[str, int] = {}
-    after = 0
-    while wanted - found.keys():
-        request = agreements_pb2.RegisterRequest(after=after, entries_max=PAGE_ENTRIES)
-        entries = transport.call(REGISTER, request).entries
-        if not entries:
-            break
-        for entry in entries:
-            after = max(after, entry.number)
+    for page in register_pages(transport):
+        for entry in page:
             department = _signer(entry.kind, entry.document, record)
             if department in wanted:
                 found.setdefault(department, entry.at_s)
+        if not wanted - found.keys():
+            break
     return found
 
 
