@@ -85,6 +85,16 @@ def test_an_unknown_key_is_named_with_the_one_that_is_meant() -> None:
         agreement_of(document)
 
 
+@pytest.mark.parametrize("bound", ["lo", "hi"])
+def test_a_missing_bound_is_named_with_its_column(bound: str) -> None:
+    """Whoever wrote the file finds the column by its name, and reads what a bound is."""
+    document = copy.deepcopy(DOCUMENT)
+    del document["datasets"][0]["columns"][0][bound]
+    says = rf"datasets\[rtt\]\.columns\[age\]\.{bound} is missing: a number needs the lowest"
+    with pytest.raises(AgreementInvalid, match=says):
+        agreement_of(document)
+
+
 @pytest.mark.parametrize("text", ["1e999999999", "1/3", "nan", "inf", "0x10", "", "1" * 60])
 def test_numbers_cannot_be_bombs(text: str) -> None:
     """A number that would fill the memory or is no decimal is refused at once."""

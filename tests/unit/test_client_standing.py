@@ -75,6 +75,9 @@ def test_a_new_version_is_compared_with_what_was_agreed() -> None:
     assert compared([*decoys, mine, agreed], OWN) == (6, "you signed before")
     assert compared(decoys, ALL)[1].startswith("was published, and does not count here")
     assert earlier([agreed], REAL, "north", ALL) is None
+    same_number = earlier([agreed], replace(REAL, nodes_min=1), "north", ALL)
+    assert same_number is not None
+    assert same_number.agreement == REAL
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def show(*, name: str, toml: bool, output: Path | None, home: Path | None) -> No
     Of several texts, the newest that a controller signed whose key is trusted here; ID@VERSION names one.
     """
     from fedstats.cli.agreement_shown import say_agreement
-    from fedstats.cli.agreement_sources import text_of
+    from fedstats.cli.agreement_sources import published, text_of
     from fedstats.client.agreement_file import as_file
     from fedstats.client.standing import best_first, doubts, hash_words
 
@@ -58,19 +58,15 @@ def show(*, name: str, toml: bool, output: Path | None, home: Path | None) -> No
         raise ValueInvalid(
             "--output goes with --toml.", remedy=f"Type: fedstats agreement show {name} --toml"
         )
-    name, _, version = name.partition("@")
     with session_at(home) as session:
         authority, trusted = session.authority(), session.home.trust.all()
-    every = best_first(authority.versions(name), trusted)
-    wanted = [r for r in every if version in ("", str(r.agreement.version))]
-    if not wanted:
-        raise ValueInvalid(f"{name} has no version {version[:10]!r}.")
-    best = wanted[0]
+    best = best_first(published(authority, name), trusted)[0]
     say_agreement(best.agreement)
     if doubt := doubts(best, trusted):
         say(f"Be careful: this text is {doubt}.")
         say()
-    for record in (best, *(r for r in every if r is not best)):
+    every = best_first(authority.versions(best.agreement.id), trusted)
+    for record in (best, *(r for r in every if r.hash != best.hash)):
         head = f"Version {record.agreement.version}, SHA-256 {hash_words(record.hash)}"
         say(f"{head}: {_standing(authority, record, trusted)}")
 
@@ -92,17 +88,14 @@ def status(*, name: str, form: str, home: Path | None) -> None:
     on most, as in `show`.
     """
     from fedstats.cli.agreement_shown import today_utc
+    from fedstats.cli.agreement_sources import published
     from fedstats.client.agreement_status import document_of_status, status_of
     from fedstats.client.signed_when import signed_when
     from fedstats.client.standing import best_first, doubts
 
-    name, _, version = name.partition("@")
     with session_at(home) as session:
         authority, trusted = session.authority(), session.home.trust.all()
-        records = [r for r in authority.versions(name) if version in ("", str(r.agreement.version))]
-        if not records:
-            raise ValueInvalid(f"{name} has no version {version[:10]!r}.")
-        best = best_first(records, trusted)[0]
+        best = best_first(published(authority, name), trusted)[0]
         times = signed_when(session.transport, best)
     found = status_of(authority, best, times, today_utc())
     if form == "json":

@@ -10,6 +10,7 @@ from fedstats.cli.running import session_at
 from fedstats.errors import FileProblem, NameUnknown
 
 if TYPE_CHECKING:  # imported when a command runs
+    from fedstats.client.authority import Authority, Record
     from fedstats.core.agreement import Agreement
 
 
@@ -40,15 +41,21 @@ def text_of(source: str, home: Path | None) -> Text:
         return Text(read_agreement(path)[0], str(path))
     if path.suffix or "/" in source:
         raise FileProblem(f"There is no file {source}.")
-    name, _, version = source.partition("@")
     with session_at(home) as session:
         authority, trusted = session.authority(), session.home.trust.all()
-    records = [r for r in authority.versions(name) if version in ("", str(r.agreement.version))]
+    found = best_first(published(authority, source), trusted)[0].agreement
+    return Text(found, f"{found.id} version {found.version}")
+
+
+def published(authority: Authority, source: str) -> tuple[Record, ...]:
+    """The texts that ID or ID@VERSION names; raises NameUnknown where there is none."""
+    name, _, version = source.partition("@")
+    every = authority.versions(name)
+    records = tuple(record for record in every if version in ("", str(record.agreement.version)))
     if not records:
-        known = ", ".join(sorted({str(r.agreement.version) for r in authority.versions(name)}))
+        known = ", ".join(sorted({str(record.agreement.version) for record in every}))
         raise NameUnknown(
             f"{name} has no version {version[:10]!r}; there is {known}.",
             remedy=f"See them with: fedstats agreement show {name}",
         )
-    found = best_first(records, trusted)[0].agreement
-    return Text(found, f"{found.id} version {found.version}")
+    return records

@@ -134,7 +134,9 @@ class Earlier:
 
 
 def earlier(records: Sequence[Record], new: Agreement, department: str, trusted: Trusted) -> Earlier | None:
-    """The last version before `new` that all signed with keys trusted here, else that `department` signed.
+    """The last other text up to `new` that all signed with keys trusted here, else that `department` signed.
+
+    A text with the same version number counts too: that it is called the same hides no change.
 
     Where there is neither, one that was published and that nothing here vouches for, which `words` say;
     None if there is none.
@@ -149,7 +151,7 @@ def earlier(records: Sequence[Record], new: Agreement, department: str, trusted:
     def own_signed(record: Record) -> bool:
         return department in record.agreement.departments and department not in record.unsigned
 
-    before = [record for record in records if record.agreement.version < new.version]
+    before = [r for r in records if r.agreement.version <= new.version and r.agreement != new]
     sound = [record for record in before if not contradicted(record.agreement, trusted)]
     for fitting, words in (
         ([record for record in sound if all_signed(record)], "all controllers signed"),

@@ -142,6 +142,7 @@ def _column(reader: Reader) -> ColumnDefinition:
 
 def _domain(reader: Reader) -> Domain:
     kind, nullable = reader.text("type"), reader.truth("missing", default=False)
+    _check_bounds(reader, kind)
     if kind == "number":
         return Numbers(
             reader.decimal("lo"), reader.decimal("hi"), reader.decimal("step", "1"), nullable=nullable
@@ -155,6 +156,17 @@ def _domain(reader: Reader) -> Domain:
     if kind == "text":
         return Texts(reader.integer("characters_max"), reader.integer("values_max"), nullable=nullable)
     raise reader.problem("must be number, category, date, boolean or text", "type")
+
+
+def _check_bounds(reader: Reader, kind: str) -> None:
+    """Without bounds nobody could say how much one person can move an answer."""
+    for key in ("lo", "hi") if kind in ("number", "date") else ():
+        if not reader.has(key):
+            raise reader.problem(
+                f"is missing: a {kind} needs the lowest (lo) and the highest (hi) value that it can mean, "
+                "whatever the data say",
+                key,
+            )
 
 
 def _domain_document(domain: Domain) -> Document:

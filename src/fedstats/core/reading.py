@@ -19,6 +19,8 @@ from fedstats.errors import FedstatsError
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,24}(\.[0-9]{1,24})?([eE][+-]?[0-9]{1,2})?")
 _ALIKE = 0.85  # how close a key must be to pass for a misspelt one that is missing
 _INTEGER_MAX = 10**18
+_NAMED_BY = ("name", "code", "column", "department")
+_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,47}")
 _SHOWN = 5
 _LOOKED_AT = 200
 _SHOWN_CHARACTERS = 60
@@ -143,7 +145,8 @@ class Reader:
         if not isinstance(value, list):
             raise self.problem("must be a list of tables", key)
         return [
-            Reader(item, where=f"{self._path(key)}[{i}]", error=self._error) for i, item in enumerate(value)
+            Reader(item, where=f"{self._path(key)}[{_called(item, i)}]", error=self._error)
+            for i, item in enumerate(value)
         ]
 
     def keys(self) -> tuple[str, ...]:
@@ -207,6 +210,16 @@ class Reader:
         if not isinstance(value, kind):
             raise self.problem(rule, key)
         return value
+
+
+def _called(table: object, place: int) -> str:
+    """How a table of a list is called in messages: by its own name where it has a plain one."""
+    if isinstance(table, Mapping):
+        for key in _NAMED_BY:
+            name = table.get(key)
+            if isinstance(name, str) and _PLAIN_NAME.fullmatch(name):
+                return name
+    return str(place)
 
 
 def _quoted(key: str) -> str:
