@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -226,8 +227,42 @@ def test_an_analyst_looks_asks_and_sees_it_again(town: Town) -> None:
     record = town.folder / "satre.json"
     town.run("north", "document", "satre", "RTT-2026", "--output", str(record))
     assert [output["query"][:10] for output in json.loads(record.read_text())["outputs"]] == [job["job"]]
+    published = town.run("analyst", "publish", job["job"], "--note", "Two of three departments.")
+    (number,) = re.findall(r"Published as entry (\d+)", published)
+    shown = town.run("south", "register", "show", number)
+    assert re.search(r"F .* 2000 \(", shown), shown
+    assert "Two of three departments." in shown
+    assert "--replaces" in town.run("analyst", "publish", job["job"], "--withdraw", code=2)
     csv = town.run("analyst", "resume", job["job"][:4], "--format", "csv")
     assert csv.startswith("sex,n,n_lo,n_hi,n_absent\nF,2000.0,")
+
+
+def test_an_auditor_reads_checks_and_does_nothing_else(town: Town) -> None:
+    """With a certificate that only reads: the register verifies, and an entry that is changed is named."""
+    town.run("auditor", "join", "-", typed=town.token("auditor", "ico"))
+    assert "The register is what was written" in town.run("auditor", "register", "verify")
+    heads = town.folder / "heads.json"
+    town.run("auditor", "register", "heads", "--output", str(heads))
+    assert "FS-303" in town.run("auditor", "datasets", code=4)
+    with sqlite3.connect(town.folder / "coordinator" / "store.sqlite", timeout=20) as store:
+        store.execute("DROP TRIGGER register_stays")
+        ((document,),) = store.execute("SELECT document FROM register WHERE number = 2").fetchall()
+        sold = document.replace(b"Waiting times", b"Selling times")
+        store.execute("UPDATE register SET document = ? WHERE number = 2", (sold,))
+        store.commit()
+        try:
+            words = ("register", "verify", "--against", str(heads))
+            assert "Entry 2 was changed" in town.run("auditor", *words, code=8)
+            found = json.loads(town.run("auditor", *words, "--format", "json", code=8).split("FS-705")[0])
+            assert not found["sound"]
+            town.run("reader", "join", "-", typed=town.token("auditor", "press"))
+            assert "heads.json" in town.run("reader", *words, code=8)
+            home = ("--home", str(town.folder / "coordinator"))
+            examined = town.run("host", "coordinator", "doctor", "--offline", *home, code=1)
+            assert "Entry 2 was changed" in " ".join(examined.split())
+        finally:
+            store.execute("UPDATE register SET document = ? WHERE number = 2", (document,))
+    assert "The register is what was written" in town.run("auditor", "register", "verify")
 
 
 def test_made_up_rows_come_from_the_definition(town: Town) -> None:

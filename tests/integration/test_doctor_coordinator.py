@@ -77,6 +77,7 @@ def test_a_healthy_coordinator_has_no_findings(home: Home) -> None:
         "authority",
         "store",
         "register",
+        "register-log",
         "clock",
         "member-certificate",
         "node-seen",

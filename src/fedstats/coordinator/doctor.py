@@ -15,6 +15,7 @@ from datetime import timedelta
 from fedstats.coordinator.authority import CERTIFICATE_FILE, KEY_FILE
 from fedstats.coordinator.config import Config
 from fedstats.coordinator.home import DEFAULT_HOME, Home
+from fedstats.coordinator.register_audit import contradicting, register_faults
 from fedstats.coordinator.store import Store
 from fedstats.coordinator.store_members import Member
 from fedstats.core.checks import Check, Health, examined, failed, ok, problem, warning
@@ -47,7 +48,8 @@ class Doctor:
         home = self.home
         key = home.authority_folder / KEY_FILE
         yield from examined("account", lambda: computer.account(home.folder))
-        kept = (home.folder, home.authority_folder, key, home.config_file, home.store_file)
+        keys = (home.authority_folder, key, home.register_key_file.parent, home.register_key_file)
+        kept = (home.folder, *keys, home.config_file, home.store_file)
         yield from examined("private", lambda: computer.private(kept))
         yield from computer.disk("disk", home.folder)
         yield from examined("authority", self._authority)
@@ -82,6 +84,7 @@ class Doctor:
                 return
             yield self._sized()
             yield from examined("register", lambda: self._register(store))
+            yield from examined("register-log", lambda: self._register_log(store))
             members = store.members.all()
             yield from self._certificates(members)
             yield from self._unseen(members)
@@ -114,6 +117,23 @@ class Doctor:
             yield problem("clock", words, fix)
         else:
             yield ok("clock", "not behind what the register says")
+
+    def _register_log(self, store: Store) -> Iterator[Check]:
+        """Every entry is what its hash says, the key that signs heads is there, and departments agree."""
+        key = self.home.register_key().public
+        faults, others = register_faults(store), contradicting(store)
+        if faults:
+            more = f" ({len(faults)} things are wrong.)" if len(faults) > 1 else ""
+            fix = "Keep a copy of the store: it is evidence. Tell the controllers what happened."
+            yield problem("register-log", f"{faults[0].sentence}{more}", fix)
+        elif others:
+            words = f"{', '.join(others)} signed for a register that has other or more entries than this one."
+            fix = "Was an older copy restored? coordinator/README.md, Backup, says what to do then."
+            yield problem("register-log", words, fix)
+        else:
+            yield ok(
+                "register-log", f"every entry is what was written; heads are signed by {key.fingerprint}"
+            )
 
     def _certificates(self, members: list[Member]) -> Iterator[Check]:
         expired = [m for m in members if m.certificate_until_s <= self.now()]
