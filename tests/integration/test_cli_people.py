@@ -331,7 +331,7 @@ def test_the_next_version_is_made_shown_and_compared(town: Town) -> None:
     )[:1]
     assert (widened["term"], widened["effect"]) == ("nodes_min", "widens")
     printed = town.run("north", "agreement", "sign", str(file), "--yes")
-    assert re.search(r"What changes against version [12], which you signed before\nwidens ", printed)
+    assert re.search(r"What changes against version [124], which you signed before\nwidens ", printed)
     assert "Spending is inherited" in printed
     accepting = ("agreement", "accept", "RTT-2026", "--version", "3", "--home", str(town.node("north").path))
     printed = town.run("north", *accepting, typed="n\n")
@@ -374,7 +374,7 @@ def test_several_texts_of_a_version_are_told_apart(town: Town) -> None:
     for department, title in (("north", "Waiting times, next"), ("west", "Something else")):
         file = town.folder / f"{department}-2.toml"
         text = (town.folder / "agreement.toml").read_text()
-        file.write_text(text.replace("version = 1", "version = 2").replace("Waiting times", title))
+        file.write_text(text.replace("version = 1", "version = 4").replace("Waiting times", title))
         printed = town.run(department, "agreement", "sign", str(file), "--yes")
         (texts[department],) = re.findall("SHA-256 of the text: ([0-9a-f]{64})", printed)
     refused = town.run("south", "agreement", "sign", "RTT-2026", "--yes", code=6)
