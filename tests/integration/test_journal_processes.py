@@ -86,6 +86,7 @@ def test_metrics_of_a_node_tell_how_it_does(north: Place) -> None:
     assert found[("fedstats_node_connected", ())] == 1
     assert time.time() - found[("fedstats_node_last_contact_timestamp_seconds", ())] < 120
     assert found[("fedstats_node_paused", ())] == 0
+    assert found[("fedstats_node_questions_undecided", ())] == 0
     assert 0 <= found[("fedstats_node_edition_age_seconds", ("RTT-2026", "rtt"))] < 600
     assert 0 <= found[("fedstats_node_opt_out_list_age_seconds", ("rtt",))] < 600
     used = found[("fedstats_node_ledger_used_percent", ("RTT-2026",))]

@@ -17,10 +17,12 @@ from fedstats.core.privacy import Mechanism, MechanismLoss
 from fedstats.core.reason import Reason
 from fedstats.errors import ApprovalInvalid, ConfigInvalid, QuestionUnknown
 from fedstats.identity.keys import Context
+from fedstats.journal.meters import UNDECIDED
 from fedstats.node.approval_terms import Approver, Decide, PolicyTerms, Rule
 from fedstats.node.approvals import UNDECIDED_MAX, UNDECIDED_OF_ANALYST_MAX
 from fedstats.node.config import config_of
 from fedstats.node.deciding import sections
+from fedstats.node.gauges import gauges
 from fedstats.node.home import Home
 from fedstats.node.service import Node
 from fedstats.wire.codec import encode_approval
@@ -70,7 +72,9 @@ def test_nothing_happens_before_a_person_decides(node: Node) -> None:
     assert node.ledger.entries() == ()
     (standing,) = node.approvals.all(now_s=NOW_S)
     assert (standing.analyst, standing.words, standing.parked) == ("a.smith@north", "waits", "task")
+    assert [s.value for s in gauges(node) if s.meter is UNDECIDED] == [1]
     node.approvals.approve(hash_of(task), None, now_s=NOW_S + 5)
+    assert [s.value for s in gauges(node) if s.meter is UNDECIDED] == [0]
     release_of(node.runner.run(task))
     assert len(node.ledger.entries()) == 1
 

@@ -77,6 +77,9 @@ LAST_CONTACT = Meter(
 RUNNING = Meter("fedstats_node_tasks_running", Shape.GAUGE, "Tasks that are being worked on.")
 RUNNING_MAX = Meter("fedstats_node_tasks_max", Shape.GAUGE, "How many may be at once.")
 PAUSED = Meter("fedstats_node_paused", Shape.GAUGE, "1 while the department has paused answering.")
+UNDECIDED = Meter(
+    "fedstats_node_questions_undecided", Shape.GAUGE, "Questions that wait for a person here to decide."
+)
 EDITION_AGE = Meter(
     "fedstats_node_edition_age_seconds",
     Shape.GAUGE,
@@ -104,6 +107,7 @@ NODE = (
     RUNNING,
     RUNNING_MAX,
     PAUSED,
+    UNDECIDED,
     EDITION_AGE,
     OPT_OUT_AGE,
     LEDGER_USED,

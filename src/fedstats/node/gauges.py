@@ -17,6 +17,7 @@ from fedstats.journal.meters import (
     PAUSED,
     RUNNING,
     RUNNING_MAX,
+    UNDECIDED,
     Sample,
 )
 from fedstats.node.caps import agreement_cap
@@ -32,6 +33,8 @@ def gauges(node: Node) -> Iterator[Sample]:
     yield Sample(DISK_FREE, shutil.disk_usage(node.home.path).free)
     yield from _certificate(node)
     yield Sample(PAUSED, node.policy.paused() is not None)
+    listed = node.approvals.all(now_s=int(node.now()))
+    yield Sample(UNDECIDED, sum(standing.undecided for standing in listed))
     yield from _editions(node)
     yield from _opt_outs(node)
     for agreement in node.in_force():
