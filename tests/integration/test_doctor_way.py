@@ -16,14 +16,16 @@ import pytest
 from doctor_world import authority_reply, examined, found, healthy_home, listening, proxy
 from doctor_world import join as join_at
 from one_node import Analyst, open_node
-from samples import NOW_S
+from samples import NOW_S, seed_key
 from wire_world import AUTHORITY, FOREIGN, NOW, SERVER_KEY, Coordinator, server_tls
 
+from fedstats.client.controller import revoke
 from fedstats.core.checks import Check, Health
 from fedstats.engines import engine_of
 from fedstats.identity.certificates import issue, issue_server
 from fedstats.identity.peer import Peer, Role
 from fedstats.node.home import Home
+from fedstats.wire.codec import signed_to
 from fedstats.wire.method import Method
 from fedstats.wire.methods import FETCH_AUTHORITY
 from fedstats.wire.network import Network, Route
@@ -238,6 +240,19 @@ def test_nobody_appointed_the_node(home: Home, start: Start) -> None:
     check = found(online(home, address), "appointment")
     assert check.health is Health.PROBLEM
     assert check.fix.startswith("The controller types: fedstats controller appoint node north --key ")
+
+
+def test_the_controller_revoked_the_node(home: Home, start: Start) -> None:
+    """Appointing that key again would change nothing: the cure is a new one. A stranger's word is none."""
+    key = home.read_node_key().public
+    said = {
+        name: signed_to(revoke(seed_key(name), "north", key, reason="stolen", now_s=NOW_S))
+        for name in ("controller north", "stranger")
+    }
+    for name, health in (("controller north", Health.PROBLEM), ("stranger", Health.OK)):
+        address = start(methods=relaying(authority_reply(home, revocations=[said[name]]))).address
+        check = found(online(home, address), "appointment")
+        assert (check.health, "rotate-key" in check.fix) == (health, health is Health.PROBLEM), name
 
 
 def test_a_certificate_that_was_ended(home: Home, start: Start) -> None:

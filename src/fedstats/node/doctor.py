@@ -193,6 +193,12 @@ class Doctor:
         revocations, appointments = readable(reply.revocations), readable(reply.appointments)
         for standing in node.agreements.all():
             revoked = revoked_keys(revocations, standing.agreement)
+            trusted = node.department not in standing.untrusted  # else anybody could say so
+            if trusted and (node.department, key.raw) in revoked:
+                fix = self._command("fedstats node rotate-key")
+                found = "its controller revoked this node's key: what it signs counts nowhere"
+                yield problem("appointment", found, fix)
+                return
             for signed in appointments:
                 try:
                     appointment = verify_appointment(
