@@ -167,10 +167,10 @@ def open_with(
         connection.close()
 
 
-def start_coordinator(places: Places, processes: Processes) -> None:
-    """Run the coordinator, and wait until it listens."""
+def start_coordinator(places: Places, processes: Processes, *, module: str = "fedstats") -> None:
+    """Run the coordinator, or a module in its place, and wait until it listens."""
     arguments = ["coordinator", "run", "--home", str(places.coordinator)]
-    processes.start("coordinator", arguments, until_s=START_S_MAX)
+    processes.start("coordinator", arguments, until_s=START_S_MAX, module=module)
 
 
 def start_node(places: Places, member: Member, processes: Processes) -> None:

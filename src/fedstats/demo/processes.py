@@ -38,7 +38,9 @@ class Processes:
     ) -> None:
         self.stop()
 
-    def start(self, name: str, arguments: Sequence[str], *, until_s: float | None = None) -> str:
+    def start(
+        self, name: str, arguments: Sequence[str], *, until_s: float | None = None, module: str = "fedstats"
+    ) -> str:
         """Start `fedstats ARGUMENTS` in the background; with `until_s`, wait so long for its first line.
 
         Its output goes to `logs/NAME.log`. Returns the first line, empty if it was not waited for.
@@ -50,9 +52,9 @@ class Processes:
 
         """
         self.logs.mkdir(parents=True, exist_ok=True)
-        log = self._files.enter_context((self.logs / f"{name}.log").open("w", encoding="utf-8"))
+        log = self._files.enter_context((self.logs / f"{name}.log").open("a", encoding="utf-8"))
         process = subprocess.Popen(  # noqa: S603 # this program, with arguments of the demo's own
-            command(arguments),
+            command(arguments, module=module),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if until_s is not None else log,
             stderr=log,
@@ -74,15 +76,15 @@ class Processes:
         for process in self._running.values():
             process.terminate()
         for process in self._running.values():
-            try:
-                process.wait(STOP_S_MAX)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+            _wait_for(process)
         self._running.clear()
         self._files.close()
+
+    def stop_one(self, name: str) -> None:
+        """End one process, so that it can be started anew."""
+        process = self._running.pop(name)
+        process.terminate()
+        _wait_for(process)
 
     def _first_line(self, name: str, process: subprocess.Popen[str], log: IO[str], until_s: float) -> str:
         """The first line; this and all that follow go to the log from a thread of their own."""
@@ -105,6 +107,16 @@ class Processes:
         return lines[0].strip()
 
 
+def _wait_for(process: subprocess.Popen[str]) -> None:
+    try:
+        process.wait(STOP_S_MAX)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
     """Let the signals that ask a process to end raise SystemExit, so that `with` blocks end what they hold.
@@ -125,9 +137,9 @@ def ending_on_signals() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
-def command(arguments: Sequence[str]) -> list[str]:
-    """`fedstats ARGUMENTS` as this interpreter runs it."""
-    return [sys.executable, "-m", "fedstats", *arguments]
+def command(arguments: Sequence[str], *, module: str = "fedstats") -> list[str]:
+    """`fedstats ARGUMENTS` as this interpreter runs it, or another module of the project's in its place."""
+    return [sys.executable, "-m", module, *arguments]
 
 
 def environment() -> dict[str, str]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,46 +20,19 @@ from fedstats.core.rules import budget_of
 from fedstats.demo import founding
 from fedstats.demo.agreement import AGREEMENT_ID, DATASET, PURPOSE
 from fedstats.demo.founding import Places
+from fedstats.demo.governance import govern
 from fedstats.demo.local_files import write
-from fedstats.demo.processes import Processes, command, environment
+from fedstats.demo.processes import Processes
+from fedstats.demo.telling import Telling
 from fedstats.demo.trusts import TRUSTS
 from fedstats.demo.truth import QUESTIONS, Question
 from fedstats.demo.waiting_list import clean, generate
-from fedstats.errors import InternalError
 from fedstats.node.ledger import Ledger
 
 EPSILON = "1"
 SEED = 7
 PERCENT = 100
 EXPECTED = "95 in 100 are expected to"
-
-
-@dataclass(frozen=True, slots=True)
-class Telling:
-    """Where the demo is told, and since when."""
-
-    console: Console
-    started_s: float
-
-    def heading(self, text: str) -> None:
-        """A new chapter, with the time since the start."""
-        seconds = time.monotonic() - self.started_s
-        self.console.print(f"\n[bold]{text}[/bold]  [dim]{seconds:.0f} s[/dim]", soft_wrap=True)
-
-    def line(self, text: str) -> None:
-        """One sentence."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    def typed(self, text: str) -> None:
-        """A command as a person types it."""
-        self.console.print(f"\n$ {text}", style="bold cyan", markup=False, highlight=False, soft_wrap=True)
-
-    @contextmanager
-    def doing(self, text: str) -> Iterator[None]:
-        """A step that takes a moment."""
-        with self.console.status(text):
-            yield
-        self.line(f"  {text}: done")
 
 
 def tell(folder: Path, console: Console, *, pathways_per_trust: int, keep: Callable[[], None] | None) -> None:
@@ -84,6 +54,7 @@ def tell(folder: Path, console: Console, *, pathways_per_trust: int, keep: Calla
         columns = _data(telling, places, pathways_per_trust)
         agreement = _found(telling, places, processes, pathways_per_trust)
         _ask_all(telling, places, agreement, columns)
+        govern(telling, places, processes)
         if keep is not None:
             _say_what_next(telling, places)
             keep()
@@ -135,19 +106,9 @@ def _ask_all(
         for number, question in enumerate(QUESTIONS, start=1):
             telling.heading(f"Question {number}: {question.title}")
             before = _spent(places, agreement)
-            typed = ["query", question.sql, "--epsilon", EPSILON]
-            telling.typed(f'fedstats query "{question.sql}" --epsilon {EPSILON}')
-            _run(telling, [*typed, "--home", str(places.analyst)])
+            telling.run(["query", question.sql, "--epsilon", EPSILON], places.analyst)
             _compare(telling, session, question, columns)
             _say_ledgers(telling, before, _spent(places, agreement))
-
-
-def _run(telling: Telling, arguments: Sequence[str]) -> None:
-    """Run a command with its output on this terminal."""
-    telling.console.file.flush()
-    code = subprocess.run(command(arguments), check=False, env=environment()).returncode  # noqa: S603 # as above
-    if code:
-        raise InternalError(f"The demo's command ended with code {code}.")
 
 
 def _compare(
