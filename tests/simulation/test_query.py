@@ -10,6 +10,8 @@ from waiting import federation
 
 from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.estimate import Value
+from fedstats.core.privacy import NO_LOSS
+from fedstats.core.reason import Reason
 from fedstats.errors import LanguageError
 from fedstats.wire.methods import REGISTER
 from fedstats.wire.v1 import agreements_pb2
@@ -67,3 +69,18 @@ def test_disclosure_control_from_the_agreement_to_the_register(tmp_path: Path) -
     assert all(value >= 8 and value % 5 == 0 for value in shown)
     assert [row.key for row in answer.table] == [("F",), ("M",), ("all",)]
     assert answer.table.withheld == 2 - sum(isinstance(row.cells[0], Value) for row in answer.table.rows[:2])
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told yet"])
+def test_who_withdrew_is_absent_with_the_reason(tmp_path: Path, *, told: bool) -> None:
+    """A department leaves: it answers nothing, and the next answer says that it left, and why."""
+    with federation(tmp_path) as fed, fed.session() as session:
+        fed.nodes["south"].withdraw(fed.agreement.id, Reason.GOVERNANCE)
+        if told:
+            fed.work()
+        answer = session.query(SQL, epsilon=1, wait_s=600)
+        (absent,) = [p.refusal for p in answer.participants if p.refusal is not None]
+        assert (absent.department, absent.code) == ("south", "FS-202")
+        assert f"withdrew from agreement {fed.agreement.id}" in absent.sentence
+        assert absent.sentence.endswith(f"{Reason.GOVERNANCE.words}.")
+        assert fed.spent("south") == NO_LOSS

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from fedstats.client.answer import Answer
 from fedstats.client.asking import ask_again
@@ -37,6 +38,7 @@ from fedstats.core.query import Query, RoundOrder
 from fedstats.core.rules import check_round
 from fedstats.core.statistic import Noisy, Round, RoundResult, Statistic
 from fedstats.errors import (
+    AgreementNotInForce,
     CoordinatorUnreachable,
     EditionMissing,
     NetworkError,
@@ -297,9 +299,8 @@ def completed(asked: Asked, estimate: Estimate, history: Sequence[RoundResult], 
     refusals: dict[str, Refusal] = {}
     for result in history:
         refusals |= result.absent
-    not_held = f"It does not hold edition {query.edition}, so it was not asked."
     for name in set(dataset.holders) - set(asked.first.participants):
-        refusals[name] = Refusal(name, EditionMissing.code, not_held)
+        refusals[name] = _not_asked(asked, name)
     return Answer(
         replace(
             estimate,
@@ -350,6 +351,19 @@ def run_of(asked: Asked, history: Sequence[RoundResult], told: Told) -> Run:
         used_ppm=told.used_ppm,
         free_at=tuple(sorted(set(history[-1].by_department or ()) - told.charged)),
     )
+
+
+def _not_asked(asked: Asked, department: str) -> Refusal:
+    """Why a department that holds the dataset was not among those asked."""
+    agreement = asked.agreement
+    for record in asked.authority.versions(agreement.id):
+        said = asked.authority.decisions(record).get(department)
+        if record.agreement == agreement and said is not None and said.reason is not None:
+            day = f"{datetime.fromtimestamp(said.at_s, UTC):%Y-%m-%d}"
+            left = f"It withdrew from agreement {agreement.id} on {day}: {said.reason.words}."
+            return Refusal(department, AgreementNotInForce.code, left)
+    not_held = f"It does not hold edition {asked.query.edition}, so it was not asked."
+    return Refusal(department, EditionMissing.code, not_held)
 
 
 def _participants(holders: Sequence[str], refusals: Mapping[str, Refusal]) -> tuple[Participant, ...]:

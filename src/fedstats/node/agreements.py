@@ -209,6 +209,14 @@ class Agreements:
                 (id_,),
             ).fetchone()
             signatures = _signatures(sqlite, row[0], row[2]) if row else ()
+            left = sqlite.execute(
+                "SELECT withdrawn_reason FROM agreement WHERE id = ? AND withdrawn_s IS NOT NULL"
+                " ORDER BY version DESC LIMIT 1",
+                (id_,),
+            ).fetchone()
+        if row is None and left is not None:
+            why = Reason(left[0]).words
+            raise AgreementNotInForce(f"The department withdrew from agreement {id_}: {why}.")
         if row is None or row[1] != version:
             raise AgreementNotInForce(_not_in_force(id_, version, None if row is None else row[1]))
         return self._verify(row[2], signatures)
