@@ -39,7 +39,8 @@ class PaceLimit:
     @property
     def words(self) -> str:
         """The pace as sentences name it."""
-        return f"what agreement {self.agreement} allows in any {self.days} days"
+        time = "day" if self.days == 1 else f"{self.days} days"
+        return f"what agreement {self.agreement} allows in any {time}"
 
 
 @dataclass(frozen=True, slots=True)
