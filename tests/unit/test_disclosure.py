@@ -134,7 +134,13 @@ def test_explain_says_what_will_be_withheld_and_what_it_costs(answered: tuple[Se
     assert "opensafely: what fewer than 8 stand behind, noise included, is withheld" in said
     assert "20 % of the loss goes into counting them" in said
     assert json.loads(explanation_json(explanation))["disclosure"]["support"] == pytest.approx(0.2)
-    assert all(width.half_width is not None for width in explanation.widths)
+    outputs = "COUNT(*), SUM(urgent), SUM(cost)"  # in cells too small to be shown, their widths are as exact
+    small = answered[0].explain(
+        f"SELECT started, sex, urgent, cost > 9, {outputs} FROM rtt GROUP BY started, sex, urgent, cost > 9",
+        epsilon=2,
+    )
+    assert all(width.exact and width.half_width is not None for width in small.widths)
+    assert any("will withhold many" in line for head, line in explanation_lines(small) if head == "Warning:")
 
 
 def test_a_statistic_that_cannot_keep_to_a_profile_is_not_asked(tmp_path: Path) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from strategies import DATASET
-from tables import NO_NOISE, PEOPLE, People, answered, asked, row
+from strategies import DATASET, definitions
+from tables import NO_NOISE, PEOPLE, People, answered, asked, first_round, row
 
 from fedstats.core.domain import Categories
 from fedstats.core.estimate import Absence, AbsenceReason, Estimate, Table, Value
 from fedstats.core.noise import noise_half_width
 from fedstats.core.privacy import Mechanism
 from fedstats.core.schema import Dataset
-from fedstats.core.statistic import Ask
+from fedstats.core.statistic import Ask, Round
+from fedstats.errors import TooLarge
+from fedstats.statistics.table import Table as TableStatistic
 
 
 def totals_of(text: str, people: dict[str, People], ask: Ask | None = None) -> Table:
@@ -92,3 +94,12 @@ def test_people_in_several_cells_are_said_to_count_in_each() -> None:
         "someone who is in several of them" in note for note in answered(text, PEOPLE, totals=True).notes
     )
     assert not any("several of them" in note for note in answered(text, PEOPLE).notes)
+
+
+def test_totals_that_would_fill_the_memory_are_refused_before_anything_is_spent() -> None:
+    """A table of 0.7 million cells by four keys is answered, and its totals are refused with what to do."""
+    keys = "wait_days, age, sex, urgent"
+    text = f"SELECT {keys}, COUNT(*) FROM waiting GROUP BY {keys}"
+    assert isinstance(first_round(text), Round)
+    with pytest.raises(TooLarge, match="Leave --totals out"):
+        TableStatistic.from_sql(text, definitions, totals=True).step(asked(), [])

@@ -17,7 +17,7 @@ import numpy as np
 
 from fedstats.client.asking import Draft
 from fedstats.core.aggregate import Aggregate
-from fedstats.core.aggregate.grouped_sums import Measure, MeasureKind
+from fedstats.core.aggregate.grouped_sums import Measure
 from fedstats.core.disclosure import rule_of
 from fedstats.core.domain import Texts
 from fedstats.core.estimate import Estimate, Table, Value
@@ -149,8 +149,15 @@ def _vectors(
         cells = aggregate.cells(dataset)
         people = max(1, round(dataset.people_about / cells / departments), _shown_from(draft))
     return tuple(
-        np.full(cells, people if _counts(measure) else 0, dtype=np.int64) for measure in aggregate.measures
+        np.full(cells, _number(measure, people, draft), dtype=np.int64) for measure in aggregate.measures
     )
+
+
+def _number(measure: Measure, people: int, draft: Draft) -> int:
+    """What so many people add up to; under disclosure control truths of half of them, which is shown."""
+    if measure.grid is None:
+        return people
+    return people * measure.grid.half_width // 2 if _shown_from(draft) and not measure.grid.centre else 0
 
 
 def _shown_from(draft: Draft) -> int:
@@ -159,13 +166,9 @@ def _shown_from(draft: Draft) -> int:
     Widths are said for cells that are shown; that smaller ones are not is said apart.
     """
     rule = rule_of(draft.query.disclosure)
-    return 0 if rule is None else 2 * rule.least
+    return 0 if rule is None else 3 * rule.least
 
 
 def cells_of_value(aggregate: Aggregate, dataset: Dataset) -> int:
     """How many cells each value of its open key has."""
     return aggregate.cells(dataset, (MADE_UP_VALUE,)) - aggregate.cells(dataset, ())
-
-
-def _counts(measure: Measure) -> bool:
-    return measure.kind is not MeasureKind.SUM

@@ -18,11 +18,14 @@ from fedstats.core.privacy import UnitKind
 from fedstats.core.schema import Dataset
 from fedstats.core.selection import AggregateCall, AggregateKind, Selection, aggregate_calls
 from fedstats.core.statistic import Ask, Mode, Round, RoundResult, Statistic
-from fedstats.errors import SqlRefused
+from fedstats.errors import SqlRefused, TooLarge
 from fedstats.sql.parse import parse
 from fedstats.statistics._columns import Column
 from fedstats.statistics._measures import MeasurePlan, plan_measures
 from fedstats.statistics._rows import keys_of, table_rows
+
+ADDITIONS_MAX = 10_000_000
+"""How many numbers marginal totals may add up, so that a question does not fill the analyst's memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class Table:
             condition_of(self.where, ask.dataset)
         aggregate = plan.aggregate(keys_of(self.selection), ask.dataset)
         aggregate.check(ask.dataset)
+        self._check_totals(aggregate.cells(ask.dataset), departments=len(ask.departments))
         key = aggregate.open_key(ask.dataset)
         if key is not None and ask.mode is Mode.SECURE:
             raise SqlRefused(
@@ -108,6 +112,15 @@ class Table:
                 remedy="Group by something else, or ask in local mode.",
             )
         return Round((aggregate,)).normalised()
+
+    def _check_totals(self, cells: int, *, departments: int) -> None:
+        """Every cell is added to a total for each way of leaving keys out; refused while nothing is spent."""
+        rows = cells * (departments if self.selection.by_department else 1)
+        if self.totals and rows * 2 ** len(self.selection.keys) > ADDITIONS_MAX:
+            raise TooLarge(
+                f"The totals of so many cells by {len(self.selection.keys)} keys are too many.",
+                remedy="Leave --totals out, or ask for fewer keys or cells.",
+            )
 
     def _estimate(
         self, ask: Ask, plan: MeasurePlan, columns: Sequence[Column], result: RoundResult
