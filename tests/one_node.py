@@ -24,6 +24,7 @@ from fedstats.core.schema import Dataset
 from fedstats.engines import EditionOrder, EditionReport, Engine, Resources, SourceReport
 from fedstats.engines.mapping import DatasetMapping, Source, SourceKind
 from fedstats.identity.keys import Context, Signed, SigningKey
+from fedstats.node.approval_terms import PolicyTerms
 from fedstats.node.config import LifetimeTerms, NodeConfig
 from fedstats.node.home import Home
 from fedstats.node.service import Node
@@ -170,8 +171,9 @@ def open_node(home: Home, *, engine: Engine | None = None, **settings: Any) -> N
     now = settings.pop("now", lambda: NOW_S)
     checkpoint = settings.pop("checkpoint", lambda _: None)
     transport = settings.pop("transport", None)
-    datasets = (sample_mapping(home.path.parent),)
-    config = NodeConfig(**{"datasets": datasets, "lifetime": lifetime, "reply_deadline_s": 0, **settings})
+    policy = replace(settings.pop("policy", PolicyTerms()), register_proof=False)  # nobody keeps a register
+    usual = {"datasets": (sample_mapping(home.path.parent),), "lifetime": lifetime, "reply_deadline_s": 0}
+    config = NodeConfig(**{**usual, **settings, "policy": policy})
     return Node(home, config, transport, now=now, engine=engine or ReferenceEngine(), checkpoint=checkpoint)
 
 

@@ -24,7 +24,19 @@ from fedstats.node.log_file import read_heads, read_log
 from fedstats.transparency.check import examine
 from fedstats.transparency.entry import LogEntry
 
-STEPS = ("verify", "allow", "bind", "find", "plan", "reserve", "compute", "record", "answer", "enter")
+STEPS = (
+    "verify",
+    "registered",
+    "allow",
+    "bind",
+    "find",
+    "plan",
+    "reserve",
+    "compute",
+    "record",
+    "answer",
+    "enter",
+)
 CHARGED = STEPS[STEPS.index("reserve") :]
 TASK = Analyst().task()
 

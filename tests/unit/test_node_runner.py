@@ -134,10 +134,21 @@ def test_the_steps_come_in_order(tmp_path: Path) -> None:
     steps: list[str] = []
     with open_node(make_home(tmp_path), checkpoint=steps.append) as node:
         node.runner.run(ANALYST.task())
-        assert steps == ["verify", "allow", "bind", "plan", "approve", "find", "reserve", "compute", "record"]
+        assert steps == [
+            "verify",
+            "registered",
+            "allow",
+            "bind",
+            "plan",
+            "approve",
+            "find",
+            "reserve",
+            "compute",
+            "record",
+        ]
         steps.clear()
         node.runner.run(ANALYST.task())
-        assert steps == ["verify", "allow", "bind", "plan", "approve", "find"]
+        assert steps == ["verify", "registered", "allow", "bind", "plan", "approve", "find"]
 
 
 @pytest.mark.parametrize("failure", [ValueError("the 4711 of Ms Smith"), NodeFailed("odd"), MemoryError()])

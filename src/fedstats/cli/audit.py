@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from fedstats.cli.node_local import folder_option
+from fedstats.cli.node_local import config_option, folder_option, home_of
 from fedstats.cli.paths import FilePath
 from fedstats.cli.running import say, say_error, say_json, write_text
-from fedstats.errors import FileProblem, LogDamaged
+from fedstats.errors import FileProblem, LogDamaged, RegisterForked
 
 if TYPE_CHECKING:  # imported when a command runs
     from fedstats.node.log_audit import Audit
@@ -119,6 +119,44 @@ def export(*, file: Path | None, output: Path | None, home: Path) -> None:
         ) from None
     write_text(output, "\n".join(lines))
     say_error(f"Wrote {len(copy.kept.entries)} entries and {len(copy.heads)} signed heads.")
+
+
+@audit.command
+@click.option(
+    "--output", type=FilePath(dir_okay=False), metavar="FILE", help="Write it there. Default: print it."
+)
+@click.option("--offline", is_flag=True, help="Only what this node kept; do not ask the coordinator.")
+@folder_option
+@config_option
+def heads(*, output: Path | None, offline: bool, home: Path, config_file: Path | None) -> None:
+    """Write the signed heads that this node knows: of the register, and of other departments' logs.
+
+    Exchange this file with another department by another way than the coordinator: its IT compares with
+    `fedstats audit verify --against FILE`, and you with its file.
+    """
+    import json
+
+    from fedstats.cli.node_ledger import connected
+    from fedstats.node.config import NodeConfig, read_config
+    from fedstats.node.log_audit import heads_document
+    from fedstats.node.register_gossip import gather
+    from fedstats.node.register_view import RegisterView
+    from fedstats.node.state import State
+
+    place = home_of(home)
+    path = config_file or place.config
+    known = read_config(path) if path.exists() or config_file else NodeConfig()
+    with State(place.state) as state:
+        view = RegisterView(state, key=place.read_node_key, now=time.time, demanded=True)
+        if not offline:
+            with connected(place, known.coordinator) as transport:
+                if transport is not None:
+                    gather(view, transport)
+        kept, forks = view.kept_heads(), view.forks()
+    write_text(output, json.dumps(heads_document(kept), indent=1))
+    say_error(f"Wrote {len(kept)} signed heads.")
+    if forks:
+        raise RegisterForked
 
 
 def _copy(file: Path | None, home: Path) -> LogCopy:

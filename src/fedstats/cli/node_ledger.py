@@ -79,7 +79,7 @@ def recover(*, anew: bool, home: Path, config_file: Path | None) -> None:
     path = config_file or place.config
     known = read_config(path) if path.exists() or config_file else NodeConfig()
     file = known.witness.file
-    with _connected(place, known.coordinator) as transport:
+    with connected(place, known.coordinator) as transport:
         work = begin_anew if anew else carry_forward
         recovered = work(place, file, transport, now=time.time)
     if recovered.problem is not None:
@@ -97,7 +97,7 @@ def recover(*, anew: bool, home: Path, config_file: Path | None) -> None:
 
 
 @contextmanager
-def _connected(place: Home, network: Network) -> Iterator[Transport | None]:
+def connected(place: Home, network: Network) -> Iterator[Transport | None]:
     """The connection to the coordinator; None where the node has joined none."""
     from fedstats.errors import NotJoined
     from fedstats.node.connection import Connection

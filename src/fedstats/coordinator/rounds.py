@@ -31,11 +31,21 @@ from fedstats.errors import (
     NodeFailed,
     NodePaused,
     PaceExceeded,
+    RegisterNotShown,
     ReplyLate,
 )
 
 MAY_HELP_AGAIN = frozenset(
-    kind.code for kind in (NodePaused, ApprovalsFull, EditionMissing, PaceExceeded, ReplyLate, NodeFailed)
+    kind.code
+    for kind in (
+        NodePaused,
+        ApprovalsFull,
+        EditionMissing,
+        PaceExceeded,
+        RegisterNotShown,
+        ReplyLate,
+        NodeFailed,
+    )
 )
 """Refusals that may end by themselves: a node charges one computation once, however often it is asked."""
 

@@ -31,6 +31,7 @@
     |   |-- DeadlinePassed    FS-217
     |   |-- PaceExceeded      FS-218
     |   |-- ApprovalsFull     FS-219
+    |   |-- RegisterNotShown  FS-220
     |   |-- ReplyLate         FS-298
     |   `-- NodeFailed        FS-299
     |-- NetworkError          FS-3xx  connections and certificates
@@ -138,6 +139,7 @@ from fedstats.errors.refused import (
     OutsideScope,
     PaceExceeded,
     Refused,
+    RegisterNotShown,
     ReplyLate,
     RoundConflict,
     Vetoed,
@@ -215,6 +217,7 @@ __all__ = [
     "QuestionUnknown",
     "Refused",
     "RegisterForked",
+    "RegisterNotShown",
     "ReplyLate",
     "RoundConflict",
     "SignatureInvalid",

@@ -52,7 +52,10 @@ class LogDamaged(LedgerError):
 
     code = "FS-704"
     title = "The log is not what was written."
-    remedy = "Keep the file as it is, as evidence, and tell the controllers of the other departments."
+    remedy = (
+        "Keep the file as it is, as evidence, and tell the controllers of the other departments. "
+        "What is wrong in it: fedstats audit verify"
+    )
     acts = (Actor.DEPARTMENT_IT,)
 
 

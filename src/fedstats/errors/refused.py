@@ -168,6 +168,15 @@ class ApprovalsFull(Refused):
     remedy = "Once the department has decided some that wait, ask on: fedstats resume JOB"
 
 
+class RegisterNotShown(Refused):
+    """The node was not shown that the question is in the public register, or was shown two registers."""
+
+    code = "FS-220"
+    title = "The department was not shown that this question is in the public register."
+    acts = (Actor.OPERATOR, Actor.DEPARTMENT_IT)
+    remedy = "Once the register is in order, ask on: fedstats resume JOB"
+
+
 class ReplyLate(Refused):
     """The work did not end by the reply's deadline; one fixed code, sent at the deadline."""
 

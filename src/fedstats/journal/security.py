@@ -220,6 +220,20 @@ REGISTER_CONTRADICTED = Event(
     {"department": Kind.DEPARTMENT},
     "SEC-501",
 )
+REGISTER_FORKED = Event(
+    "register_forked",
+    Level.ERROR,
+    "The coordinator showed a register that does not continue the one seen before; nothing new is answered.",
+    {"code": Kind.CODE},
+    "SEC-503",
+)
+REGISTER_FORGOTTEN = Event(
+    "register_forgotten",
+    Level.WARNING,
+    "A person decided to go on with whatever register is shown next.",
+    {},
+    "SEC-504",
+)
 DEPARTMENT_LOG_CONTRADICTED = Event(
     "department_log_contradicted",
     Level.WARNING,

@@ -104,6 +104,15 @@ class PolicyTerms:
         },
     )
 
+    register_proof: bool = field(
+        default=True,
+        metadata={
+            "about": "Answer only what the coordinator proves to be in the public register, which must say "
+            "of the question what its analyst signed.",
+            "example": "true",
+        },
+    )
+
     def __post_init__(self) -> None:
         """Approvers are distinct, and there are as many as must agree."""
         names = {approver.name for approver in self.approvers}
@@ -129,7 +138,8 @@ class PolicyTerms:
             names = tables.keys()
             agreements = {name: _of_agreement(tables.table(name), rule) for name in names}
             tables.end()
-            return cls(rule.decide, rule.needed, approvers, agreements)
+            proof = reader.truth("register_proof", default=True)
+            return cls(rule.decide, rule.needed, approvers, agreements, proof)
 
     def rule(self, agreement: str) -> Rule:
         """How questions under this agreement are decided."""

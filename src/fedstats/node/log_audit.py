@@ -16,7 +16,7 @@ from pathlib import Path
 from fedstats.core.log_head import LogHead
 from fedstats.errors import FedstatsError, FileProblem, LogDamaged
 from fedstats.identity.keys import Context, PublicKey, Signed
-from fedstats.node.log_copy import LogCopy, head_row, opened
+from fedstats.node.log_copy import LogCopy, head_document, head_row, opened
 from fedstats.node.log_entries import ANSWERED, BEGAN, CARRIED, CHARGED, KEY_CHANGED, REFUSED, WITHDRAWN
 from fedstats.node.log_file import HeadRow
 from fedstats.transparency.check import Examined, Fault, Wrong, against, backdated_against, examine
@@ -151,6 +151,21 @@ def read_heads_file(path: Path) -> list[tuple[LogHead, HeadRow]]:
             f"{path} is no file of heads.", remedy="One is written by: fedstats audit heads --output FILE"
         ) from None
     return [(head, row) for head, row in heads if holds(head, row)]
+
+
+def heads_document(heads: Iterable[tuple[LogHead, Signed]]) -> dict[str, object]:
+    """A file of heads: each as it was signed."""
+    return {
+        "format": HEADS_FORMAT,
+        "heads": [
+            {
+                "keeper": head.keeper,
+                "log": head.log.hex(),
+                **head_document((head.size, head.root, head.at_s, signed.key.raw, signed.signature)),
+            }
+            for head, signed in heads
+        ],
+    }
 
 
 def holds(head: LogHead, row: HeadRow) -> bool:

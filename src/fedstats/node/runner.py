@@ -1,6 +1,7 @@
 """What a node does with one task, from the signed question to the signed answer: the page for an auditor.
 
     verify   the analyst signed the query and this round; the agreement is in force here; its rules allow it
+    register the public register lists the question, and says of it what was signed
     allow    the department has not paused, the deadline has not passed, and the ledger is the newest there is
     bind     this round has one content for ever, and the query's rounds share one loss
     plan     edition, sensitivity, noise and loss, from the signed question and public facts alone
@@ -52,6 +53,7 @@ from fedstats.node.pace import pace_of
 from fedstats.node.policy import Policy
 from fedstats.node.punctual import Punctual, period_s
 from fedstats.node.refusing import alarmed, refused, signed_refusal
+from fedstats.node.register_view import RegisterView
 from fedstats.node.witness import Witnesses
 from fedstats.wire.authority import verify_appointment
 from fedstats.wire.codec import (
@@ -123,6 +125,7 @@ class Runner:
     agreements: Agreements
     policy: Policy
     approvals: Approvals
+    register: RegisterView
     editions: Editions
     ledger: Ledger
     witnesses: Witnesses
@@ -206,6 +209,9 @@ class Runner:
         """The recorded release, found or just made; None where the reply waits for its deadline."""
         asked = self._verify(task)
         self.checkpoint("verify")
+        registered = task.registered if task.HasField("registered") else None
+        self.register.check(registered, asked.query, asked.order, asked.analyst)
+        self.checkpoint("registered")
         self.policy.check(asked.query, now_s=int(self.now()))
         self.witnesses.check()
         self.checkpoint("allow")

@@ -39,6 +39,8 @@ from fedstats.node.opt_outs import OptOutLists
 from fedstats.node.outcomes import Outcomes
 from fedstats.node.policy import Policy
 from fedstats.node.punctual import Punctual
+from fedstats.node.register_gossip import HEADS_EVERY_S, gather
+from fedstats.node.register_view import RegisterView
 from fedstats.node.runner import Runner
 from fedstats.node.state import State
 from fedstats.node.witness import Witnesses
@@ -100,9 +102,12 @@ class Node:
         self.bench = Workbench(engine or engine_of(ENGINE), config.resources, home.read_edition_key())
         self.clock = ClockCheck(now)
         self._checkpoint = checkpoint
+        self.register = RegisterView(
+            self._state, key=self._key, now=now, demanded=config.policy.register_proof
+        )
         self.runner = self._new_runner()
         self.outcomes = Outcomes(self.log, self.ledger, self.agreements, now)
-        self._caught_up = False
+        self._caught_up, self._gathered_s = False, 0.0
         self._transport = transport
         self._turn, self._running, self._instance = Lock(), set[str](), secrets.token_bytes(INSTANCE_BYTES)
         self._announced: tuple[Acceptance, ...] = ()
@@ -153,6 +158,7 @@ class Node:
         self.catch_up()
         self.witnesses.check()
         self.exchange_authority()
+        self._gather_heads()
         with self._turn:
             running = sorted(self._running)
         in_force, now_s = self.in_force(), int(self.now())
@@ -167,6 +173,8 @@ class Node:
             paused=pause.reason.value if (pause := self.policy.paused()) else "",
             witness=self.witnesses.told(),
             head=self._head(),
+            cosignature=self.register.cosignature(),
+            register_size=seen.head.size if (seen := self.register.seen()) is not None else 0,
             instance=self._instance,
             running=running,
             waiting=self.approvals.tasks(),
@@ -176,6 +184,9 @@ class Node:
         WORK_ASKED(found=reply.HasField("task"))
         self.clock.compare(reply.now_s)
         self.witnesses.hear(reply.witnesses)
+        if reply.HasField("register_head"):
+            proven = reply.HasField("register_consistency")
+            self.register.hear(reply.register_head, reply.register_consistency if proven else None)
         if reply.authority_revision != self._revision:
             self._fetch_authority()
         if not reply.HasField("task"):
@@ -289,6 +300,7 @@ class Node:
             agreements=self.agreements,
             policy=self.policy,
             approvals=self.approvals,
+            register=self.register,
             editions=self.editions,
             ledger=self.ledger,
             witnesses=self.witnesses,
@@ -299,6 +311,12 @@ class Node:
             reply_deadline_s=self.config.reply_deadline_s,
             checkpoint=self._checkpoint,
         )
+
+    def _gather_heads(self) -> None:
+        """Now and then, keep what the coordinator knows of the register's head and of departments' logs."""
+        if self.now() >= self._gathered_s + HEADS_EVERY_S:
+            gather(self.register, self.transport)
+            self._gathered_s = self.now()
 
     def _head(self) -> signed_pb2.Signed | None:
         """The head of the log as it is now, which others remember."""

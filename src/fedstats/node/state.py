@@ -9,7 +9,7 @@ from fedstats.core.names import check_department
 from fedstats.node.database import Database
 from fedstats.node.log import Log
 
-VERSION = 3
+VERSION = 4
 
 _SCHEMA = """
 CREATE TABLE node (department TEXT NOT NULL);
@@ -37,6 +37,12 @@ CREATE TABLE approval (
   query BLOB NOT NULL REFERENCES question (query) ON DELETE CASCADE, approver BLOB NOT NULL,
   payload BLOB NOT NULL, signature BLOB NOT NULL,
   PRIMARY KEY (query, approver));
+CREATE TABLE register_seen (signed BLOB NOT NULL);
+CREATE TABLE register_fork (seen BLOB NOT NULL, shown BLOB NOT NULL);
+CREATE TABLE kept_head (
+  department TEXT NOT NULL, log BLOB NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL,
+  signed BLOB NOT NULL,
+  PRIMARY KEY (department, log, size, root));
 CREATE TABLE pause (reason TEXT NOT NULL, since_s INTEGER NOT NULL, note TEXT NOT NULL);
 """
 

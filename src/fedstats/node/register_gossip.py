@@ -1,0 +1,31 @@
+"""Fetching what the coordinator knows of the register's head and of departments' logs."""
+
+from __future__ import annotations
+
+from fedstats.node.register_view import RegisterView
+from fedstats.wire.codec import decode_log_head
+from fedstats.wire.method import Transport
+from fedstats.wire.methods import HEADS, PROOF
+from fedstats.wire.v1 import agreements_pb2
+
+HEADS_EVERY_S = 3_600
+
+
+def gather(view: RegisterView, transport: Transport) -> agreements_pb2.HeadsReply:
+    """Hear the register's newest head, and keep the heads of other departments' logs.
+
+    Raises
+    ------
+    NetworkError
+        The coordinator did not answer.
+
+    """
+    reply = transport.call(HEADS, agreements_pb2.HeadsRequest())
+    seen, proof = view.seen(), None
+    shown = decode_log_head(reply.register_head.payload)
+    if seen is not None and 0 < seen.head.size < shown.size:
+        request = agreements_pb2.ProofRequest(first=seen.head.size, second=shown.size)
+        proof = transport.call(PROOF, request).consistency
+    view.hear(reply.register_head, proof)
+    view.keep_heads(reply.heads)
+    return reply
