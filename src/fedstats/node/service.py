@@ -182,13 +182,7 @@ class Node:
         reply = self.transport.call(LEASE, request)
         self.approvals.told(decided)  # before its task is taken again, which may wait anew
         WORK_ASKED(found=reply.HasField("task"))
-        self.clock.compare(reply.now_s)
-        self.witnesses.hear(reply.witnesses)
-        if reply.HasField("register_head"):
-            proven = reply.HasField("register_consistency")
-            self.register.hear(reply.register_head, reply.register_consistency if proven else None)
-        if reply.authority_revision != self._revision:
-            self._fetch_authority()
+        self._hear(reply)
         if not reply.HasField("task"):
             return None
         with self._turn:
@@ -196,6 +190,16 @@ class Node:
                 return None
             self._running.add(reply.task.id)
         return reply.task
+
+    def _hear(self, reply: nodes_pb2.LeaseReply) -> None:
+        """Take what comes with every lease, before its task: clock, witnesses, register, authority."""
+        self.clock.compare(reply.now_s)
+        self.witnesses.hear(reply.witnesses)
+        if reply.HasField("register_head"):
+            proven = reply.HasField("register_consistency")
+            self.register.hear(reply.register_head, reply.register_consistency if proven else None)
+        if reply.authority_revision != self._revision:
+            self._fetch_authority()
 
     def work(self, task: nodes_pb2.Task) -> None:
         """Run a leased task, and report it unless its reply is due later; raises as `poll_once`."""
