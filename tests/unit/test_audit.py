@@ -44,7 +44,7 @@ def fill(path: Path, *, entries: int = ENTRIES, odd: str = "") -> Path:
     Log.create(path, "north")
     log = Log(path)
     log.sign_with(lambda: seed_key("node north"))
-    log.enter("began", {"department": "north", "key": seed_key("node north").public.raw.hex()}, now_s=1_000)
+    log.name_key(now_s=1_000)
     for number in range(2, entries + 1):
         said = odd if odd and number == 7 else f"RTT-{number:04}"
         log.enter("agreement-withdrawn", {"agreement": said, "reason": "other"}, now_s=1_000 + number * 60)

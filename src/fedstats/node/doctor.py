@@ -15,7 +15,7 @@ from pathlib import Path
 from fedstats.core.appointment import AppointedRole
 from fedstats.core.checks import Check, Health, examined, failed, ok, problem, warning
 from fedstats.engines import Engine
-from fedstats.errors import FedstatsError
+from fedstats.errors import FedstatsError, LogDamaged, RegisterForked
 from fedstats.identity import computer
 from fedstats.identity.key_files import read_certificate, read_tls_key
 from fedstats.node.agreements import Standing
@@ -28,6 +28,8 @@ from fedstats.node.hearing import readable
 from fedstats.node.home import DEFAULT_HOME, Home
 from fedstats.node.joining import introduction
 from fedstats.node.ledger import Ledger
+from fedstats.node.log_audit import against_ledger, audit
+from fedstats.node.log_copy import read_copy
 from fedstats.node.service import Node
 from fedstats.wire.authority import revoked_keys, verify_appointment, verify_witness
 from fedstats.wire.codec import signed_from
@@ -57,6 +59,7 @@ class Doctor:
         yield from self._certificates()
         reply = None if self.offline else (yield from self._coordinator(config))
         local = [*examined("keys", self._keys), *examined("ledger", self._ledger)]
+        local += examined("log", self._log)
         yield from local
         if any(check.health is Health.PROBLEM for check in local):
             return
@@ -155,11 +158,30 @@ class Doctor:
         with Ledger(self.home.ledger):  # opening it computes every total anew
             yield ok("ledger", "the ledger adds up")
 
+    def _log(self) -> Iterator[Check]:
+        """Whether the log is what was written, and tells of every charge."""
+        found = audit(read_copy(self.home.log))
+        faults = [*found.faults, *against_ledger(found, self.home.ledger, now_s=int(self.now()))]
+        if not faults:
+            yield ok("log", f"the log has {found.examined.size} entries, all as they were written")
+            return
+        words = f"{LogDamaged.code} {faults[0].sentence}"
+        fix = f"Keep the file, and see all that is wrong: fedstats audit verify --home {self.home.path}"
+        yield problem("log", words, fix)
+
+    def _register(self, node: Node) -> Iterator[Check]:
+        """Whether the coordinator showed one register only."""
+        if node.register.forks():
+            words = f"{RegisterForked.code} The coordinator showed two registers; nothing new is answered."
+            fix = "Compare heads with another department; when it is settled: fedstats node register forget"
+            yield problem("register", words, fix)
+
     def _decided(self, node: Node, reply: agreements_pb2.AuthorityReply | None) -> Iterator[Check]:
         """What others remember, and what people decided: witnesses, appointment, pause, agreements."""
         yield from examined("witness", lambda: self._witness(node, reply))
         if reply is not None:
             yield from examined("appointment", lambda: self._appointment(node, reply))
+        yield from self._register(node)
         yield from self._pause(node)
         yield from self._approvals(node)
         yield from self._agreements(node, node.agreements.all())

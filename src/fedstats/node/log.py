@@ -21,6 +21,7 @@ from fedstats.core.names import check_department
 from fedstats.errors import FileProblem, LogDamaged
 from fedstats.identity.keys import Context, PublicKey, Signed, SigningKey
 from fedstats.node.database import Database
+from fedstats.node.log_entries import BEGAN, KEY_CHANGED
 from fedstats.node.log_file import SCHEMA, VERSION, HeadRow, append, last_s
 from fedstats.transparency import stored
 from fedstats.transparency.entry import LogEntry
@@ -43,6 +44,7 @@ class Log:
         """
         self._database = Database(path, version=VERSION, busy=FileProblem, damaged=LogDamaged)
         self._key: Callable[[], SigningKey] | None = None
+        self._named = b""
         self.path = path
         try:
             with self._database.look() as sqlite:
@@ -93,12 +95,18 @@ class Log:
             if once and _number_of(sqlite, once):
                 return None
             moment_s = max(now_s, last_s(sqlite))
+            self._name_key(sqlite, moment_s)
             entry = append(sqlite, kind, canonical_json(document), at_s=moment_s)
             named = [(what, entry.number) for what in (once, *covers) if what]
             sqlite.executemany("INSERT OR IGNORE INTO once VALUES (?, ?)", named)
             if self._key is not None:
                 self._sign(sqlite, entry.number, moment_s, self._key())
         return entry
+
+    def name_key(self, *, now_s: int) -> None:
+        """Enter by which key the node signs, if the log does not say so yet."""
+        with self._database.change() as sqlite:
+            self._name_key(sqlite, max(now_s, last_s(sqlite)))
 
     def has(self, once: bytes) -> bool:
         """Whether there is an entry for this."""
@@ -130,6 +138,20 @@ class Log:
             sql = "SELECT at_s FROM entry WHERE number = ?"
             row = sqlite.execute(sql, (stored.size(sqlite) - entries_max + 1,)).fetchone()
         return row is not None and row[0] > now_s - within_s
+
+    def _name_key(self, sqlite: sqlite3.Connection, at_s: int) -> None:
+        """Say in the log itself whose signatures its heads have, before there is one."""
+        if self._key is None or (key := self._key()).public.raw == self._named:
+            return
+        sql = "SELECT kind, document FROM entry WHERE kind IN (?, ?) ORDER BY number DESC LIMIT 1"
+        row = sqlite.execute(sql, (BEGAN, KEY_CHANGED)).fetchone()
+        digits = key.public.raw.hex()
+        if row is None or digits not in row[1].decode():
+            document = {"department": self.department, "key": digits}
+            kind = BEGAN if row is None else KEY_CHANGED
+            number = append(sqlite, kind, canonical_json(document), at_s=at_s).number
+            self._sign(sqlite, number, at_s, key)
+        self._named = key.public.raw
 
     def _sign(self, sqlite: sqlite3.Connection, size: int, at_s: int, key: SigningKey) -> Signed:
         head = LogHead(self.id, self.department, size, stored.root_at(sqlite, size), at_s)

@@ -24,10 +24,8 @@ from fedstats.node.ledger_file import digest
 from fedstats.node.log import Log
 from fedstats.node.log_entries import (
     ANSWERED,
-    BEGAN,
     CARRIED,
     CHARGED,
-    KEY_CHANGED,
     REFUSED,
     UNLISTED,
     loss_document,
@@ -97,14 +95,6 @@ class Outcomes:
         elif report.WhichOneof("outcome") == "refusal":
             note = decode_refusal(report.refusal.payload)
             self._refused(task, note.code, charged=note.charged)
-
-    def sign_by(self, key: bytes) -> None:
-        """Enter by which key the node signs, if the log does not say so yet."""
-        known = self.log.last(KEY_CHANGED) or self.log.last(BEGAN)
-        if known is None:
-            self._enter(BEGAN, {"department": self.log.department, "key": key.hex()})
-        elif known.read().get("key") != key.hex():
-            self._enter(KEY_CHANGED, {"key": key.hex()})
 
     def catch_up(self) -> None:
         """Enter what the ledger tells of and the log does not; while nothing is being computed."""

@@ -240,7 +240,7 @@ class Node:
     def catch_up(self) -> None:
         """Enter into the log, once, whatever a crash kept from being entered, while nothing is running."""
         if not self._caught_up:
-            self.outcomes.sign_by(self.key.public.raw)
+            self.log.name_key(now_s=int(self.now()))
             self.outcomes.catch_up()
             self._caught_up = True
 
@@ -351,5 +351,5 @@ class Node:
         self._revision, self._trusted = reply.revision, trusted
         appointments = readable(reply.appointments)
         if self._key.take_over(self.department, appointments, now_s=int(self.now())):
-            self.outcomes.sign_by(self.key.public.raw)
+            self.log.name_key(now_s=int(self.now()))
             NODE_KEY_CHANGED()
