@@ -205,6 +205,7 @@ def test_what_is_not_known_is_left_to_be_filled_in(name: str) -> None:
 def test_an_inert_text_is_one_paragraph(text: str) -> None:
     """Whatever begins a line, or hides in it, makes no list, heading, quotation or second line."""
     assert structure(inert(text)) == ["paragraph_open", "inline", "paragraph_close"]
+    assert inert("2.275 %") == "2.275 %"
     assert "\u202e" not in inert(text)
 
 

@@ -67,7 +67,7 @@ def report_of(spending: Spending) -> Document:
     return {
         "form": FORM,
         "department": spending.department,
-        "holds_for": "Someone who is in no more departments than each agreement says (max_departments).",
+        "holds_for": "someone who is in no more departments than each agreement says (max_departments)",
         "across_agreements": [
             _limit(spending, s) for s in spending.statuses if s.cap.kind is CapKind.LIFETIME
         ],

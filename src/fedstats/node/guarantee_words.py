@@ -11,7 +11,7 @@ Report = Mapping[str, Any]
 
 def lines(report: Report) -> Iterator[str]:
     """What was promised in all answers together."""
-    yield f"Everything that {report['department']} ever answered. For: {report['holds_for']}"
+    yield f"Everything that {report['department']} ever answered, for {report['holds_for']}."
     for heading, limits in (
         ("Over all agreements, for persons of", report["across_agreements"]),
         ("Under agreement", report["agreements"]),
@@ -45,8 +45,8 @@ def query_lines(report: Report) -> Iterator[str]:
 
 
 def _loss(figures: Report) -> str:
+    belief = figures["belief_percent"]
     delta = "" if figures["delta"] == "0" else f" at delta {figures['delta']}"
-    return (
-        f"epsilon {figures['epsilon']}{delta}, rho {figures['rho']}; a belief of 50 % can move to at most "
-        f"{figures['belief_percent']} %"
+    return f"epsilon {figures['epsilon']}{delta}, rho {figures['rho']}; a belief of 50 % can move to " + (
+        "nearly 100 %" if belief == "100" else f"at most {belief} %"
     )

@@ -12,7 +12,7 @@ FILL_IN = "**[TO FILL IN]**"
 _MEANING = re.compile(r"([\\`*_{}\[\]<>|&~#!$])")
 """What Markdown, also that of web sites, gives a meaning anywhere in a line."""
 
-_AT_START = re.compile(r"^([-+=:]|[0-9]{1,9}[.)])")
+_AT_START = re.compile(r"^([-+=:]|[0-9]{1,9}[.)](?=\s|$))")
 """What begins a list, an underline or a definition at the start of a line."""
 
 _ADDRESS = re.compile(r"(?<=:)(//)|(?<=www)(\.)", re.IGNORECASE)

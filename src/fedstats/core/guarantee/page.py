@@ -88,13 +88,13 @@ def _loss(figures: Report) -> str:
         else f" (read strictly: to {_percent(strict)}, but for a chance of {figures['delta']})"
     )
     return (
-        f"epsilon {figures['epsilon']}{delta}, rho {figures['rho']}. A belief of 50 % can move to at most "
+        f"epsilon {figures['epsilon']}{delta}, rho {figures['rho']}. A belief of 50 % can move to "
         f"{_percent(figures)}{aside}."
     )
 
 
 def _percent(said: Report) -> str:
-    return "nearly 100 %" if said["belief_percent"] == "100" else f"{said['belief_percent']} %"
+    return "nearly 100 %" if said["belief_percent"] == "100" else f"at most {said['belief_percent']} %"
 
 
 def _cumulative(cumulative: Report) -> Iterator[str]:
