@@ -15,6 +15,7 @@ from fedstats.coordinator.register import (
     AGREEMENT_PUBLISHED,
     OUTCOME,
     QUERY,
+    RESULT,
     ROUND,
     loss_entry,
     loss_text,
@@ -22,6 +23,7 @@ from fedstats.coordinator.register import (
     sentence_of,
 )
 from fedstats.coordinator.register_page import json_of, page_of
+from fedstats.core.agreement_document import canonical_json
 from fedstats.core.privacy import Mechanism, MechanismLoss
 from fedstats.core.query import StatisticLabel
 from fedstats.transparency.entry import LogEntry
@@ -157,6 +159,28 @@ def test_entries_that_cannot_be_read_do_not_stop_the_reader(kind: str, document:
     read(page_of(entries, made_s=NOW_S))
     assert sentence_of(kind, parsed(document))
     assert json.loads(json_of(entries))[0]["kind"] == kind
+
+
+def test_a_hostile_result_is_inert_and_numbers_are_read() -> None:
+    """Whatever a result says stands on the page as text; numbers have the digits that people read."""
+    cells = [
+        {"value": "63.17600000000001", "lo": "-5", "hi": "12345678.901"},
+        {"absent": "x", "sentence": POISON},
+    ]
+    table = {
+        "name": POISON,
+        "keys": [POISON],
+        "columns": ["n", POISON],
+        "rows": [{"key": [None], "cells": cells}, 7],
+    }
+    result = {"note": POISON, "guarantee": {"sentence": POISON}, "tables": [table, {"rows": [{}]}, "odd"]}
+    document = canonical_json({"query": POISON, "analyst": POISON, "result": result})
+    reader = read(page_of([LogEntry(1, NOW_S, RESULT, document)], made_s=NOW_S))
+    assert not reader.tags & {"script", "img"}
+    assert "onerror" not in reader.attributes
+    assert "63.176 (-5 to 12345678.901)" in reader.text
+    odd = LogEntry(1, NOW_S, RESULT, b'{"result":[]}')
+    read(page_of([odd], made_s=NOW_S))
 
 
 def test_sentences_cannot_steer_a_terminal() -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Context
 
 from fedstats.coordinator.register import Read, one_line, text, texts
 
 ROWS_SHOWN_MAX = 5_000
+SHOWN_DIGITS = 7
+NUMBER_CHARACTERS_MAX = 64
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]{1,3})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,19 @@ def _label(value: object) -> str:
 def _cell(cell: Read) -> str:
     if "absent" in cell:
         return one_line(text(cell, "sentence") or text(cell, "absent"))
-    said = f"{text(cell, 'value')} ({text(cell, 'lo')} to {text(cell, 'hi')})"
-    return one_line(said)
+    value, lo, hi = (_rounded(text(cell, key)) for key in ("value", "lo", "hi"))
+    return one_line(f"{value} ({lo} to {hi})")
+
+
+def _rounded(number: str) -> str:
+    """A number with the digits that people read; what is none stays as it is."""
+    if len(number) > NUMBER_CHARACTERS_MAX or _NUMBER.fullmatch(number) is None:
+        return number
+    whole, _, part = number.lstrip("-").partition(".")
+    if not part or "e" in number:
+        return number
+    rounded = Context(prec=max(SHOWN_DIGITS, len(whole) + 3)).create_decimal(number)
+    return format(rounded.normalize(), "f")
 
 
 def _inner(document: Read, key: str) -> Read:
