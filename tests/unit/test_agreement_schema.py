@@ -27,7 +27,7 @@ JUNK = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
-    st.floats(allow_nan=False),
+    st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=20),
     st.lists(st.text(max_size=5), max_size=2),
     st.dictionaries(st.text(max_size=5), st.integers(), max_size=2),
