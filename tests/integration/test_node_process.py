@@ -105,7 +105,10 @@ def test_sigterm_ends_a_node_cleanly(north: Place) -> None:
 
 
 def test_a_sitting_can_make_the_controllers_key_too(north: Place, tmp_path: Path) -> None:
-    """Where the controller sits beside IT, one sitting joins, makes the key, and appoints the node."""
+    """Where the controller sits beside IT, one sitting joins, makes the key, and appoints the node.
+
+    The appointment is sent with the controller's own certificate, as the sitting says.
+    """
     token, controller = north.invite(Role.NODE, "east").text(), tmp_path / "controller"
     typed = ["node", "init", "--token", token, "--controller-home", str(controller)]
     sitting = CliRunner().invoke(
@@ -114,6 +117,12 @@ def test_a_sitting_can_make_the_controllers_key_too(north: Place, tmp_path: Path
     assert sitting.exit_code == 0, sitting.output
     assert "The controller of east appointed this node" in sitting.output
     assert "No agreement that names this department was published yet" in sitting.output
+    said = [line.split()[1:] for line in sitting.output.splitlines() if line.startswith("  fedstats ")]
+    (joining,) = [words for words in said if words[:2] == ["join", "-"]]
+    (sending,) = [words for words in said if words[:2] == ["agreement", "publish"]]
+    for words, typed_there in ((joining, north.invite(Role.CONTROLLER, "east").text()), (sending, "")):
+        done = CliRunner().invoke(main, words, input=f"{typed_there}\n")
+        assert done.exit_code == 0, done.output
     reply = north.analyst.call(methods.FETCH_AUTHORITY, agreements_pb2.AuthorityRequest())
     appointed = [decode_appointment(message.payload) for message in reply.appointments]
     key = Home(tmp_path / "east").read_node_key().public.raw

@@ -13,7 +13,7 @@ import click
 from fedstats.cli.network import network_at, network_options, network_with
 from fedstats.cli.node_local import folder_option
 from fedstats.cli.paths import FilePath
-from fedstats.cli.running import say
+from fedstats.cli.running import say, say_for_others
 from fedstats.cli.tokens import token_text
 from fedstats.errors import FedstatsError, UsageError
 
@@ -145,16 +145,21 @@ def _appointed(home: Home, network: Network, controller_home: Path | None, answe
 
 
 def _appoint_here(home: Home, network: Network, department: str, folder: Path) -> None:
-    """Make the controller's key where there is none, and appoint the node through its own connection."""
+    """Make the controller's key where there is none, and appoint the node.
+
+    A coordinator takes nothing through a node's certificate before its controller has spoken: then the signed
+    appointment waits in a file for the controller's own certificate.
+    """
     from datetime import UTC, datetime, timedelta
 
     from fedstats.cli.controller import init as make_controller
     from fedstats.cli.passphrase import open_key
-    from fedstats.client.agreement_file import SignedFile
+    from fedstats.client.agreement_file import SignedFile, write_signed
     from fedstats.client.controller import appoint
     from fedstats.client.home import Home as ControllerHome
     from fedstats.client.publishing import publish
     from fedstats.core.appointment import AppointedRole
+    from fedstats.errors import NotPermitted
     from fedstats.node.connection import Connection
 
     controller = ControllerHome.at(folder)
@@ -166,13 +171,23 @@ def _appoint_here(home: Home, network: Network, department: str, folder: Path) -
     until = datetime.fromtimestamp(now_s, UTC).date() + timedelta(days=365)
     node_key = home.read_node_key().public
     signed = appoint(key, department, AppointedRole.NODE, department, node_key, until=until, now_s=now_s)
-    connection = Connection(home, now=time.time, network=network)
-    try:
-        publish(connection, SignedFile("appointment", signed))
-    finally:
-        connection.close()
     home.trust.trust(department, key.public.fingerprint)
     say(f"The controller of {department} appointed this node until {until}.")
+    file = SignedFile("appointment", signed)
+    connection = Connection(home, now=time.time, network=network)
+    try:
+        publish(connection, file)
+    except NotPermitted:
+        waiting = folder / f"appointment-{department}.json"
+        write_signed(waiting, file)
+        say("It was not sent yet: the controller's first document comes through the controller's own")
+        say("certificate. Whoever hosts the coordinator types, and gives you the token:")
+        say_for_others(f"  fedstats coordinator invite controller {department}")
+        say("Then here, with that token:")
+        say(f"  fedstats join - --home {folder}")
+        say(f"  fedstats agreement publish {waiting} --home {folder}")
+    finally:
+        connection.close()
 
 
 def _accepted(
