@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -59,6 +60,7 @@ def test_a_healthy_node_has_no_findings(home: Home) -> None:
         "authority",
         "keys",
         "ledger",
+        "log",
         "witness",
         "pause",
         "agreement",
@@ -70,6 +72,13 @@ def test_a_healthy_node_has_no_findings(home: Home) -> None:
         "edition",
     }
     assert told == [f"reading all of {home.path / '../rtt.csv'}"]
+
+
+def change_an_entry(home: Home) -> None:
+    """Somebody changed what the log says."""
+    with closing(sqlite3.connect(home.log)) as sqlite, sqlite:
+        sqlite.execute("DROP TRIGGER entry_UPDATE")
+        sqlite.execute("UPDATE entry SET at_s = at_s - 1 WHERE number = 2")
 
 
 def unmap(home: Home) -> None:
@@ -181,6 +190,7 @@ BROKEN: list[tuple[Callable[[Home], object], str, Health, str, str]] = [
     (lambda home: home.authority.unlink(), "authority", PROBLEM, "cannot be read", "FS-102"),
     (lambda home: home.ledger.unlink(), "ledger", PROBLEM, "FS-701", "recover --new"),
     (corrupt_ledger, "ledger", PROBLEM, "totals", "from a backup"),
+    (change_an_entry, "log", PROBLEM, "FS-704 Entry 2 was changed", "fedstats audit verify --home"),
     (lose_witness, "witness", WARNING, "is missing", "Mount its disk"),
     (pause, "pause", WARNING, "maintenance", "fedstats node resume --home"),
     (let_wait, "approvals", WARNING, "1 question waits", "fedstats node approvals list --home"),

@@ -85,10 +85,10 @@ def test_no_statement_changes_what_the_log_says(log: Log, table: str) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        "DROP TRIGGER entry_DELETE; DELETE FROM entry WHERE number = 2",
-        "DROP TRIGGER entry_UPDATE; UPDATE entry SET at_s = at_s - 1 WHERE number = 2",
-        "DROP TRIGGER head_UPDATE; UPDATE head SET root = x'00' WHERE size = 2",
-        "DROP TRIGGER log_hash_keeps; DELETE FROM log_hash WHERE level = 0 AND position = 1",
+        "DROP TRIGGER entry_DELETE; DELETE FROM entry WHERE number = 3",
+        "DROP TRIGGER entry_UPDATE; UPDATE entry SET at_s = at_s - 1 WHERE number = 3",
+        "DROP TRIGGER head_UPDATE; UPDATE head SET root = x'00' WHERE size = 3",
+        "DROP TRIGGER log_hash_keeps; DELETE FROM log_hash WHERE level = 0 AND position = 2",
     ],
 )
 def test_a_log_whose_end_is_not_what_was_written_is_not_used(log: Log, change: str) -> None:
