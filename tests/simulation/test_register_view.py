@@ -112,6 +112,7 @@ PROOFS: dict[str, Change] = {
     "purpose": says(purpose="marketing"),
     "loss": says(loss={"mechanism": "gaussian", "rho": "1/1000"}),
     "departments": says(departments=["north"]),
+    "question": says(question="SELECT COUNT(*) FROM rtt"),
     "index": another_entry,
     "path": shorter,
     "time": lambda proof: setattr(proof.entry, "at_s", proof.entry.at_s - 1),

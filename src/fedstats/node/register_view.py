@@ -8,21 +8,21 @@ shown another register: both heads are kept, and nothing new is answered until a
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 
-from fedstats.core.log_head import REGISTER_KEEPER, ConsistencyProof, Cosignature, LogHead, leaf_bytes
+from fedstats.core.log_head import REGISTER_KEEPER, ConsistencyProof, Cosignature, LogHead
 from fedstats.core.query import Query, RoundOrder
 from fedstats.errors import FedstatsError, MessageInvalid, RegisterForked, RegisterNotShown
 from fedstats.identity.keys import Context, PublicKey, Signed, SigningKey
 from fedstats.journal.security import REGISTER_FORGOTTEN, REGISTER_FORKED
 from fedstats.node import log_entries
 from fedstats.node.state import State
-from fedstats.transparency.tree import continues, includes, leaf_hash
+from fedstats.transparency.entry import LogEntry
+from fedstats.transparency.tree import continues, includes
 from fedstats.wire.codec import (
     consistency_from,
     decode_log_head,
@@ -126,12 +126,18 @@ class RegisterView:
         if registered is None:
             raise RegisterNotShown
         try:
-            self._check_included(registered)
-            document = json.loads(registered.entry.document)
+            entry = LogEntry(
+                registered.entry.number,
+                registered.entry.at_s,
+                registered.entry.kind,
+                registered.entry.document,
+            )
+            self._check_included(registered, entry.hash)  # of canonical JSON: no key stands in it twice
+            document = entry.read()
         except (FedstatsError, ValueError, RecursionError):
-            document = None
-        if not isinstance(document, dict):
-            raise RegisterNotShown("The proof that this question is in the public register does not hold.")
+            raise RegisterNotShown(
+                "The proof that this question is in the public register does not hold."
+            ) from None
         if registered.entry.kind != "query" or not _says(document, query, order, analyst):
             raise RegisterNotShown(
                 "The public register says something else of this question than its analyst."
@@ -209,13 +215,12 @@ class RegisterView:
             self._state.log.enter(log_entries.REGISTER_FORKED, document, now_s=int(self._now()))
         REGISTER_FORKED(code=RegisterForked.code)
 
-    def _check_included(self, registered: agreements_pb2.RegisterProof) -> None:
+    def _check_included(self, registered: agreements_pb2.RegisterProof, leaf: bytes) -> None:
         """Return if the entry is in a register whose head was taken here; raises MessageInvalid."""
         head = decode_log_head(signed_from(registered.head).verify(Context.LOG_HEAD))
         with self._turn:
             taken = head in self._taken
         entry, proof = registered.entry, inclusion_from(registered.inclusion)
-        leaf = leaf_hash(leaf_bytes(entry.number, entry.at_s, entry.kind, entry.document))
         there = includes(leaf=leaf, index=proof.index, size=proof.size, path=proof.path, root=head.root)
         if not taken or not there or proof.size != head.size or proof.index != entry.number - 1:
             raise MessageInvalid("The proof does not hold.")
@@ -268,6 +273,8 @@ def _says(document: Mapping[str, object], query: Query, order: RoundOrder, analy
         "dataset": query.dataset,
         "edition": query.edition,
         "mode": query.mode.value,
+        "question": query.statistic.parameters,
+        "statistic": query.statistic.name,
     }
     same = all(document.get(key) == value for key, value in said.items())
     same = same and f"{document.get('analyst')}@{document.get('department')}" == analyst
