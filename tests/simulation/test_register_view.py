@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,12 +18,15 @@ from waiting import federation
 from fedstats.cli import main
 from fedstats.client.answer import Answer
 from fedstats.core.log_head import LogHead
+from fedstats.core.reason import Reason
 from fedstats.identity.keys import Context, Signed, SigningKey
 from fedstats.identity.peer import Peer
+from fedstats.node.log_audit import against_ledger, against_register, audit
 from fedstats.node.log_copy import read_copy
 from fedstats.testing.federation import Federation
 from fedstats.testing.hostile import of
 from fedstats.testing.transport import HONEST, Relay
+from fedstats.transparency.check import Wrong
 from fedstats.wire.codec import (
     decode_cosignature,
     decode_log_head,
@@ -169,6 +174,35 @@ def test_a_coordinator_that_sends_no_proof_gets_no_answer(fed: Federation) -> No
     spent = fed.spent(NODE)
     assert codes(ask(fed, Relay(leaving=leaving), "0.021")) == {NODE: "FS-220"}
     assert fed.spent(NODE) == spent
+
+
+def test_a_veto_that_the_register_hides_is_named(fed: Federation, task: nodes_pb2.Task) -> None:
+    """A department's log, its ledger and an honest register agree; a hidden refusal is named by its entry."""
+    del task
+    pausing = fed.nodes[NODE].policy
+    pausing.pause(Reason.SECURITY, now_s=int(fed.clock()))
+    assert codes(ask(fed, HONEST, "0.022")) == {NODE: "FS-206"}
+    pausing.resume(now_s=int(fed.clock()))
+    found = audit(read_copy(fed.node_home(NODE).log))
+    register = [
+        {"number": entry.number, "kind": entry.kind, "document": json.loads(entry.document)}
+        for entry in fed.coordinator.desk.store.register.entries()
+    ]
+    later_s = int(fed.clock()) + 1_000_000
+    assert found.faults == ()
+    assert list(against_ledger(found, fed.node_home(NODE).ledger, now_s=later_s)) == []
+    assert list(against_register(found, register)) == []
+    refusals = [e for e in found.copy.kept.entries if e.kind == "refused" and b"FS-206" in e.document]
+    for entry in register:
+        if entry["kind"] == "outcome":
+            entry["document"]["refused"] = {}
+    hidden = list(against_register(found, register))
+    assert refusals[-1].number in [fault.number for fault in hidden]
+    assert {fault.wrong for fault in hidden} == {Wrong.HIDDEN}
+    with closing(sqlite3.connect(fed.folder / "empty.sqlite")) as empty:
+        empty.execute("CREATE TABLE entry (number, at_s, computation)")
+    lost = list(against_ledger(found, fed.folder / "empty.sqlite", now_s=later_s))
+    assert {fault.wrong for fault in lost} == {Wrong.ADDED}
 
 
 def rewritten(size: int, key: SigningKey, log: bytes) -> Callable[[nodes_pb2.LeaseReply], None]:
