@@ -126,7 +126,7 @@ def test_the_summary_says_what_the_budget_means() -> None:
     """Epsilon is explained as what it does to a belief, and every controller's fingerprint is there."""
     text = " ".join(line for _, lines in summary(sample_agreement()) for line in lines)
     assert "from 50 % to at most nearly 100 % because of all answers" in text
-    assert "a belief of 50 % to at most 88.1 %" in text
+    assert "a belief of 50 % to at most 90.8 %, with the same exception" in text
     assert "8.3 % of the budget" in text
     assert "never for: No insurance." in text
     assert seed_key("controller west").public.fingerprint in text

@@ -10,10 +10,10 @@ from fedstats.core.agreement import Agreement, Controller, ListKind
 from fedstats.core.agreement_document import decimal_text
 from fedstats.core.disclosure import DisclosureProfile, rule_words
 from fedstats.core.domain import Categories, Dates, Domain, Numbers, Texts, date_of
-from fedstats.core.guarantee.figures import belief_words, chance_words
+from fedstats.core.guarantee.figures import agreed_belief_words, chance_words
 from fedstats.core.population import Condition
 from fedstats.core.privacy import Loss, Mechanism, UnitKind
-from fedstats.core.rules import query_cap_of
+from fedstats.core.rules import budget_of, query_cap_of
 from fedstats.core.schema import ColumnDefinition, Dataset
 from fedstats.identity.keys import PublicKey
 
@@ -146,17 +146,18 @@ def _dates(agreement: Agreement) -> str:
 
 def _privacy(agreement: Agreement) -> Iterator[str]:
     """What the budget means, for somebody who has never met an epsilon."""
-    terms = agreement.privacy
+    terms, cap = agreement.privacy, query_cap_of(agreement)
+    whole, one = (agreed_belief_words(agreement, loss) for loss in (budget_of(agreement), cap))
     epsilon, most = Decimal(decimal_text(terms.epsilon)), Decimal(decimal_text(terms.epsilon_per_query))
     yield (
         f"All answers together, ever: epsilon {epsilon:f} at delta {decimal_text(terms.delta)}. Whatever the "
-        f"data says about you, someone's belief in it can move from 50 % to at most {belief_words(epsilon)} "
+        f"data says about you, someone's belief in it can move from 50 % to at most {whole} "
         f"because of all answers, except with {chance_words(terms.delta)}."
     )
-    cap = query_cap_of(agreement)
     part = used_percent(agreement, Loss(cap.rho))
     yield (
-        f"One question: at most epsilon {most:f} (a belief of 50 % to at most {belief_words(most)}), which "
+        f"One question: at most epsilon {most:f} (a belief of 50 % to at most {one}, with the "
+        f"same exception), which "
         f"is {part:.2g} % of the budget; smaller questions use far less."
     )
     if terms.pace is not None:

@@ -11,8 +11,9 @@ from fedstats.client.documents.page import FILL_IN, Page
 from fedstats.core.agreement import Agreement, ListKind
 from fedstats.core.agreement_document import decimal_text
 from fedstats.core.disclosure import rule_words
-from fedstats.core.guarantee.figures import belief_words, chance_words
+from fedstats.core.guarantee.figures import agreed_belief_words, chance_words
 from fedstats.core.privacy import Mechanism, UnitKind
+from fedstats.core.rules import budget_of, query_cap_of
 from fedstats.core.schema import ColumnDefinition, Dataset
 from fedstats.core.statistic import Mode
 from fedstats.identity.keys import PublicKey
@@ -147,9 +148,10 @@ def privacy(agreement: Agreement) -> Iterator[str]:
     yield (
         f"All answers together, ever: epsilon {whole:f} at delta {decimal_text(terms.delta)}. Whatever the "
         f"data says about a person, someone's belief in it can move from 50 % to at most "
-        f"{belief_words(whole)}, except with {chance_words(terms.delta)}."
+        f"{agreed_belief_words(agreement, budget_of(agreement))}, except with {chance_words(terms.delta)}."
     )
-    yield f"One question: at most epsilon {one:f}, a belief from 50 % to at most {belief_words(one)}."
+    most = agreed_belief_words(agreement, query_cap_of(agreement))
+    yield f"One question: at most epsilon {one:f}, a belief from 50 % to at most {most}."
     if terms.pace is not None:
         yield f"In any {terms.pace.days} days: at most epsilon {decimal_text(terms.pace.epsilon)}."
     yield (

@@ -10,6 +10,7 @@ from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, Context, Dec
 from fractions import Fraction
 
 from fedstats.core.accounting import epsilon_from_rho, exact_decimals, tail_epsilon_from_rho
+from fedstats.core.agreement import Agreement
 from fedstats.core.agreement_document import Document, decimal_text
 from fedstats.core.privacy import Loss, Mechanism, MechanismLoss
 
@@ -29,6 +30,17 @@ def promised(loss: MechanismLoss, delta_conversion: Fraction) -> tuple[Decimal, 
     return _four_up(epsilon_from_rho(loss.amount, delta_conversion)), delta_conversion + added
 
 
+def strict_epsilon(loss: MechanismLoss, delta_conversion: Fraction) -> Decimal:
+    """What the odds change by at most, but for a chance of the delta that `promised` names, rounded up.
+
+    This is what "except with one chance in a million" says to people, so plain sentences use it. The epsilon
+    of (epsilon, delta) is less: its delta is not the chance of a greater loss. For pure epsilon they are one.
+    """
+    if loss.mechanism is Mechanism.LAPLACE:
+        return _rounded(loss.amount, ROUND_CEILING)
+    return _four_up(tail_epsilon_from_rho(loss.amount, delta_conversion))
+
+
 def figures(loss: MechanismLoss, departments: int, delta_conversion: Fraction) -> Document:
     """The figures of a loss that a person has in so many departments together.
 
@@ -37,9 +49,7 @@ def figures(loss: MechanismLoss, departments: int, delta_conversion: Fraction) -
     """
     charge = loss.charge(departments)
     epsilon, delta = promised(loss, delta_conversion)
-    strict = epsilon
-    if loss.mechanism is Mechanism.GAUSSIAN:
-        strict = _four_up(tail_epsilon_from_rho(loss.amount, delta_conversion))
+    strict = strict_epsilon(loss, delta_conversion)
     return {
         "epsilon": plain(epsilon),
         "delta": decimal_text(delta),
@@ -85,6 +95,12 @@ def belief_words(epsilon: Decimal) -> str:
     """The same for people."""
     percent = belief_percent(epsilon)
     return "nearly 100 %" if percent >= CERTAIN_PERCENT else f"{plain(percent)} %"
+
+
+def agreed_belief_words(agreement: Agreement, most: Loss) -> str:
+    """The same for all that an agreement allows, or for one question: strictly, but for its delta."""
+    loss = MechanismLoss(Mechanism.GAUSSIAN, most.rho)
+    return belief_words(strict_epsilon(loss, agreement.privacy.delta_conversion))
 
 
 def chance_words(delta: Fraction) -> str:

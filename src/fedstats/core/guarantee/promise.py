@@ -7,7 +7,14 @@ from decimal import Decimal
 from fractions import Fraction
 
 from fedstats.core.agreement_document import Document
-from fedstats.core.guarantee.figures import belief_words, chance_words, decimal_up, figures, promised
+from fedstats.core.guarantee.figures import (
+    belief_words,
+    chance_words,
+    decimal_up,
+    figures,
+    promised,
+    strict_epsilon,
+)
 from fedstats.core.guarantee.run import Run
 from fedstats.core.privacy import Contribution, MechanismLoss, UnitKind
 from fedstats.core.schema import Dataset
@@ -28,7 +35,7 @@ def sentence(
     participants: int,
 ) -> str:
     """The promise in plain words."""
-    epsilon, delta = promised(loss, delta_conversion)
+    epsilon, (_, delta) = strict_epsilon(loss, delta_conversion), promised(loss, delta_conversion)
     return " ".join(_sentences(dataset, contribution, epsilon, delta, participants))
 
 
