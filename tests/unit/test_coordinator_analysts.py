@@ -112,7 +112,7 @@ def test_a_pure_loss_is_shown_as_it_was_asked(world: World) -> None:
         "rho": "1/16",
         "delta_add": "0/1",
         "budget_percent": "6.198",
-        "belief_percent_max": "62.25",
+        "belief_percent_max": "62.3",
     }
 
 

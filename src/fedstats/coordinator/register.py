@@ -14,6 +14,7 @@ from fedstats.core.accounting import epsilon_from_rho
 from fedstats.core.agreement import Agreement
 from fedstats.core.agreement_document import Document, decimal_text, document_of
 from fedstats.core.appointment import Appointment
+from fedstats.core.guarantee.figures import belief_percent, plain, strict_epsilon
 from fedstats.core.privacy import Mechanism, MechanismLoss
 from fedstats.core.query import Proceeding, Query, RoundOrder
 from fedstats.core.question_words import question_words
@@ -135,7 +136,7 @@ def loss_entry(loss: MechanismLoss, departments_max: int, agreement: Agreement) 
         "rho": f"{charge.rho.numerator}/{charge.rho.denominator}",
         "delta_add": f"{charge.delta_add.numerator}/{charge.delta_add.denominator}",
         "budget_percent": _shown(_decimal(100 * charge.rho / budget_of(agreement).rho)),
-        "belief_percent_max": _shown(_belief_percent(epsilon)),
+        "belief_percent_max": plain(belief_percent(strict_epsilon(loss, agreement.privacy.delta_conversion))),
     }
 
 
@@ -378,12 +379,6 @@ def _decimal(value: Fraction) -> Decimal:
     return Context(prec=28, rounding=ROUND_CEILING).divide(
         Decimal(value.numerator), Decimal(value.denominator)
     )
-
-
-def _belief_percent(epsilon: Decimal) -> Decimal:
-    """To where somebody's belief of 50 % can move: e^epsilon / (1 + e^epsilon), in percent, rounded up."""
-    context = Context(prec=28, rounding=ROUND_CEILING)
-    return context.divide(Decimal(100), context.add(1, context.exp(-epsilon)))
 
 
 def _percent(parts_per_million: int) -> str:
