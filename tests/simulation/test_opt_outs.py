@@ -94,6 +94,25 @@ def test_a_question_on_its_way_is_refused_with_the_reason(tmp_path: Path) -> Non
         assert (code, "2025-09.2" in sentence) == ("FS-208", True)
 
 
+@pytest.mark.parametrize("step", ["reserve", "record", "answer"])
+def test_a_list_that_changes_before_an_answer_is_sent_holds_it_back(tmp_path: Path, step: str) -> None:
+    """Somebody opts out while the answer is computed or waits to be sent: it stays, charged, with FS-208."""
+    changed: list[str] = []
+
+    def checkpoint(done: str) -> None:
+        if done == step and not changed:
+            changed.append(done)
+            write_opt_outs(tmp_path, "south", ["south-1"], made_s=NOW_S + 60)
+
+    world = federation(tmp_path, opt_out=APPLIED, checkpoints={"south": checkpoint})
+    with world as fed, fed.session() as session:
+        answer = ask(session)
+        assert changed
+        assert absences(answer)["south"][0] == "FS-208"
+        assert [p.refusal.charged for p in answer.participants if p.refusal] == [True]
+        assert len(fed.nodes["south"].ledger.entries()) == 1
+
+
 def test_the_same_list_fetched_again_changes_nothing(tmp_path: Path) -> None:
     """A list that is fetched every day and says the same needs no revision, which would cost budget."""
     with federation(tmp_path, opt_out=APPLIED) as fed, fed.session() as session:
