@@ -30,6 +30,7 @@ OUTPUTS = (
     "COUNT(*) - COUNT(wait_days) AS m, COUNT(*) / COUNT(wait_days) AS r, COUNT(wait_days) AS w",
     "SHARE(urgent) AS u, COUNT(*) AS n, SUM(urgent) AS s, 1 - SHARE(urgent) AS v",
     "SUM(urgent) AS s",
+    "SUM(CASE WHEN urgent THEN 100 ELSE 0 END) / COUNT(*) AS p, AVG(CASE WHEN urgent THEN 3 ELSE 1 END) AS q",
     "SUM(cost) AS c, AVG(age) AS a",
     "AVG(age) - SHARE(urgent) * AVG(wait_days) AS x, COUNT(*) AS n",
 )

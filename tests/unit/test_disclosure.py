@@ -16,7 +16,8 @@ from pyarrow.parquet import read_table
 from rich.console import Console
 from samples import DEPARTMENTS, sample_agreement
 from strategies import DATASET, definitions
-from tables import asked
+from tables import People, asked, cells, row
+from tables import answered as answered_by
 from two_rounds import Twice
 
 from fedstats.cli.answering import put_out
@@ -187,6 +188,38 @@ def test_the_missing_are_not_counted_as_support() -> None:
     (support,) = [m for m in aggregate.measures if m.kind is MeasureKind.PEOPLE]
     assert support.expression == Column("wait_days")
     assert DATASET.column("wait_days").domain.nullable
+
+
+IN_OTHER_WORDS = {
+    "SUM(CASE WHEN urgent THEN 100 ELSE 0 END) AS s": 100.0,
+    "SUM(100 * CASE WHEN urgent THEN 1 ELSE 0 END) / COUNT(*) AS s": 100 / 80,
+    "AVG(CASE WHEN urgent THEN 100 ELSE 0 END) AS s": 100 / 80,
+    "AVG(CASE WHEN urgent THEN 3 ELSE 1 END) - 1 AS s": 2 / 80,
+    "AVG(CASE WHEN urgent THEN 1 ELSE 3 END) - 3 AS s": -2 / 80,
+    "SUM(CASE WHEN urgent THEN -0.5 ELSE 0 END) AS s": -0.5,
+    "SUM(COALESCE(CASE WHEN urgent THEN 7 END, 0)) AS s": 7.0,
+}
+"""Numbers that are a count of the urgent of 80 rows times so much."""
+
+
+@pytest.mark.parametrize("profile", [PROFILE, DisclosureProfile.ACRO])
+@pytest.mark.parametrize("output, times", IN_OTHER_WORDS.items())
+def test_a_count_in_other_words_is_a_count(output: str, times: float, profile: DisclosureProfile) -> None:
+    """Percentages and sums of two values are withheld and rounded like the count that they are."""
+    rule = RULES[profile]
+
+    def number(urgent: int) -> object:
+        people: People = [[row(urgent=int(i < urgent))] for i in range(80)]
+        text = f"SELECT {output} FROM waiting"
+        ((shown,),) = cells(answered_by(text, {"north": people}, ask=asked(disclosure=profile))).values()
+        return shown
+
+    for small in (0, 4, rule.least - 1):
+        assert isinstance(number(small), Absence), small
+    for large in (13, 41):
+        assert number(large) == pytest.approx(times * rule.rounded(large)), large
+    complement = number(80 - 4)
+    assert isinstance(complement, Absence) == ("SUM" not in output or "COUNT" in output)
 
 
 def test_a_guarantee_calls_it_post_processing() -> None:

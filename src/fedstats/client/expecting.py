@@ -19,9 +19,10 @@ from fedstats.client.asking import Draft
 from fedstats.core.aggregate import Aggregate
 from fedstats.core.aggregate.grouped_sums import Measure
 from fedstats.core.disclosure import rule_of
-from fedstats.core.domain import Texts
+from fedstats.core.domain import Numbers, Texts
 from fedstats.core.estimate import Estimate, Table, Value
 from fedstats.core.foresight import Foreseeing, Foreseen
+from fedstats.core.inference import domain_of
 from fedstats.core.plan import noise_scales, threshold_plan
 from fedstats.core.privacy import MechanismLoss, UnitKind
 from fedstats.core.schema import Dataset
@@ -157,7 +158,11 @@ def _number(measure: Measure, people: int, draft: Draft) -> int:
     """What so many people add up to; under disclosure control truths of half of them, which is shown."""
     if measure.grid is None:
         return people
-    return people * measure.grid.half_width // 2 if _shown_from(draft) and not measure.grid.centre else 0
+    if measure.grid.centre or not _shown_from(draft):
+        return 0
+    domain = measure.expression and domain_of(measure.expression, draft.terms.dataset)
+    negative = isinstance(domain, Numbers) and domain.hi <= 0
+    return people * measure.grid.half_width // 2 * (-1 if negative else 1)
 
 
 def _shown_from(draft: Draft) -> int:

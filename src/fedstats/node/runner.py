@@ -185,9 +185,9 @@ class Runner:
     def allowed_now(self, task: nodes_pb2.Task, report: nodes_pb2.ReportRequest) -> nodes_pb2.ReportRequest:
         """The report as it may be sent at this moment: without a release that is not allowed any more.
 
-        A pause, a withdrawal, a revocation or another opt-out list that came while the answer was computed, or
-        while it could not be sent, holds it back, and a signed refusal goes in its place. The charge and the
-        record stay: once the department allows it again, the recorded release answers.
+        A pause, a withdrawal, a revocation or another opt-out list that came while the answer was computed,
+        or while it could not be sent, holds it back, and a signed refusal goes in its place. The charge and
+        the record stay: once the department allows it again, the recorded release answers.
         """
         if report.WhichOneof("outcome") != "release":
             return report

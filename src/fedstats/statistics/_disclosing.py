@@ -27,9 +27,9 @@ class Disclosed:
 def disclosed(totals: Sequence[float], plan: MeasurePlan, rule: DisclosureRule | None) -> Disclosed:
     """What may be shown of a cell; without a rule everything.
 
-    Counts are rounded and then compared. So are sums of truths, which are counts too: those for whom a
-    condition holds, and where all are counted, those for whom it does not. Readers can work them out from a
-    share and a count, so both are looked at as they are shown.
+    Counts are rounded and then compared. So are sums of two values, such as truths, which are counts in other
+    words: of those for whom a condition holds, and where all are counted, of those for whom it does not.
+    Readers can work them out from a share and a count, so both are looked at as they are shown.
     """
     shown, slacks = [float(total) for total in totals], [0.0] * len(totals)
     if rule is None:
@@ -39,17 +39,32 @@ def disclosed(totals: Sequence[float], plan: MeasurePlan, rule: DisclosureRule |
         if measure.kind is not MeasureKind.SUM:
             shown[i], slacks[i] = rule.rounded(totals[i]), rule.slack
             withheld |= {i} if rule.withholds(shown[i]) else set()
-    for call, i in plan.truths():
-        around, moved = _around(call, totals), 0.0 if call.count is None else call.centre * rule.slack
-        holds = rule.rounded(around + call.step * totals[i])
+    for call, i in plan.counted_in_sums():
+        holds = rule.rounded(_counted(call, totals, call.step * totals[i]))
         if rule.withholds(holds) or (call.count is not None and rule.withholds(shown[call.count] - holds)):
             withheld.add(i)
         if rule.multiple > 1:
-            shown[i] = (holds - _around(call, shown)) / call.step
-            slacks[i] = (rule.slack_of_part + moved) / call.step
+            shown[i] = _sum_of(call, shown, holds) / call.step
+            slacks[i] = _slack(call, rule)
     return Disclosed(shown, slacks, frozenset(withheld))
 
 
-def _around(call: CallMeasures, totals: Totals) -> float:
-    """The part of a sum that its count makes."""
-    return 0.0 if call.count is None else call.centre * totals[call.count]
+def _counted(call: CallMeasures, totals: Totals, around: float) -> float:
+    """How many have the second of two values, from the sum of all values less the centre of the grid."""
+    other, counted = call.either or (0.0, 1.0)
+    everybody = 0.0 if call.count is None else totals[call.count]
+    return (around + (call.centre - other) * everybody) / (counted - other)
+
+
+def _sum_of(call: CallMeasures, totals: Totals, holds: float) -> float:
+    """The other way round: what the sum of all values less the centre is where so many have the second."""
+    other, counted = call.either or (0.0, 1.0)
+    everybody = 0.0 if call.count is None else totals[call.count]
+    return (counted - other) * holds - (call.centre - other) * everybody
+
+
+def _slack(call: CallMeasures, rule: DisclosureRule) -> float:
+    """How far that may be moved by rounding, in steps."""
+    other, counted = call.either or (0.0, 1.0)
+    moved = 0.0 if call.count is None else abs(call.centre - other) * rule.slack
+    return (abs(counted - other) * rule.slack_of_part + moved) / call.step

@@ -27,6 +27,7 @@ from fedstats.core.inference import domain_of
 from fedstats.core.privacy import UnitKind
 from fedstats.core.schema import Dataset
 from fedstats.core.selection import AggregateCall, AggregateKind
+from fedstats.core.two_values import two_values
 from fedstats.errors import InternalError
 
 _OF_MISSING = {Op.AND, Op.OR, Op.IS_NULL, Op.COALESCE, Op.CASE}
@@ -42,8 +43,9 @@ class CallMeasures:
     The value is `count` alone (a count), `centre * count + step * total` (a sum; `centre` 0 if it is around
     0), or that divided by `count` (an average). `count` is None for a sum of which nobody asked the count.
     The values that are added up lie between `lo` and `hi`; `rounded_to` is the step to which they are rounded
-    before, if they are. `truths` says that each is 0 or 1, so that their sum is a count. `rests_on` are the
-    positions of all measures without which disclosure control shows nothing of it.
+    before, if they are. `either` are the two values that each can have, if there are only two: then a sum is
+    a count of those with the second, in other words. `rests_on` are the positions of all measures without
+    which disclosure control shows nothing of it.
     """
 
     kind: AggregateKind
@@ -54,7 +56,7 @@ class CallMeasures:
     lo: float = 0.0
     hi: float = 0.0
     rounded_to: Fraction | None = None
-    truths: bool = False
+    either: tuple[float, float] | None = None
     rests_on: frozenset[int] = frozenset()
 
 
@@ -74,9 +76,9 @@ class MeasurePlan:
         """How many measures are there for disclosure control alone."""
         return len(self.measures) - self.asked
 
-    def truths(self) -> Iterator[tuple[CallMeasures, int]]:
-        """Every sum of truths once, as a call that takes it, with its position."""
-        sums = {call.total: call for call in self.calls.values() if call.truths}
+    def counted_in_sums(self) -> Iterator[tuple[CallMeasures, int]]:
+        """Every sum that is a count in other words, once, as a call that takes it, with its position."""
+        sums = {call.total: call for call in self.calls.values() if call.either is not None}
         return ((call, total) for total, call in sums.items() if total is not None)
 
     def aggregate(self, keys: tuple[Expression, ...], dataset: Dataset) -> GroupedSums:
@@ -174,8 +176,20 @@ def _call_measures(
         float(lo),
         float(hi),
         grid.step if isinstance(domain, Numbers) and grid.step > domain.step else None,
-        truths=lo == 0 and hi == 1 and (not isinstance(domain, Numbers) or domain.step == 1),
+        either=_either(call.argument, dataset, with_count=with_count),
     )
+
+
+def _either(expression: Expression, dataset: Dataset, *, with_count: bool) -> tuple[float, float] | None:
+    """The two values of a sum that is a count in other words, that of the counted last; None of any other.
+
+    Without a count of all, such a sum is one only where the other value is 0.
+    """
+    values = two_values(expression, dataset)
+    if values is None or not (with_count or 0 in values):
+        return None
+    other, counted = sorted(values, key=abs) if 0 in values else sorted(values)
+    return float(other), float(counted)
 
 
 def _unweighted(measure: Measure) -> Measure:
