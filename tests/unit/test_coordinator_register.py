@@ -17,7 +17,6 @@ from fedstats.coordinator.register import (
     QUERY,
     RESULT,
     ROUND,
-    loss_entry,
     loss_text,
     parsed,
     sentence_of,
@@ -26,6 +25,7 @@ from fedstats.coordinator.register_page import json_of, page_of
 from fedstats.core.agreement_document import canonical_json
 from fedstats.core.privacy import Mechanism, MechanismLoss
 from fedstats.core.query import StatisticLabel
+from fedstats.core.query_entry import loss_entry
 from fedstats.transparency.entry import LogEntry
 from fedstats.wire import codec
 

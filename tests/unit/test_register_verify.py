@@ -326,7 +326,7 @@ def test_an_entry_of_another_question_proves_nothing(world: World, tmp_path: Pat
                 codec.inclusion_to(InclusionProof(proof.entry.number - 1, size, path))
             )
 
-    with pytest.raises(RegisterForked, match="something else"):
+    with pytest.raises(RegisterForked, match="another question"):
         asking(world, tmp_path, Relay(leaving=leaving)).call(
             methods.SUBMIT, submission(sample_query(nonce=b"q" * 16))
         )

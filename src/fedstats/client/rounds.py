@@ -35,6 +35,7 @@ from fedstats.core.agreement_document import canonical_json, document_of
 from fedstats.core.estimate import Estimate, Participant, Refusal
 from fedstats.core.guarantee import AnsweredRound, Run
 from fedstats.core.query import Query, RoundOrder
+from fedstats.core.query_entry import query_entry
 from fedstats.core.rules import check_round
 from fedstats.core.statistic import Noisy, Round, RoundResult, Statistic
 from fedstats.errors import (
@@ -46,6 +47,7 @@ from fedstats.errors import (
     NotAnswered,
     NotFound,
     OutsideAgreement,
+    RegisterForked,
     ReplyLate,
     RoundConflict,
     Spent,
@@ -242,7 +244,9 @@ class Rounds:
     def _submit_and_follow(self, asked: Asked, order: RoundOrder, note: str = "") -> None:
         if self.patience.now() >= asked.query.deadline_s:
             return  # nobody may answer any more: what is there is what there will be
-        self.transport.call(SUBMIT, _submission(asked, order))
+        reply = self.transport.call(SUBMIT, _submission(asked, order))
+        if reply.HasField("registered"):  # what was answered before is replayed without the register
+            _check_entry(reply.registered.entry.document, asked)
         job = asked.job.name
         patience = self.patience
         tell = self._noting(asked.job)
@@ -250,6 +254,20 @@ class Rounds:
         if progress.over or patience.now() >= asked.query.deadline_s:
             return
         raise still_waiting(progress, asked.agreement, asked.query.deadline_s)
+
+
+def _check_entry(document: bytes, asked: Asked) -> None:
+    """Return if the public is told of this question what follows from it; its place was proved before.
+
+    Raises
+    ------
+    RegisterForked
+        The register says something else: departments that demand the true entry answer nothing.
+
+    """
+    appointment = decode_appointment(asked.job.appointment.payload)
+    if document != canonical_json(query_entry(asked.query, asked.first, appointment, asked.agreement)):
+        raise RegisterForked("The public register says something else of your question than you signed.")
 
 
 def _submission(asked: Asked, order: RoundOrder) -> analysts_pb2.SubmitRequest:

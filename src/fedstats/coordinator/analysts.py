@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 
 from fedstats.coordinator.asked_under import agreement_of
 from fedstats.coordinator.desk import Desk, Poll, account, ended, offers, progress
-from fedstats.coordinator.register import query_entry
 from fedstats.coordinator.register_log import RegisterLog
 from fedstats.coordinator.rounds import State
 from fedstats.coordinator.store_questions import StoredQuery, StoredRound, Submission
 from fedstats.core.agreement import Agreement
 from fedstats.core.appointment import AppointedRole, Appointment
 from fedstats.core.query import HASH_BYTES, Computation, Query, RoundOrder
+from fedstats.core.query_entry import query_entry
 from fedstats.core.rules import check_query, check_round
 from fedstats.errors import (
     AppointmentInvalid,

@@ -7,19 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
 
-from fedstats.core.accounting import epsilon_from_rho
 from fedstats.core.agreement import Agreement
-from fedstats.core.agreement_document import Document, decimal_text, document_of
+from fedstats.core.agreement_document import Document, document_of
 from fedstats.core.appointment import Appointment
-from fedstats.core.guarantee.figures import belief_percent, plain, strict_epsilon
-from fedstats.core.privacy import Mechanism, MechanismLoss
-from fedstats.core.query import Proceeding, Query, RoundOrder
-from fedstats.core.question_words import question_words
+from fedstats.core.guarantee.figures import decimal_up
+from fedstats.core.query import Proceeding, RoundOrder
 from fedstats.core.reason import Reason
-from fedstats.core.rules import budget_of
 from fedstats.identity.keys import Signed
 
 AGREEMENT_PUBLISHED = "agreement-published"
@@ -36,7 +31,6 @@ PROCEEDED = "proceeded"
 OUTCOME = "outcome"
 RESULT = "result"
 
-SHOWN_DIGITS = 4
 QUERY_DIGITS_SHOWN = 12
 
 Read = Mapping[str, object]
@@ -72,38 +66,6 @@ def key_entry(department: str, fingerprint: str) -> Document:
     return {"department": department, "fingerprint": fingerprint}
 
 
-def query_entry(query: Query, order: RoundOrder, appointment: Appointment, agreement: Agreement) -> Document:
-    """A question: who asks what of whom, for which purpose, and how much privacy it may use.
-
-    `question` is the analyst's text, `question_words` what departments are asked to compute, in words that
-    are made of the signed question alone.
-    """
-    purpose = agreement.purpose(query.purpose)
-    dataset = agreement.dataset(query.dataset)
-    return {
-        "query": order.query.hex(),
-        "analyst": appointment.name,
-        "department": appointment.department,
-        "agreement": query.agreement,
-        "version": query.agreement_version,
-        "purpose": query.purpose,
-        "purpose_text": purpose.text if purpose else "",
-        "dataset": query.dataset,
-        "edition": query.edition,
-        "statistic": query.statistic.name,
-        "statistic_version": query.statistic.version,
-        "question": query.statistic.parameters,
-        "question_words": question_words(query, order, dataset),
-        "departments": list(order.participants),
-        "rounds_max": query.rounds_max,
-        "mode": query.mode.value,
-        "deadline_s": query.deadline_s,
-        "unit": dataset.unit.kind.value,
-        "disclosure": query.disclosure.value,
-        "loss": loss_entry(query.loss, query.contribution.departments_max, agreement),
-    }
-
-
 def round_entry(order: RoundOrder) -> Document:
     """A later round of a question that is registered."""
     return {"query": order.query.hex(), "round": order.number, "departments": list(order.participants)}
@@ -116,27 +78,6 @@ def proceeding_entry(proceeding: Proceeding) -> Document:
         "round": proceeding.number,
         "departments": list(proceeding.participants),
         "left_out": list(proceeding.left_out),
-    }
-
-
-def loss_entry(loss: MechanismLoss, departments_max: int, agreement: Agreement) -> Document:
-    """A loss over the whole federation: as charged, and as (epsilon, delta), never rounded down.
-
-    The additive delta of a key without a public list comes on top of that of the conversion.
-    """
-    charge = loss.charge(departments_max)
-    pure = loss.mechanism is Mechanism.LAPLACE
-    converted = Fraction(0) if pure else agreement.privacy.delta_conversion
-    epsilon = Decimal(_shown(_decimal(loss.amount) if pure else epsilon_from_rho(charge.rho, converted)))
-    added = Fraction(_shown(_decimal(charge.delta_add)))
-    return {
-        "mechanism": loss.mechanism.value,
-        "epsilon": format(epsilon, "f"),
-        "delta": decimal_text(converted + added),
-        "rho": f"{charge.rho.numerator}/{charge.rho.denominator}",
-        "delta_add": f"{charge.delta_add.numerator}/{charge.delta_add.denominator}",
-        "budget_percent": _shown(_decimal(100 * charge.rho / budget_of(agreement).rho)),
-        "belief_percent_max": plain(belief_percent(strict_epsilon(loss, agreement.privacy.delta_conversion))),
     }
 
 
@@ -375,17 +316,6 @@ def one_line(said: str) -> str:
     return line if len(line) <= LINE_CHARACTERS_MAX else f"{line[: LINE_CHARACTERS_MAX - 1]}…"
 
 
-def _decimal(value: Fraction) -> Decimal:
-    return Context(prec=28, rounding=ROUND_CEILING).divide(
-        Decimal(value.numerator), Decimal(value.denominator)
-    )
-
-
 def _percent(parts_per_million: int) -> str:
     """Parts per million as a percentage, rounded up to four digits."""
-    return _shown(Decimal(parts_per_million) / 10_000)
-
-
-def _shown(value: Decimal) -> str:
-    rounded = Context(prec=SHOWN_DIGITS, rounding=ROUND_CEILING).create_decimal(value)
-    return format(rounded.normalize(), "f")
+    return decimal_up(Fraction(parts_per_million, 10_000))

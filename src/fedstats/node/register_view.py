@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Lock
 
+from fedstats.core.agreement import Agreement
+from fedstats.core.agreement_document import Document
+from fedstats.core.appointment import Appointment
 from fedstats.core.log_head import REGISTER_KEEPER, ConsistencyProof, Cosignature, LogHead
 from fedstats.core.query import Query, RoundOrder
+from fedstats.core.query_entry import differing_keys, query_entry
 from fedstats.errors import FedstatsError, MessageInvalid, RegisterForked, RegisterNotShown
 from fedstats.identity.keys import Context, PublicKey, Signed, SigningKey
 from fedstats.journal.security import REGISTER_FORGOTTEN, REGISTER_FORKED
@@ -107,9 +111,14 @@ class RegisterView:
         return made
 
     def check(
-        self, registered: agreements_pb2.RegisterProof | None, query: Query, order: RoundOrder, analyst: str
+        self,
+        registered: agreements_pb2.RegisterProof,
+        query: Query,
+        order: RoundOrder,
+        appointment: Appointment,
+        agreement: Agreement,
     ) -> None:
-        """Return if the register that was seen lists this question, and says of it what its analyst signed.
+        """Return if the register that was seen lists this question, and each word of it follows from it.
 
         Raises
         ------
@@ -123,7 +132,7 @@ class RegisterView:
             )
         if not self._demanded:
             return
-        if registered is None:
+        if not registered.HasField("entry"):
             raise RegisterNotShown
         try:
             entry = LogEntry(
@@ -138,9 +147,12 @@ class RegisterView:
             raise RegisterNotShown(
                 "The proof that this question is in the public register does not hold."
             ) from None
-        if registered.entry.kind != "query" or not _says(document, query, order, analyst):
+        true = query_entry(query, order, appointment, agreement)
+        differing = differing_keys(document, true, order)
+        if registered.entry.kind != "query" or differing:
             raise RegisterNotShown(
-                "The public register says something else of this question than its analyst."
+                "The public register says something else of this question than what was signed"
+                f"{_places(differing, true)}."
             )
 
     def forks(self) -> list[tuple[bytes, bytes]]:
@@ -259,29 +271,10 @@ def _continues(seen: LogHead, head: LogHead, proof: ConsistencyProof) -> bool:
     )
 
 
-def _says(document: Mapping[str, object], query: Query, order: RoundOrder, analyst: str) -> bool:
-    """Whether the register's entry says of a question what its analyst signed."""
-    loss, charge = document.get("loss"), query.loss.charge(query.contribution.departments_max)
-    departments = document.get("departments")
-    if not isinstance(loss, dict) or not isinstance(departments, list):
-        return False
-    said = {
-        "query": order.query.hex(),
-        "agreement": query.agreement,
-        "version": query.agreement_version,
-        "purpose": query.purpose,
-        "dataset": query.dataset,
-        "edition": query.edition,
-        "mode": query.mode.value,
-        "question": query.statistic.parameters,
-        "statistic": query.statistic.name,
-    }
-    same = all(document.get(key) == value for key, value in said.items())
-    same = same and f"{document.get('analyst')}@{document.get('department')}" == analyst
-    same = same and loss.get("mechanism") == query.loss.mechanism.value
-    same = same and loss.get("rho") == f"{charge.rho.numerator}/{charge.rho.denominator}"
-    asked = list(order.participants)  # of a later round perhaps fewer: the analyst went on without some
-    return same and (departments == asked if order.number == 0 else set(asked) <= set(map(str, departments)))
+def _places(differing: Iterable[str], true: Document) -> str:
+    """Where the register says something else: keys of ours alone, for others may be called anything."""
+    known = [key for key in differing if key in true]
+    return f", under {', '.join(known)}" if known else ""
 
 
 def _thin(sqlite: sqlite3.Connection, head: LogHead) -> None:

@@ -26,7 +26,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 
 from fedstats.core.agreement import Agreement
-from fedstats.core.appointment import AppointedRole
+from fedstats.core.appointment import AppointedRole, Appointment
 from fedstats.core.query import Computation, Query, RoundOrder
 from fedstats.core.rules import check_query, check_round
 from fedstats.core.schema import Dataset
@@ -83,6 +83,7 @@ class Asked:
     agreement: Agreement
     dataset: Dataset
     analyst: str
+    appointment: Appointment
     computation: Computation
 
     @property
@@ -210,8 +211,7 @@ class Runner:
         """The recorded release, found or just made; None where the reply waits for its deadline."""
         asked = self._verify(task)
         self.checkpoint("verify")
-        registered = task.registered if task.HasField("registered") else None
-        self.register.check(registered, asked.query, asked.order, asked.analyst)
+        self.register.check(task.registered, asked.query, asked.order, asked.appointment, asked.agreement)
         self.checkpoint("registered")
         self.policy.check(asked.query, now_s=int(self.now()))
         self.witnesses.check()
@@ -339,6 +339,7 @@ class Runner:
             agreement=agreement,
             dataset=agreement.dataset(query.dataset),
             analyst=f"{appointment.name}@{appointment.department}",
+            appointment=appointment,
             computation=Computation.of(query, order),
         )
 

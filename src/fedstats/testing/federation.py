@@ -71,6 +71,7 @@ class Federation:
         self.folder, self.clock = folder, clock
         self.faults: Faults = no_faults
         self.relay: Relay = HONEST
+        self.store_as: Callable[[Store], Store] = lambda store: store  # what a lying coordinator makes of it
         self._setting, self._open = setting, ExitStack()
         self._configs = dict(setting.configs)
         self._homes = {name: NodeHome(folder / name) for name in setting.configs}
@@ -105,7 +106,7 @@ class Federation:
     def coordinator(self) -> Coordinator:
         """The coordinator; started, if it was stopped, over the same store."""
         if self._coordinator is None:
-            store = Store.open(self._store_file)
+            store = self.store_as(Store.open(self._store_file))
             self._coordinator = Coordinator.of(store, self._authority, key=_key("register"), now=self.clock)
         return self._coordinator
 

@@ -11,11 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from google.protobuf.message import Message
 
+from fedstats.coordinator.store import Store
+from fedstats.coordinator.store_file import StoreFile
+from fedstats.coordinator.store_questions import Questions, Submission
+from fedstats.coordinator.store_tasks import StoredTask
+from fedstats.core.agreement_document import Document
 from fedstats.errors import CoordinatorUnreachable
 from fedstats.identity.keys import Context, SigningKey
 from fedstats.identity.peer import Peer, Role
@@ -91,6 +96,28 @@ class Showing:
     def _leaving(self, peer: Peer, message: Message) -> None:
         if peer.name == self.department and isinstance(message, nodes_pb2.LeaseReply):
             message.task.CopyFrom(self.task)
+
+
+class LyingQuestions(Questions):
+    """Enters something else into the register than what follows from a question; proofs of it hold."""
+
+    def __init__(self, file: StoreFile, change: Callable[[Document], Document]) -> None:
+        """Change the entry of each question."""
+        super().__init__(file)
+        self._change = change
+
+    def submit(self, new: Submission, entry: Document, now_s: float) -> list[StoredTask]:
+        """Store a round with a false entry."""
+        return super().submit(new, self._change(entry), now_s)
+
+
+def entering(change: Callable[[Document], Document]) -> Callable[[Store], Store]:
+    """The store of a coordinator that lies to the public about questions.
+
+    federation.stop_coordinator()
+    federation.store_as = entering(change)
+    """
+    return lambda store: replace(store, questions=LyingQuestions(store.file, change))
 
 
 def forgeries(signed: signed_pb2.Signed, kind: type[Message], context: Context) -> Iterator[Forgery]:
