@@ -21,13 +21,30 @@ from fedstats.core.expression import Column
 from fedstats.core.guarantee import Run, report_of
 from fedstats.core.guarantee.form import SCHEMA
 from fedstats.core.guarantee.page import page_of
-from fedstats.core.guarantee.statements import RANDOMNESS, TESTS
+from fedstats.core.guarantee.statements import RANDOMNESS, TESTS, UNPROTECTED
 from fedstats.core.privacy import Mechanism, UnitKind
 from fedstats.core.schema import Unit
 from fedstats.errors import StillWaiting, ValueInvalid
 from fedstats.mechanisms._opendp import LONG_CELLS_MIN
+from fedstats.wire.v1 import nodes_pb2
 
 ROOT = Path(__file__).resolve().parents[2]
+TOLD = {
+    "holdings": "names of editions",
+    "decisions": "what was decided",
+    "software": "version of the software",
+    "paused": "that it pauses",
+    "witness": "links its ledger",
+    "head": "entries its log has",
+    "waiting": "waits for a person",
+    "refusal": "which refused and with which code",
+    "budget": "How much of its budgets",
+}
+"""What a node says of itself besides its releases, with the words in a report that disclose it."""
+
+ADDRESSES = {"wait_s", "instance", "running", "cosignature", "register_size", "task", "lease_token", "secagg"}
+"""What only names a message, a process or the register that others keep."""
+
 QUESTION = "SELECT sex, COUNT(*) AS n, AVG(age) AS age FROM rtt GROUP BY sex"
 
 
@@ -87,6 +104,15 @@ def test_a_field_more_or_less_is_not_in_the_form() -> None:
         {**report, "guarantees": [{**report["guarantees"][0], "figures": {"epsilon": "1"}}]},
     ):
         assert not validator.is_valid(changed)
+
+
+def test_whatever_a_node_says_of_itself_is_named_as_unprotected() -> None:
+    """Every field that a node sends is the release, an address, or a fact that each report discloses."""
+    messages = (nodes_pb2.LeaseRequest, nodes_pb2.ReportRequest)
+    fields = {field.name for message in messages for field in message.DESCRIPTOR.fields}
+    assert fields == {"release", *TOLD, *ADDRESSES}
+    for field, words in TOLD.items():
+        assert words in " ".join(UNPROTECTED), field
 
 
 def test_a_report_is_about_what_departments_signed(tmp_path: Path) -> None:

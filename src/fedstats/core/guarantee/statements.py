@@ -63,7 +63,7 @@ SIDE_CHANNELS = (
         "channel": "refusals and errors",
         "done": "Before the charge only public facts and the ledger decide; after it there is one shape of "
         "answer or one fixed code.",
-        "left": "That the budget does not allow a question, which follows from earlier charges.",
+        "left": "That budget or pace does not allow a question, which follows from earlier charges.",
     },
     {
         "channel": "the size of an answer",
@@ -108,8 +108,15 @@ UNPROTECTED = (
     "In which period of the grid of time each department replied.",
     "The declared sizes: about how many people there are, and at most how many at one department.",
     "The question itself, its literals and limits, who asked it, when, and for which purpose.",
-    "How much of its budgets each department has used, and how many links its ledger has.",
-    "That a department holds the dataset at all.",
+    (
+        "How much of its budgets each department has used, how many links its ledger and how many "
+        "entries its log has, and, where an agreement sets a pace, from which minute a question fits."
+    ),
+    (
+        "That a question waits for a person at a department, since when, and what was decided; that it "
+        "pauses or leaves an agreement; for all of these the category of the reason."
+    ),
+    "That a department holds the dataset at all, and which version of the software its node is.",
 )
 
 LEARNS_LOCAL = {
@@ -118,5 +125,6 @@ LEARNS_LOCAL = {
     "coordinator": "The same as it relays them, when they came, which editions each department holds, and "
     "what each ledger has spent.",
     "departments": "The question, who takes part, and whatever the register shows. No numbers of each other.",
-    "public": "What the register shows: who asked what, for which purpose, at what loss, and who answered.",
+    "public": "What the register shows: who asked what, for which purpose, at what loss, and who answered; "
+    "and the results that analysts publish there.",
 }
