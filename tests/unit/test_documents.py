@@ -31,7 +31,7 @@ from fedstats.client.documents.page import FILL_IN, inert
 from fedstats.client.documents.satre import record_of
 from fedstats.client.documents.satre_form import SCHEMA
 from fedstats.coordinator import register
-from fedstats.core.agreement import Agreement, PublicTerms
+from fedstats.core.agreement import Agreement, ListKind, PublicTerms
 from fedstats.core.agreement_document import document_of
 from fedstats.core.names import LABEL_CHARACTERS_MAX
 
@@ -167,6 +167,16 @@ def test_every_term_of_the_agreement_is_in_the_dpia_annex() -> None:
         if not machine.search(path) and " ".join(text.split()) not in seen
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    "kind,said", [("deny", "People on the list are left out,"), ("allow", "are counted,")]
+)
+def test_what_an_opt_out_list_means_is_said_in_full(kind: str, said: str) -> None:
+    """Whoever assesses the risk reads whether the list names those who are left out or those who stay."""
+    agreement = full_agreement()
+    terms = replace(agreement.opt_out, applies=True, reason="", list_kind=ListKind(kind))
+    assert said in PAGES["dpia"](dossier(replace(agreement, opt_out=terms)))
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -179,8 +179,8 @@ def opt_outs(agreement: Agreement) -> str:
     because = f" {terms.reason}" if terms.reason else ""
     if not terms.applies:
         return f"Opt-outs do not apply, because:{because}"
-    who = "Only people on the list are counted" if terms.list_kind is ListKind.ALLOW else "People on it are "
-    "left out"
+    allows = terms.list_kind is ListKind.ALLOW
+    who = "Only people on the list are counted" if allows else "People on the list are left out"
     age = f"a list older than {terms.list_age_days_max} days stops the department's answers"
     return f"Opt-outs apply. {who}, when a snapshot is made; {age}.{because}"
 
