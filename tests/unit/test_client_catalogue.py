@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 from analyst_world import analyst_world
+from coordinator_world import CONTROLLERS, agreement_signatures
 from samples import DEPARTMENTS, sample_agreement, sample_dataset
 
 from fedstats.client.catalogue import choose, edition_order, holdings_of, sorted_editions
+from fedstats.core.agreement_document import canonical_json, document_of
 from fedstats.errors import EditionMissing, KeyUnknown, NameUnknown
+from fedstats.wire import codec
 from fedstats.wire.v1 import analysts_pb2, nodes_pb2
 
 AGREEMENT, DATASET = sample_agreement(), sample_dataset()
@@ -51,7 +54,9 @@ def test_an_edition_that_too_few_hold_cannot_be_asked() -> None:
     """The agreement's least number counts, and all of them where it allows no partial answers."""
     holdings: Mapping[str, frozenset[str]] = {"north": OLD, "south": OLD, "west": NONE}
     assert choose(AGREEMENT, DATASET, holdings, "2025-09").left_out == ("west",)
-    with pytest.raises(EditionMissing, match="needs 3"):
+    with pytest.raises(
+        EditionMissing, match="by 2 departments under version 1, and agreement RTT-2026 needs 3"
+    ):
         choose(replace(AGREEMENT, partial=False), DATASET, holdings, "2025-09")
     with pytest.raises(EditionMissing, match="No department holds"):
         choose(AGREEMENT, DATASET, dict.fromkeys(DATASET.holders, NONE), None)
@@ -104,3 +109,18 @@ def test_a_newer_version_with_an_unknown_key_is_said_so(tmp_path: Path) -> None:
         session.home.write_config(replace(session.home.config(), agreement="RTT-2026"))
         with pytest.raises(KeyUnknown, match="version 2 of RTT-2026"):
             session.query("SELECT COUNT(*) FROM rtt", epsilon=1)
+
+
+def test_a_version_that_departments_are_still_accepting_stops_no_question(tmp_path: Path) -> None:
+    """Questions stay under the version that enough departments hold editions under, then move on."""
+    world = analyst_world(tmp_path)
+    document = canonical_json(document_of(sample_agreement(version=2)))
+    for department, signed in zip(DEPARTMENTS, agreement_signatures(document), strict=True):
+        world.world.publish(CONTROLLERS[department], agreement=codec.signed_to(signed))
+    newer = nodes_pb2.Holding(agreement="RTT-2026", agreement_version=2, dataset="rtt", edition="2025-09")
+    moved = []
+    for department in DEPARTMENTS:
+        world.world.lease(department, holdings=[newer])
+        with world.session() as session:
+            moved += [entry.agreement.version for entry in session.datasets()]
+    assert (AGREEMENT.nodes_min, moved) == (2, [1, 2, 2])

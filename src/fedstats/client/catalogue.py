@@ -79,9 +79,13 @@ def choose(agreement: Agreement, dataset: Dataset, holdings: Holdings, edition: 
     left_out = tuple(sorted(set(holdings) - set(participants)))
     needed = agreement.nodes_min if agreement.partial else len(dataset.holders)
     if len(participants) < needed:
+        count = {0: "no department", 1: "1 department"}.get(
+            len(participants), f"{len(participants)} departments"
+        )
         raise EditionMissing(
-            f"Edition {edition} of {dataset.name} is held by {len(participants) or 'no'} departments, and "
-            f"agreement {agreement.id} needs {needed}. Without it: {', '.join(left_out)}."
+            f"Edition {edition} of {dataset.name} is held by {count} under version {agreement.version}, and "
+            f"agreement {agreement.id} needs {needed}. Without it: {', '.join(left_out)}. A department "
+            "counts once it has accepted this version."
         )
     return Choice(edition, participants, left_out)
 

@@ -37,7 +37,10 @@ class Directory:
     now_s: float
 
     def agreement(self, name: str, *, version: int | None = None) -> Agreement:
-        """The agreement in force: this version, or the newest under which somebody holds an edition.
+        """The agreement in force: this version, or the newest under which enough departments hold an edition.
+
+        So a version that departments are still accepting, one by one, stops nobody's questions. Where too few
+        hold one under any version, it is the newest under which somebody does.
 
         Raises
         ------
@@ -52,13 +55,15 @@ class Directory:
             versions = tuple(agreement for agreement in versions if agreement.version == version)
             if not versions:
                 raise AgreementNotInForce(f"Version {version} of agreement {name} is not in force any more.")
-        held = {
-            holding.agreement_version
-            for node in self.catalogue.nodes
-            for holding in node.holdings
-            if holding.agreement == name
-        }
-        chosen = next((agreement for agreement in versions if agreement.version in held), versions[0])
+        held = self._holders(name)
+        chosen = next(
+            (
+                agreement
+                for agreement in versions
+                if len(held.get(agreement.version, ())) >= _needed(agreement)
+            ),
+            next((agreement for agreement in versions if agreement.version in held), versions[0]),
+        )
         if version is None and chosen.version not in held and max(held, default=0) > chosen.version:
             raise KeyUnknown(
                 f"The departments answer under version {max(held)} of {name}, which is not in force as seen "
@@ -66,6 +71,15 @@ class Directory:
                 remedy=f"Compare the key and trust it: fedstats use {name}",
             )
         return chosen
+
+    def _holders(self, name: str) -> Mapping[int, set[str]]:
+        """The departments that hold an edition under each version of an agreement."""
+        held: dict[int, set[str]] = {}
+        for node in self.catalogue.nodes:
+            for holding in node.holdings:
+                if holding.agreement == name:
+                    held.setdefault(holding.agreement_version, set()).add(node.department)
+        return held
 
     def entries(self) -> tuple[DatasetEntry, ...]:
         """Every dataset of every agreement in force."""
@@ -125,3 +139,9 @@ class Directory:
         names = [entry.dataset.name for entry in entries]
         close = did_you_mean(dataset, names) or "."
         return NameUnknown(f"No dataset is called {dataset[:48]!r}; there is {', '.join(names)}{close}")
+
+
+def _needed(agreement: Agreement) -> int:
+    """How many departments have to hold an edition before a question can be asked."""
+    holders = max(len(dataset.holders) for dataset in agreement.datasets)
+    return agreement.nodes_min if agreement.partial else holders
