@@ -179,7 +179,9 @@ def test_jobs_are_listed_without_a_connection(tmp_path: Path) -> None:
         answer = session.query("SELECT COUNT(*) FROM rtt", epsilon=1)
     (job,) = json.loads(run("jobs", "--format", "json", home=tmp_path).stdout)
     assert (job["job"], job["state"], job["edition"]) == (answer.job, "answered", "2025-09")
-    assert answer.job in run("jobs", home=tmp_path).stdout
+    head, question = run("jobs", home=tmp_path).stdout.splitlines()
+    assert (head.startswith(f"{answer.job}  "), head.endswith("  answered")) == (True, True)
+    assert question.strip() == "SELECT COUNT(*) FROM rtt"
 
 
 def test_joining_says_what_to_do_next(tmp_path: Path) -> None:

@@ -75,6 +75,35 @@ def test_a_controller_who_joins_makes_the_key_in_the_same_folder(tmp_path: Path)
     assert said.endswith("--key 0\n")
 
 
+STEPS = [
+    # what was typed, a sentence that it prints, whether the folder belongs into it
+    ("publish", "Read it:  fedstats register show 8", True),
+    ("join", "Check it:  fedstats register verify", True),
+    ("register", "Prove it later: fedstats register verify --against FILE", True),
+    ("node", "They are in the log: fedstats audit show", True),
+    ("audit", "What is wrong in it: fedstats audit verify", True),
+    ("audit", "One is written by: fedstats audit heads --output FILE", False),
+    ("node", "To see what differs: fedstats register verify", False),
+    ("coordinator", "On their computer: fedstats register verify", False),
+]
+
+
+@pytest.mark.parametrize("typed,sentence,named", STEPS)
+def test_register_and_logs_are_looked_at_in_the_same_folder(
+    typed: str, sentence: str, *, named: bool
+) -> None:
+    """An analyst's register and a department's log are those of the folder that was typed."""
+
+    @click.command(typed)
+    @click.option("--home", type=Path, callback=remember_home)
+    def command(home: Path) -> None:  # noqa: ARG001 # as every command has it
+        say(sentence)
+
+    group = click.Group("fedstats", commands=[command])
+    said = CliRunner().invoke(group, [typed, "--home", "/srv/x"]).output
+    assert said == sentence + (" --home /srv/x" if named else "") + "\n"
+
+
 def test_without_home_commands_stay_as_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whoever uses the default folder reads nothing of it."""
     monkeypatch.setenv("FEDSTATS_HOME", str(tmp_path))

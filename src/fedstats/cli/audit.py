@@ -12,7 +12,7 @@ import click
 
 from fedstats.cli.node_local import config_option, folder_option, home_of
 from fedstats.cli.paths import FilePath
-from fedstats.cli.running import say, say_error, say_json, write_text
+from fedstats.cli.running import say, say_error, say_hanging, say_json, write_text
 from fedstats.errors import FileProblem, LogDamaged, RegisterForked
 
 if TYPE_CHECKING:  # imported when a command runs
@@ -79,7 +79,10 @@ def verify(
     if faults:
         where = file or home / "log.sqlite"
         things = "thing is" if len(faults) == 1 else "things are"
-        raise LogDamaged(f"{where}: {len(faults)} {things} wrong with the log of {copy.department}.")
+        raise LogDamaged(
+            f"{where}: {len(faults)} {things} wrong with the log of {copy.department}.",
+            remedy="Keep the file as it is, as evidence, and tell the controllers of the other departments.",
+        )
 
 
 @audit.command
@@ -96,7 +99,7 @@ def show(*, file: Path | None, after: int, home: Path) -> None:
                 told = words(entry.kind, entry.read())
             except ValueError:
                 told = f"{entry.kind}: cannot be read; see fedstats audit verify"
-            say(f"{entry.number:>6}  {_moment(entry.at_s)}  {told}")
+            say_hanging(f"{entry.number:>6}  {_moment(entry.at_s)}  {told}", indent=8)
 
 
 @audit.command
@@ -138,10 +141,10 @@ def heads(*, output: Path | None, offline: bool, home: Path, config_file: Path |
 
     from fedstats.cli.node_ledger import connected
     from fedstats.node.config import NodeConfig, read_config
+    from fedstats.node.log_audit import heads_document
     from fedstats.node.register_gossip import gather
     from fedstats.node.register_view import RegisterView
     from fedstats.node.state import State
-    from fedstats.wire.heads_file import heads_document
 
     place = home_of(home)
     path = config_file or place.config
@@ -153,7 +156,7 @@ def heads(*, output: Path | None, offline: bool, home: Path, config_file: Path |
                 if transport is not None:
                     gather(view, transport)
         kept, forks = view.kept_heads(), view.forks()
-    write_text(output, json.dumps(heads_document(signed for _, signed in kept), indent=1))
+    write_text(output, json.dumps(heads_document(kept), indent=1))
     say_error(f"Wrote {len(kept)} signed heads.")
     if forks:
         raise RegisterForked
@@ -180,14 +183,14 @@ def _compared(
         against_heads,
         against_ledger,
         against_register,
+        read_heads_file,
         read_register_file,
     )
-    from fedstats.wire.heads_file import read_heads
 
     if home is not None and (home / "ledger.sqlite").exists():
         yield from against_ledger(found, home / "ledger.sqlite", now_s=int(time.time()))
     for path in against:
-        yield from against_heads(found, read_heads(path), path.name)
+        yield from against_heads(found, read_heads_file(path), path.name)
     if register is not None:
         yield from against_register(found, read_register_file(register))
 

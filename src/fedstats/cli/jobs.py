@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from fedstats.cli.answering import chosen_format, output_options, put_out, totals_option
-from fedstats.cli.running import home_at, home_option, say, say_json, say_table, session_at
+from fedstats.cli.running import home_at, home_option, say, say_hanging, say_json, session_at
 
 if TYPE_CHECKING:  # imported when the command runs
     from fedstats.client.jobs import Job
+
+QUESTION_INDENT = 12  # behind the name of its job
 
 
 @click.command
@@ -95,18 +97,12 @@ def proceed(
 
 
 def _show(kept: tuple[Job, ...]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for heading in ("job", "asked", "state", "agreement", "edition", "question"):
-        table.add_column(heading, no_wrap=heading != "question")
+    """Two lines a job: names that are typed again are never shortened, however narrow the terminal is."""
+    widest = max(len(job.agreement) for job in kept)
     for job in kept:
-        asked = f"{_time(job):%Y-%m-%d %H:%M}"
-        texts = (job.name, asked, state_words(job, time.time()), job.agreement, job.edition, job.question)
-        table.add_row(*(Text(text) for text in texts))
-    say_table(table)
+        head = f"{job.name}  {_time(job):%Y-%m-%d %H:%M}  {job.agreement:<{widest}}  {job.edition}"
+        say_hanging(f"{head}  {state_words(job, time.time())}", indent=QUESTION_INDENT)
+        say_hanging(" " * QUESTION_INDENT + " ".join(job.question.split()), indent=QUESTION_INDENT + 2)
 
 
 def state_words(job: Job, now_s: float) -> str:

@@ -16,6 +16,7 @@ _AT_NODE = {("agreement", "accept"), ("agreement", "withdraw")}
 _KEEPERS = {("controller", "init"), ("controller", "trust")}  # what one's own folder holds, whoever one is
 _PEOPLES = {
     *("use", "query", "datasets", "jobs", "resume", "proceed", "join", "rotate-key", "doctor", "agreement"),
+    *("guarantee", "publish", "document", "register"),
 }
 
 
@@ -45,8 +46,9 @@ def with_home(text: str) -> str:
 
 def _takes(typed: list[str], words: tuple[str, ...]) -> bool:
     """Whether the folder of the command that was typed is also that of another one."""
-    if typed[0] == "node" or tuple(typed[:2]) in _AT_NODE:
-        return words[0] == "node" or words[:2] in {*_AT_NODE, ("controller", "trust")}
+    if typed[0] in {"node", "audit"} or tuple(typed[:2]) in _AT_NODE:
+        log = words[0] == "audit" and "FILE" not in words  # a file stands in the place of a folder
+        return log or words[0] == "node" or words[:2] in {*_AT_NODE, ("controller", "trust")}
     if typed[0] == "coordinator":
         return words[0] == "coordinator"
     if words[:2] in {*_HOMELESS, *_AT_NODE}:

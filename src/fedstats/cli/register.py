@@ -11,7 +11,7 @@ import click
 
 from fedstats.cli.paths import FilePath
 from fedstats.cli.register_verify import heads, verify
-from fedstats.cli.running import home_at, say, say_error, say_json, say_table, write_text
+from fedstats.cli.running import home_at, say, say_error, say_hanging, say_json, say_table, write_text
 from fedstats.errors import MessageInvalid, NotFound, ValueInvalid
 
 if TYPE_CHECKING:  # imported when a command runs
@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # imported when a command runs
 Command = TypeVar("Command", bound=Callable[..., object])
 Reading = Callable[[int], "Iterator[list[LogEntry]]"]
 """Gives the pages behind a number."""
+
+SENTENCE_INDENT = 8  # behind the number of an entry
 
 
 @click.group
@@ -46,16 +48,12 @@ def source_option(command: Command) -> Command:
 @source_option
 def list_entries(*, after: int, home: Path | None) -> None:
     """List the entries, the oldest first."""
-    from rich.table import Table
-
     from fedstats.coordinator.register import parsed, sentence_of
     from fedstats.coordinator.register_page import time_of
 
-    table = Table("Number", "When", "What happened")
     for entry in _entries(home, after=after):
         sentence = sentence_of(entry.kind, parsed(entry.document))
-        table.add_row(str(entry.number), time_of(entry.at_s), sentence)
-    say_table(table)
+        say_hanging(f"{entry.number:>6}  {time_of(entry.at_s)}  {sentence}", indent=SENTENCE_INDENT)
 
 
 @register.command(short_help="Show one entry whole.")
@@ -112,7 +110,7 @@ def _show_result(document: Mapping[str, object]) -> None:
         say_table(table)
     for line in (note_of(document), promise_of(document), f"Signed by the key {document.get('key')}."):
         if line:
-            say(line)
+            say_hanging(line, indent=2)
 
 
 def _entries(folder: Path | None, *, after: int = 0) -> Iterator[LogEntry]:

@@ -115,6 +115,20 @@ def say_table(table: Table) -> None:
         say(line.rstrip())
 
 
+def say_hanging(text: str, *, indent: int) -> None:
+    """Print one line; at a terminal it is wrapped, and goes on `indent` characters further in."""
+    import textwrap
+
+    if terminal().is_terminal:
+        text = textwrap.fill(
+            text,
+            columns(),
+            subsequent_indent=" " * indent,
+            break_on_hyphens=False,  # names, dates and fingerprints stay whole
+        )
+    say(text)
+
+
 def say_sections(sections: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
     """Print headings with their lines, wrapped to the terminal."""
     import textwrap
