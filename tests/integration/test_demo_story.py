@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fedstats.demo.founding import Places
 from fedstats.demo.processes import command, environment
 from fedstats.demo.trusts import TRUSTS
 
@@ -16,7 +17,8 @@ DEMO_S_MAX = 280
 @pytest.mark.real
 def test_the_demo_shows_who_decides_and_what_the_logs_tell(tmp_path: Path) -> None:
     """One trust approves by hand, all five refuse another purpose, one leaves, and an edited log is named."""
-    arguments = ["demo", "--pathways", "300", "--folder", str(tmp_path / "demo")]
+    folder = tmp_path / "demo"
+    arguments = ["demo", "--pathways", "300", "--folder", str(folder)]
     ran = subprocess.run(
         command(arguments), capture_output=True, text=True, check=False, env=environment(), timeout=DEMO_S_MAX
     )
@@ -31,3 +33,8 @@ def test_the_demo_shows_who_decides_and_what_the_logs_tell(tmp_path: Path) -> No
     assert "withdrew from agreement RTT-2026" in " ".join(absent.split())
     assert "FS-704" in told[logs:], "the edited log is refused"
     assert "was changed" in told[told.index("edits one byte") :], "the entry is named"
+    verify = ["audit", "verify", "--home", str(Places(folder).node(TRUSTS[0]))]
+    again = subprocess.run(command(verify), capture_output=True, text=True, check=False, env=environment())
+    assert again.returncode == 0, (
+        f"the edit is undone, so that the trust answers under --keep: {again.stdout}"
+    )

@@ -98,6 +98,8 @@ def test_a_refusal_needs_no_configuration(home: Home) -> None:
     home.config.write_text(CONFIG)
     assert refusal_of(run(home, task)).code == "FS-207"
     assert "minute 7" in done(home, "approvals", "show", name)
+    late = typed(home, "approvals", "approve", name, given="y\n")
+    assert (late.exit_code, "FS-116" in late.output, "Approve question" in late.output) == (2, True, False)
     events = (home.logs / "security.jsonl").read_text()
     assert "SEC-412" in events
     assert "minute" not in events

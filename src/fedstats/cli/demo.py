@@ -35,6 +35,8 @@ def demo(*, keep: bool, pathways: int, folder: Path | None) -> None:
     Makes five NHS trusts with made-up patients, a coordinator and an analyst, each a process of its own with
     mutual TLS; has the five sign an agreement; asks three questions through the real command line; and prints
     beside every answer the truth, which only the demo can know, and every trust's ledger before and after.
+    Then it shows who decides: one trust approves by hand, all refuse another purpose, one leaves, and a
+    log that was edited is found out.
     """
     from rich.console import Console
 

@@ -105,7 +105,7 @@ def approve(  # one parameter for each option
 
     with node_of(home, config_file) as node, security_of("node", node.home.logs):
         standing = node.approvals.find(question, now_s=int(time.time()))
-        if not yes:
+        if not yes and standing.undecided:  # what was decided is not put to anybody again
             say_sections(sections(node.runner, standing))
             agreed(f"Approve question {standing.id}?", abort=True)
         key = _opened(key_file, passphrase_file) if key_file else None

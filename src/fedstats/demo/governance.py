@@ -75,7 +75,7 @@ def _ask_and_approve(telling: Telling, places: Places, sql: str, *, shown: bool)
     with asking:
         try:
             question = _waiting_question(places, BY_HAND, asking)
-            telling.line(f"Meanwhile at {BY_HAND.title}:")
+            telling.line(f"\nMeanwhile at {BY_HAND.title}:")
             for arguments in (["list"], ["show", question]) if shown else ():
                 telling.run(["node", "approvals", *arguments], places.node(BY_HAND))
             telling.run(["node", "approvals", "approve", question, "--yes"], places.node(BY_HAND))
@@ -133,8 +133,11 @@ def _logs(telling: Telling, places: Places, processes: Processes) -> None:
     telling.run(["audit", "verify"], places.node(EDITED))
     with telling.doing(f"Now somebody at {EDITED.title} stops the node and edits one byte of its log"):
         processes.stop_one(f"node-{EDITED.department}")
-        _edit_one_byte(node_home(places, EDITED).log)
+        true = _edit_one_byte(node_home(places, EDITED).log)
     telling.run(["audit", "verify"], places.node(EDITED), fails=True)
+    with telling.doing("For the demo's sake the byte is put back, and the node is started again"):
+        node_home(places, EDITED).log.write_bytes(true)
+        founding.start_node(places, EDITED, processes)
 
 
 def _replace_coordinator(places: Places, processes: Processes, *, module: str = "fedstats") -> None:
@@ -149,10 +152,14 @@ def _undecided(state: Path) -> Sequence[str]:
     return [standing.id for standing in everything if standing.undecided]
 
 
-def _edit_one_byte(log: Path) -> None:
-    """What an intruder with write access would do: another purpose in the place of the true one."""
+def _edit_one_byte(log: Path) -> bytes:
+    """What an intruder with write access would do: another purpose in the place of the true one.
+
+    Returns what was there before.
+    """
     content = log.read_bytes()
     edited = content.replace(*EDIT, 1)
     if edited == content:
         raise InternalError("The log holds nothing to edit.")
     log.write_bytes(edited)
+    return content

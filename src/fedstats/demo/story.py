@@ -20,7 +20,7 @@ from fedstats.core.rules import budget_of
 from fedstats.demo import founding
 from fedstats.demo.agreement import AGREEMENT_ID, DATASET, PURPOSE
 from fedstats.demo.founding import Places
-from fedstats.demo.governance import govern
+from fedstats.demo.governance import BY_HAND, LEAVING, govern
 from fedstats.demo.local_files import write
 from fedstats.demo.processes import Processes
 from fedstats.demo.telling import Telling
@@ -172,12 +172,15 @@ def _say_what_next(telling: Telling, places: Places) -> None:
     question = '"SELECT sex, COUNT(*) FROM rtt GROUP BY sex"'
     for line in (
         f"fedstats query {question} --epsilon 0.5 {home}",
+        f"fedstats node approvals list --home {places.node(BY_HAND)}  # the question waits for this trust",
         f"fedstats datasets rtt {home}",
         f"fedstats jobs {home}",
         f"fedstats register list {home}",
+        f"fedstats document dpia {AGREEMENT_ID} {home}",
         f"fedstats agreement show {AGREEMENT_ID} {home}",
         f"fedstats node ledger --home {node}",
         f"fedstats node pause --home {node}",
     ):
         telling.line(f"  {line}")
+    telling.line(f"{LEAVING.title} has left the agreement, and is not asked.")
     telling.line("Ctrl-C ends the demo and the processes that it started.")
