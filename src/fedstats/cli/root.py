@@ -31,7 +31,7 @@ EXIT_CODES: tuple[tuple[type[FedstatsError], int, str], ...] = (
     (LanguageError, 5, "the question cannot be asked like this"),
     (AuthorityError, 6, "signatures, agreements, appointments"),
     (DataError, 7, "the department's own data"),
-    (LedgerError, 8, "the budget ledger"),
+    (LedgerError, 8, "the ledger, a log, or the register"),
     (FedstatsError, 70, "a bug"),
 )
 
