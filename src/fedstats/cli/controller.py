@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fedstats.cli.passphrase import from_file, open_key, passphrase_option
+from fedstats.cli.passphrase import new_passphrase, open_key, passphrase_option
 from fedstats.cli.publishing import output_option, put_out_signed
 from fedstats.cli.running import home_at, home_option, say
 from fedstats.errors import AppointmentInvalid, ValueInvalid
@@ -38,13 +38,7 @@ def init(*, department: str, no_passphrase: bool, passphrase_file: Path | None, 
     """Make the controller's key of DEPARTMENT on this computer."""
     from fedstats.client.controller import make_key
 
-    passphrase = None
-    if passphrase_file is not None:
-        passphrase = from_file(passphrase_file)
-    elif not no_passphrase:
-        passphrase = click.prompt(
-            "A passphrase for the key", hide_input=True, confirmation_prompt=True, err=True
-        )
+    passphrase = new_passphrase(none=no_passphrase, file=passphrase_file)
     key = make_key(home_at(home), department, passphrase=passphrase)
     say(f"Made the controller's key of {department}. Back it up: nobody can make it again.")
     _say_key(department, key)

@@ -11,6 +11,7 @@ import click
 
 from fedstats.cli.answering import chosen_format, output_options, put_out, totals_option
 from fedstats.cli.running import home_at, home_option, say, say_hanging, say_json, session_at
+from fedstats.core.times import iso_of
 
 if TYPE_CHECKING:  # imported when the command runs
     from fedstats.client.jobs import Job
@@ -120,7 +121,7 @@ def _document(job: Job) -> dict[str, str]:
     return {
         "job": job.name,
         "query": job.query_hash.hex(),
-        "asked_at": _time(job).isoformat(),
+        "asked_at": iso_of(job.asked_at_s),
         "state": job.state.name.lower(),
         "sentence": job.sentence,
         "agreement": job.agreement,

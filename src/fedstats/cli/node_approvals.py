@@ -11,9 +11,10 @@ import click
 
 from fedstats.cli.node_life import reason_options
 from fedstats.cli.node_local import config_option, folder_option, home_of, node_of
-from fedstats.cli.passphrase import from_file
+from fedstats.cli.passphrase import from_file, new_passphrase
 from fedstats.cli.paths import FilePath
 from fedstats.cli.running import agreed, say, say_json, say_sections, say_table
+from fedstats.core.times import iso_of
 
 if TYPE_CHECKING:  # imported when a command runs
     from fedstats.identity.keys import SigningKey
@@ -167,13 +168,7 @@ def init(*, name: str, output: Path, no_passphrase: bool, passphrase_file: Path 
     from fedstats.identity.keys import SigningKey
 
     check_analyst(name, what="approver")
-    passphrase = None
-    if passphrase_file is not None:
-        passphrase = from_file(passphrase_file)
-    elif not no_passphrase:
-        passphrase = click.prompt(
-            "A passphrase for the key", hide_input=True, confirmation_prompt=True, err=True
-        )
+    passphrase = new_passphrase(none=no_passphrase, file=passphrase_file)
     key = SigningKey.generate()
     write_key(output, key, passphrase=passphrase)
     say(f"Made the key of {name} in {output}: {key.public.fingerprint}")
@@ -216,8 +211,8 @@ def _document(standing: Standing) -> dict[str, object]:
         "query": standing.query.hex(),
         "analyst": standing.analyst,
         "agreement": standing.agreement,
-        "asked_at": datetime.fromtimestamp(standing.asked_s, UTC).isoformat(),
-        "deadline": datetime.fromtimestamp(standing.deadline_s, UTC).isoformat(),
+        "asked_at": iso_of(standing.asked_s),
+        "deadline": iso_of(standing.deadline_s),
         "approvers": list(standing.approvers),
         "needed": standing.needed,
         "state": standing.words,

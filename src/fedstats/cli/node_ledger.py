@@ -13,6 +13,7 @@ import click
 
 from fedstats.cli.node_local import config_option, folder_option, home_of
 from fedstats.cli.running import say, say_json
+from fedstats.core.times import minute_of
 
 if TYPE_CHECKING:  # imported when a command runs
     from fedstats.core.privacy import Loss
@@ -87,7 +88,7 @@ def recover(*, anew: bool, home: Path, config_file: Path | None) -> None:
     if not recovered.witnesses:
         say("The ledger contains everything that its witnesses know. Nothing had to be carried forward.")
     for witness in recovered.witnesses:
-        at = f"{datetime.fromtimestamp(witness.at_s, UTC):%Y-%m-%d %H:%M} UTC"
+        at = minute_of(witness.at_s)
         say(f"Carried forward what was spent until {at}, as its witness says ({witness.links} links).")
     for name, (before, after) in recovered.changes.items():
         say(f"  {name}: rho {float(before.rho):.6g} before, {float(after.rho):.6g} now")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from fedstats.cli.node_local import folder_option, home_of
 from fedstats.cli.running import say
+from fedstats.core.times import minute_of
 
 
 @click.group(invoke_without_command=True)
@@ -33,8 +33,7 @@ def register(context: click.Context, *, home: Path) -> None:
     if seen is None:
         say("This node has seen no register yet.")
         return
-    at = datetime.fromtimestamp(seen.head.at_s, UTC)
-    say(f"Entries: {seen.head.size}, as of {at:%Y-%m-%d %H:%M} UTC")
+    say(f"Entries: {seen.head.size}, as of {minute_of(seen.head.at_s)}")
     say(f"Root: {seen.head.root.hex()}")
     say(f"Signed with: {PublicKey(seen.signed.key.raw).fingerprint}")
     if forks:

@@ -36,6 +36,16 @@ def from_file(path: Path) -> str:
         raise FileProblem(f"{path} cannot be read.") from None
 
 
+def new_passphrase(*, none: bool, file: Path | None) -> str | None:
+    """The passphrase for a key that is being made: out of a file or typed twice; `none` for no passphrase."""
+    if file is not None:
+        return from_file(file)
+    if none:
+        return None
+    typed: str = click.prompt("A passphrase for the key", hide_input=True, confirmation_prompt=True, err=True)
+    return typed
+
+
 def open_key(home: Home, passphrase_file: Path | None) -> SigningKey:
     """The controller's key of this home."""
     from fedstats.client.controller import needs_passphrase, read_key

@@ -9,6 +9,7 @@ from enum import Enum
 
 from fedstats.client.authority import Authority, Record
 from fedstats.core.agreement import Agreement
+from fedstats.core.times import iso_of
 
 Times = Mapping[str, int]
 """When each department's signature reached the register, in seconds since 1970."""
@@ -158,7 +159,7 @@ def document_of_status(status: Status) -> dict[str, object]:
 
 def iso(at_s: int | None) -> str | None:
     """A time in UTC, to the second."""
-    return None if not at_s else datetime.fromtimestamp(at_s, UTC).isoformat().replace("+00:00", "Z")
+    return None if not at_s else iso_of(at_s)
 
 
 def due_words(days: int, what: str, missed: str) -> str:

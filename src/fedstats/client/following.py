@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from fedstats.client.printable import printable
 from fedstats.core.query import RoundOrder
-from fedstats.core.times import SECONDS_MAX
+from fedstats.core.times import SECONDS_MAX, minute_of
 from fedstats.errors import CoordinatorUnreachable, NoReplyInTime
 from fedstats.wire.back_off import BackOff, random_fraction
 from fedstats.wire.method import Transport
@@ -67,7 +66,7 @@ class DepartmentProgress:
     @property
     def since(self) -> str:
         """When it came to this state."""
-        return f"since {datetime.fromtimestamp(self.since_s, UTC):%Y-%m-%d %H:%M} UTC"
+        return f"since {minute_of(self.since_s)}"
 
 
 @dataclass(frozen=True, slots=True)

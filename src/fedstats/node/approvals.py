@@ -13,13 +13,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from fedstats.core.agreement_document import Document
 from fedstats.core.approval import Approval
 from fedstats.core.names import check_text
 from fedstats.core.reason import Reason
+from fedstats.core.times import minute_of
 from fedstats.errors import ApprovalInvalid, ApprovalsFull, FedstatsError, QuestionUnknown, Vetoed
 from fedstats.identity.keys import Context, PublicKey, Signed, SigningKey
 from fedstats.journal.security import APPROVAL_ASKED, QUESTION_APPROVED, QUESTION_VETOED
@@ -133,7 +133,7 @@ class Approvals:
         if standing is None:
             APPROVAL_ASKED(query=question.query.hex(), agreement=question.agreement)
         asked_s = standing.asked_s if standing else now_s
-        return f"waits for approval by {self._state.department} since {_moment(asked_s)}"
+        return f"waits for approval by {self._state.department} since {minute_of(asked_s)}"
 
     def approve(self, query: bytes, key: SigningKey | None, *, now_s: int) -> Standing:
         """Let a question be answered, with an approver's key where node.toml names approvers.
@@ -152,7 +152,7 @@ class Approvals:
             if standing.reason is not None:
                 raise ApprovalInvalid("It was refused, which is final: the analyst may ask anew.")
             if now_s > standing.deadline_s:
-                raise ApprovalInvalid(f"Its deadline passed at {_moment(standing.deadline_s)}.")
+                raise ApprovalInvalid(f"Its deadline passed at {minute_of(standing.deadline_s)}.")
             raw, signature = self._signature(payload, key)
             sqlite.execute(
                 "INSERT OR REPLACE INTO approval VALUES (?, ?, ?, ?)", (query, raw, payload, signature)
@@ -358,7 +358,3 @@ def _entry(question: Question) -> Document:
         "version": question.agreement_version,
         "analyst": question.analyst,
     }
-
-
-def _moment(at_s: int) -> str:
-    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M} UTC"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from fractions import Fraction
 
 from fedstats.core.aggregate.grouped_sums import open_keys
@@ -13,6 +12,7 @@ from fedstats.core.expression_words import expression_words
 from fedstats.core.query import Query, RoundOrder
 from fedstats.core.question_words import question_sentences
 from fedstats.core.schema import DEPARTMENT_KEY, Dataset
+from fedstats.core.times import minute_of
 from fedstats.errors import FedstatsError
 from fedstats.node.approvals import Standing
 from fedstats.node.caps import agreement_cap, percent
@@ -61,7 +61,7 @@ def _refused(problem: FedstatsError) -> tuple[str, ...]:
 
 
 def _state(standing: Standing, query: Query) -> tuple[str, tuple[str, ...]]:
-    asked, until = _moment(standing.asked_s), _moment(query.deadline_s)
+    asked, until = minute_of(standing.asked_s), minute_of(query.deadline_s)
     lines = [f"{standing.words}; asked {asked}, to be decided by {until}"]
     if standing.approvers:
         lines.append(f"approved by {', '.join(standing.approvers)}; needed: {standing.needed}")
@@ -134,7 +134,3 @@ def _leaving(order: RoundOrder, dataset: Dataset) -> Iterator[str]:
 def _agreement(agreement: Agreement, query: Query) -> Iterator[str]:
     yield f"{agreement.id} version {agreement.version}: {agreement.title}"
     yield f"in force until {agreement.ends_on}; dataset {query.dataset}, edition {query.edition}"
-
-
-def _moment(at_s: int) -> str:
-    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M} UTC"

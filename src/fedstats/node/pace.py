@@ -11,12 +11,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 from fedstats.core.accounting import rho_from_epsilon
 from fedstats.core.agreement import Agreement
 from fedstats.core.privacy import Mechanism
+from fedstats.core.times import minute_of
 from fedstats.errors import PaceExceeded
 from fedstats.node.caps import CapKind, epsilon_that_fits, percent
 from fedstats.node.ledger_file import carried_losses
@@ -137,5 +137,4 @@ def _carried(sqlite: sqlite3.Connection, agreement: str, since_s: int) -> Iterat
 
 def _moment(at_s: int) -> str:
     """The minute in which it will have been: `2026-07-01 12:31 UTC`."""
-    moment = datetime.fromtimestamp(at_s, UTC) + timedelta(seconds=59)
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+    return minute_of(at_s + 59)

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
+from fedstats.core.times import minute_of
 from fedstats.core.witness import Mark, Witness
 from fedstats.errors import FedstatsError, FileProblem, LedgerRestored
 from fedstats.identity.durable_file import PRIVATE_MODE, write_durably
@@ -222,7 +222,7 @@ class Witnesses:
         return carried
 
     def _sentence(self, witness: Witness) -> str:
-        at = f"{datetime.fromtimestamp(witness.at_s, UTC):%Y-%m-%d %H:%M} UTC"
+        at = minute_of(witness.at_s)
         own = self._ledger.witness(self._state.department, now_s=0)
         if witness.ledger == own.ledger and witness.links > own.links:
             return (
