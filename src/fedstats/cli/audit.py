@@ -196,7 +196,12 @@ def _compared(
 
 
 def _say_sound(found: Audit, faults: int, compared: int) -> None:
+    from fedstats.node.log_audit import renewals
+    from fedstats.node.log_entries import words
+
     size, heads = found.examined.size, len(found.copy.heads)
+    for entry in renewals(found.copy):
+        say(f"Entry {entry.number} of {_moment(entry.at_s)}: {words(entry.kind, entry.read())}")
     if faults:
         return
     say(f"The log of {found.copy.department} is what was written: {size} entries, {heads} signed heads.")
@@ -206,6 +211,8 @@ def _say_sound(found: Audit, faults: int, compared: int) -> None:
 
 
 def _document(found: Audit, faults: list[Fault]) -> dict[str, object]:
+    from fedstats.node.log_audit import renewals
+
     size = found.examined.size
     return {
         "department": found.copy.department,
@@ -214,6 +221,7 @@ def _document(found: Audit, faults: list[Fault]) -> dict[str, object]:
         "heads": len(found.copy.heads),
         "root": found.examined.root_at(size).hex(),
         "sound": not faults,
+        "renewed": [dict(entry.read()) for entry in renewals(found.copy)],
         "faults": [
             {"number": fault.number, "wrong": fault.wrong.value, "sentence": fault.sentence}
             for fault in faults

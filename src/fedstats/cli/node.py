@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("fedstats.cli.node_life:resume", "Answer again."),
     "withdraw": ("fedstats.cli.node_life:withdraw", "Leave an agreement, and delete its editions."),
     "register": ("fedstats.cli.node_register:register", "Show what this node saw of the public register."),
+    "log": ("fedstats.cli.node_log:log", "Show how far this department's log has come."),
     "rotate-key": ("fedstats.cli.node_life:rotate_key", "Make a new key for the node."),
     "config": ("fedstats.cli.node_life:config", "Check node.toml, or show every setting."),
 }

@@ -54,7 +54,7 @@ class LogDamaged(LedgerError):
     title = "The log is not what was written."
     remedy = (
         "Keep the file as it is, as evidence, and tell the controllers of the other departments. "
-        "What is wrong in it: fedstats audit verify"
+        "What is wrong in it: fedstats audit verify. A new log that says so: fedstats node log renew"
     )
     acts = (Actor.DEPARTMENT_IT,)
 

@@ -37,14 +37,14 @@ def write_durably(path: Path, content: bytes, *, mode: int, replace: bool) -> No
                 path.hardlink_to(beside)  # unlike a rename, a link never takes the place of another file
         finally:
             beside.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         raise AlreadyExists(f"{path} exists already and is not overwritten.") from None
     except OSError as problem:
         raise FileProblem(f"{path} cannot be written: {problem.strerror}.") from None
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the new name survive a power cut, where the operating system can."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)

@@ -15,6 +15,7 @@ from fedstats.errors import (
     FileProblem,
     KeyUnknown,
     LedgerError,
+    LogDamaged,
     MessageInvalid,
     NotAuthorised,
     NotPermitted,
@@ -234,6 +235,27 @@ REGISTER_FORGOTTEN = Event(
     {},
     "SEC-504",
 )
+LOG_CONTRADICTED = Event(
+    "log_contradicted",
+    Level.ERROR,
+    "The node signed for a log that the one here does not continue; nothing is answered.",
+    {"code": Kind.CODE},
+    "SEC-505",
+)
+LOG_RENEWED = Event(
+    "log_renewed",
+    Level.WARNING,
+    "A person began a new log, which says how far the former one had come.",
+    {"reason": Kind.WORD},
+    "SEC-506",
+)
+LOG_REFUSED = Event(
+    "log_refused",
+    Level.ERROR,
+    "The department's log cannot be relied on; nothing is answered.",
+    {"code": Kind.CODE},
+    "SEC-507",
+)
 DEPARTMENT_LOG_CONTRADICTED = Event(
     "department_log_contradicted",
     Level.WARNING,
@@ -258,6 +280,7 @@ ALARMS: tuple[tuple[type[FedstatsError], Event], ...] = (
     (NotPermitted, CALL_REFUSED),
     (MessageInvalid, LIMIT_HIT),
     (TooLarge, LIMIT_HIT),
+    (LogDamaged, LOG_REFUSED),
     (LedgerError, LEDGER_REFUSED),
     (FileProblem, KEY_FILE_REFUSED),
 )

@@ -169,6 +169,16 @@ class Doctor:
         fix = f"Keep the file, and see all that is wrong: fedstats audit verify --home {self.home.path}"
         yield problem("log", words, fix)
 
+    def _log_heard(self, node: Node) -> Iterator[Check]:
+        """Whether the node signed for a log that is not here: its coordinator told it once."""
+        try:
+            node.log_witness.check()
+        except LogDamaged as error:
+            fix = "Put a newer copy of log.sqlite back, or begin a new log: "
+            yield problem(
+                "log", f"{error.code} {error.sentence}", fix + self._command("fedstats node log renew")
+            )
+
     def _register(self, node: Node) -> Iterator[Check]:
         """Whether the coordinator showed one register only."""
         if node.register.forks():
@@ -181,6 +191,7 @@ class Doctor:
         yield from examined("witness", lambda: self._witness(node, reply))
         if reply is not None:
             yield from examined("appointment", lambda: self._appointment(node, reply))
+        yield from self._log_heard(node)
         yield from self._register(node)
         yield from self._pause(node)
         yield from self._approvals(node)

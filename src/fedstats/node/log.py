@@ -10,9 +10,11 @@ Entries of the ledger that have none here (the crash came between) are added whe
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from fedstats.core.agreement_document import Document, canonical_json
@@ -21,11 +23,14 @@ from fedstats.core.names import check_department
 from fedstats.errors import FileProblem, LogDamaged
 from fedstats.identity.keys import Context, PublicKey, Signed, SigningKey
 from fedstats.node.database import Database
-from fedstats.node.log_entries import BEGAN, KEY_CHANGED
+from fedstats.node.log_entries import BEGAN, KEY_CHANGED, RENEWED, Former, former_of
 from fedstats.node.log_file import SCHEMA, VERSION, HeadRow, append, last_s
 from fedstats.transparency import stored
 from fedstats.transparency.entry import LogEntry
 from fedstats.wire.codec import encode_log_head
+
+NAMING = (BEGAN, KEY_CHANGED, RENEWED)
+"""The kinds of entry that name the key by which the node signs from then on."""
 
 
 class Log:
@@ -44,6 +49,7 @@ class Log:
         """
         self._database = Database(path, version=VERSION, busy=FileProblem, damaged=LogDamaged)
         self._key: Callable[[], SigningKey] | None = None
+        self._at_once = True
         self._named = b""
         self.path = path
         try:
@@ -64,9 +70,13 @@ class Log:
         schema = f"{SCHEMA} INSERT INTO log VALUES (X'{id_}', '{name}');"  # noqa: S608 # hexadecimal, a name
         return Database.create(path, schema, version=VERSION)
 
-    def sign_with(self, key: Callable[[], SigningKey]) -> None:
-        """From now on each entry gets its head at once, signed with this key as it is at the time."""
-        self._key = key
+    def sign_with(self, key: Callable[[], SigningKey], *, at_once: bool = True) -> None:
+        """From now on each entry gets its head at once, signed with this key as it is at the time.
+
+        Not `at_once`: entries name the key and wait for a head, because nobody looked yet whether this is the
+        newest log.
+        """
+        self._key, self._at_once = key, at_once
 
     def close(self) -> None:
         """Close the file."""
@@ -99,7 +109,7 @@ class Log:
             entry = append(sqlite, kind, canonical_json(document), at_s=moment_s)
             named = [(what, entry.number) for what in (once, *covers) if what]
             sqlite.executemany("INSERT OR IGNORE INTO once VALUES (?, ?)", named)
-            if self._key is not None:
+            if self._key is not None and self._at_once:
                 self._sign(sqlite, entry.number, moment_s, self._key())
         return entry
 
@@ -118,12 +128,34 @@ class Log:
         with self._database.look() as sqlite:
             size = stored.size(sqlite)
             known = self._signed(sqlite, size)
-        if known is not None or size == 0 or self._key is None:
+        if known is not None or size == 0 or self._key is None or not self._at_once:
             return known
         with self._database.change() as sqlite:
             size = stored.size(sqlite)
             known = self._signed(sqlite, size)
             return known or self._sign(sqlite, size, max(now_s, last_s(sqlite)), self._key())
+
+    def size(self) -> int:
+        """How many entries there are."""
+        with self._database.look() as sqlite:
+            return stored.size(sqlite)
+
+    def continues(self, size: int, root: bytes) -> bool:
+        """Whether the first so many entries have this root."""
+        with self._database.look() as sqlite, suppress(ValueError):
+            return stored.root_at(sqlite, size) == root
+        return False
+
+    def named_keys(self) -> frozenset[bytes]:
+        """The keys by which the log says that the node signs, or signed."""
+        with self._database.look() as sqlite:
+            rows = sqlite.execute("SELECT document FROM entry WHERE kind IN (?, ?, ?)", NAMING).fetchall()
+        return frozenset(bytes.fromhex(json.loads(document)["key"]) for (document,) in rows)
+
+    def former(self) -> tuple[Former, ...]:
+        """The logs that this one took the place of."""
+        renewed = self.last(RENEWED)
+        return () if renewed is None else former_of(renewed.read())
 
     def last(self, kind: str) -> LogEntry | None:
         """The newest entry of a kind."""
@@ -143,14 +175,15 @@ class Log:
         """Say in the log itself whose signatures its heads have, before there is one."""
         if self._key is None or (key := self._key()).public.raw == self._named:
             return
-        sql = "SELECT kind, document FROM entry WHERE kind IN (?, ?) ORDER BY number DESC LIMIT 1"
-        row = sqlite.execute(sql, (BEGAN, KEY_CHANGED)).fetchone()
+        sql = "SELECT kind, document FROM entry WHERE kind IN (?, ?, ?) ORDER BY number DESC LIMIT 1"
+        row = sqlite.execute(sql, NAMING).fetchone()
         digits = key.public.raw.hex()
         if row is None or digits not in row[1].decode():
             document = {"department": self.department, "key": digits}
             kind = BEGAN if row is None else KEY_CHANGED
             number = append(sqlite, kind, canonical_json(document), at_s=at_s).number
-            self._sign(sqlite, number, at_s, key)
+            if self._at_once:
+                self._sign(sqlite, number, at_s, key)
         self._named = key.public.raw
 
     def _sign(self, sqlite: sqlite3.Connection, size: int, at_s: int, key: SigningKey) -> Signed:

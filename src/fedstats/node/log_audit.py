@@ -17,7 +17,18 @@ from fedstats.core.log_head import LogHead
 from fedstats.errors import FedstatsError, FileProblem, LogDamaged
 from fedstats.identity.keys import Context, PublicKey, Signed
 from fedstats.node.log_copy import LogCopy, head_document, head_row, opened
-from fedstats.node.log_entries import ANSWERED, BEGAN, CARRIED, CHARGED, KEY_CHANGED, REFUSED, WITHDRAWN
+from fedstats.node.log_entries import (
+    ANSWERED,
+    BEGAN,
+    CARRIED,
+    CHARGED,
+    KEY_CHANGED,
+    REFUSED,
+    RENEWED,
+    WITHDRAWN,
+    Former,
+    former_of,
+)
 from fedstats.node.log_file import HeadRow
 from fedstats.transparency.check import Examined, Fault, Wrong, against, backdated_against, examine
 from fedstats.transparency.entry import LogEntry
@@ -60,13 +71,20 @@ def audit(copy: LogCopy) -> Audit:
 
 def against_heads(found: Audit, heads: Iterable[tuple[LogHead, HeadRow]], whose: str) -> Iterator[Fault]:
     """Where heads of this department's log that others keep contradict it."""
-    copy, keys = found.copy, _keys(found.copy.kept.entries)
+    copy, keys, former = found.copy, _keys(found.copy.kept.entries), former_logs(found.copy)
     own = [(head, row) for head, row in heads if head.keeper == copy.department]
     for head, row in own:
         if head.log != copy.log:
+            if any(one.covers(head) for one in former):
+                continue  # it stays valid: of the log that this one took the place of
             sentence = (
                 f"{whose} knows another log of {copy.department}: {head.log.hex()}, {head.size} entries."
             )
+            if any(one.log == head.log for one in former):
+                sentence = (
+                    f"{whose} knows {head.size} entries of the former log {head.log.hex()}, and the entry"
+                    " about it says something else: another copy of the node went on with it."
+                )
             yield Fault(0, Wrong.FORKED, sentence)
         elif row[3] not in keys:
             sentence = f"{whose} has a head of {head.size} entries by a key that the log does not name."
@@ -75,6 +93,16 @@ def against_heads(found: Audit, heads: Iterable[tuple[LogHead, HeadRow]], whose:
     yield from against(found.examined, [(head.size, head.root) for head in here], f"the head in {whose}")
     times = [(head.size, head.at_s) for head in here if head.size <= found.examined.size]
     yield from backdated_against(copy.kept.entries, times, f"the head in {whose}")
+
+
+def renewals(copy: LogCopy) -> list[LogEntry]:
+    """The entries that say that the log took the place of another one."""
+    return [entry for entry, _ in _documents(copy.kept.entries, RENEWED)]
+
+
+def former_logs(copy: LogCopy) -> tuple[Former, ...]:
+    """The logs that this one took the place of, as its own entry says."""
+    return tuple(one for _, document in _documents(copy.kept.entries, RENEWED) for one in former_of(document))
 
 
 def against_ledger(found: Audit, ledger: Path, *, now_s: int) -> Iterator[Fault]:
@@ -186,7 +214,7 @@ def _is_signed(copy: LogCopy, head: HeadRow, keys: frozenset[bytes]) -> bool:
 def _keys(entries: Iterable[LogEntry]) -> frozenset[bytes]:
     """The keys by which the log says that the node signs."""
     found = set()
-    for _, document in _documents(entries, BEGAN, KEY_CHANGED):
+    for _, document in _documents(entries, BEGAN, KEY_CHANGED, RENEWED):
         with suppress(ValueError):
             found.add(bytes.fromhex(str(document.get("key"))))
     return frozenset(found)

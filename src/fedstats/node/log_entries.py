@@ -6,12 +6,16 @@ Entries outlive programs: keys are only ever added, and readers must not fail at
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from fedstats.core.agreement_document import Document
+from fedstats.core.log_head import LogHead
 from fedstats.core.privacy import Loss
 
 BEGAN: Final = "began"
+RENEWED: Final = "log-renewed"
 ANSWERED: Final = "answered"
 REFUSED: Final = "refused"
 UNLISTED: Final = "refused-unlisted"
@@ -37,6 +41,30 @@ SHOWN_DIGITS = 12  # of a hash
 def loss_document(loss: Loss) -> Document:
     """A loss as the log says it: exact fractions as text."""
     return {"rho": str(loss.rho), "delta_add": str(loss.delta_add)}
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A log that this one took the place of: so many entries were known, and the root over them."""
+
+    log: bytes
+    size: int
+    root: bytes
+
+    def covers(self, head: LogHead) -> bool:
+        """Whether a head is of this log and says nothing more than, and nothing else than, what was known."""
+        if head.log != self.log or head.size > self.size:
+            return False
+        return head.size < self.size or head.root == self.root
+
+
+def former_of(document: Mapping[str, object]) -> tuple[Former, ...]:
+    """The logs that a renewal names; what is no such thing is left out."""
+    found, listed = [], document.get("former")
+    for one in listed if isinstance(listed, list) else ():
+        with suppress(ValueError, KeyError, TypeError):
+            found.append(Former(bytes.fromhex(one["log"]), int(one["size"]), bytes.fromhex(one["root"])))
+    return tuple(found)
 
 
 def words(kind: str, document: Mapping[str, object]) -> str:
@@ -78,12 +106,26 @@ def _refused(facts: _Facts) -> str:
     )
 
 
+def _renewed(facts: _Facts) -> str:
+    line = f"this log began in the place of another one ({_LOG_GONE.get(facts['why'], '?')}), with key "
+    line += facts.short("key")
+    for former in former_of(facts):
+        line += f"; of log {former.log.hex()} {former.size} entries were known, root {former.root.hex()}"
+    return line
+
+
+_LOG_GONE: Mapping[object, str] = {
+    "lost": "the file was lost",
+    "damaged": "the file was not what was written",
+    "restored": "the file was an older copy",
+}
 _WHY: Mapping[object, str] = {
     "unverified": "questions that nobody signed who is appointed under an agreement accepted here",
     "too many": "more questions than are listed one by one",
 }
 _WORDS: Mapping[str, Callable[[_Facts], str]] = {
     BEGAN: lambda facts: f"the node of {facts['department']} began work, with key {facts.short('key')}",
+    RENEWED: _renewed,
     ANSWERED: _answered,
     REFUSED: _refused,
     UNLISTED: lambda facts: f"refused with {facts['code']}, on {facts['day']}: {_WHY.get(facts['why'], '?')}",

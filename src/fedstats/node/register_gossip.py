@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from fedstats.node.register_view import RegisterView
 from fedstats.wire.codec import decode_log_head
 from fedstats.wire.method import Transport
 from fedstats.wire.methods import HEADS, PROOF
-from fedstats.wire.v1 import agreements_pb2
+from fedstats.wire.v1 import agreements_pb2, signed_pb2
 
 HEADS_EVERY_S = 3_600
 
 
-def gather(view: RegisterView, transport: Transport) -> agreements_pb2.HeadsReply:
+def gather(
+    view: RegisterView,
+    transport: Transport,
+    *,
+    own: Callable[[Iterable[signed_pb2.Signed]], None] = lambda _: None,
+) -> agreements_pb2.HeadsReply:
     """Hear the register's newest head, and keep the heads of other departments' logs.
+
+    `own` is shown all heads first, for what they say of this department's log; what it raises is raised.
 
     Raises
     ------
@@ -21,6 +30,7 @@ def gather(view: RegisterView, transport: Transport) -> agreements_pb2.HeadsRepl
 
     """
     reply = transport.call(HEADS, agreements_pb2.HeadsRequest())
+    own(reply.heads)  # before anything is entered that would be signed for
     seen, proof = view.seen(), None
     shown = decode_log_head(reply.register_head.payload)
     if seen is not None and 0 < seen.head.size < shown.size:

@@ -34,6 +34,7 @@ from fedstats.node.editions import Editions
 from fedstats.node.hearing import readable
 from fedstats.node.home import Home
 from fedstats.node.ledger import Ledger
+from fedstats.node.log_witness import LogWitness
 from fedstats.node.node_key import NodeKey
 from fedstats.node.opt_outs import OptOutLists
 from fedstats.node.outcomes import Outcomes
@@ -44,6 +45,7 @@ from fedstats.node.register_view import RegisterView
 from fedstats.node.runner import Runner
 from fedstats.node.state import State
 from fedstats.node.witness import Witnesses
+from fedstats.wire.authority import was_appointed
 from fedstats.wire.codec import encode_acceptance, signed_to
 from fedstats.wire.method import Transport
 from fedstats.wire.methods import FETCH_AUTHORITY, LEASE, PUBLISH, REPORT
@@ -64,6 +66,8 @@ def is_ready(report: nodes_pb2.ReportRequest) -> bool:
 
 class Node:
     """A node that is ready to work, in several threads if need be; close it, or use it in a `with` block."""
+
+    _appointments: tuple[Signed, ...] = ()
 
     def __init__(
         self,
@@ -91,7 +95,8 @@ class Node:
         self._state = State(home.state)
         self.department: str = self._state.department
         self.log = self._state.log
-        self.log.sign_with(self._key)
+        self.log_witness = LogWitness(self._state, own=lambda: self._key().public)
+        self.log.sign_with(self._key, at_once=transport is not None)  # else a node signs later
         self.agreements = Agreements(self._state, home.trust)
         self.policy = Policy(self._state)
         self.approvals = Approvals(self._state, config.policy)
@@ -153,12 +158,15 @@ class Node:
         ------
         LedgerRestored
             The ledger here is not the newest: the node takes no task.
+        LogDamaged
+            Nor may it with a log that is not the newest.
 
         """
-        self.catch_up()
         self.witnesses.check()
+        self.log_witness.check()
         self.exchange_authority()
         self._gather_heads()
+        self.catch_up()  # signs for entries: only after the log was found to be the newest
         with self._turn:
             running = sorted(self._running)
         in_force, now_s = self.in_force(), int(self.now())
@@ -223,7 +231,8 @@ class Node:
         return bool(due)
 
     def report(self, task: nodes_pb2.Task, report: nodes_pb2.ReportRequest) -> None:
-        """Send the answer to a task, once, if it is still allowed; raises as `poll_once`."""
+        """Send the answer to a task, once, if it is still allowed; raises as `poll_once`, and LogDamaged."""
+        self.log_witness.check()
         self._checkpoint("answer")
         sent = self.runner.allowed_now(task, report)
         if sent.WhichOneof("outcome") == "release":
@@ -319,8 +328,17 @@ class Node:
     def _gather_heads(self) -> None:
         """Now and then, keep what the coordinator knows of the register's head and of departments' logs."""
         if self.now() >= self._gathered_s + HEADS_EVERY_S:
-            gather(self.register, self.transport)
+            gather(self.register, self.transport, own=self._compare_log)
             self._gathered_s = self.now()
+
+    def _compare_log(self, heads: Iterable[signed_pb2.Signed]) -> None:
+        """Return if the log here continues what the coordinator relays of it; raises LogDamaged."""
+        self.log_witness.hear(
+            heads,
+            appointed=lambda key: was_appointed(
+                key, self.department, self._appointments, self.home.trust.is_trusted
+            ),
+        )
 
     def _head(self) -> signed_pb2.Signed | None:
         """The head of the log as it is now, which others remember."""
@@ -349,7 +367,8 @@ class Node:
         reply = self.transport.call(FETCH_AUTHORITY, agreements_pb2.AuthorityRequest())
         self.agreements.learn(reply)
         self._revision, self._trusted = reply.revision, trusted
-        appointments = readable(reply.appointments)
-        if self._key.take_over(self.department, appointments, now_s=int(self.now())):
-            self.log.name_key(now_s=int(self.now()))
+        self._appointments = readable(reply.appointments)
+        if self._key.take_over(self.department, self._appointments, now_s=int(self.now())):
+            if self._caught_up:  # else it is named as soon as anything may be signed
+                self.log.name_key(now_s=int(self.now()))
             NODE_KEY_CHANGED()

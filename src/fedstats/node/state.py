@@ -9,7 +9,7 @@ from fedstats.core.names import check_department
 from fedstats.node.database import Database
 from fedstats.node.log import Log
 
-VERSION = 4
+VERSION = 5
 
 _SCHEMA = """
 CREATE TABLE node (department TEXT NOT NULL);
@@ -43,6 +43,7 @@ CREATE TABLE kept_head (
   department TEXT NOT NULL, log BLOB NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL,
   signed BLOB NOT NULL,
   PRIMARY KEY (department, log, size, root));
+CREATE TABLE log_heard (signed BLOB PRIMARY KEY);
 CREATE TABLE pause (reason TEXT NOT NULL, since_s INTEGER NOT NULL, note TEXT NOT NULL);
 """
 

@@ -127,7 +127,7 @@ def verify_witness(
     witness = decode_witness(signed.verify(Context.WITNESS))
     if witness.department != department:
         raise MessageInvalid(f"This is a witness of another ledger than {department}'s.")
-    if signed.key == own or any(_appoints(a, department, signed.key, trusted) for a in appointments):
+    if signed.key == own or was_appointed(signed.key, department, appointments, trusted):
         return witness
     raise KeyUnknown(
         f"An earlier node of {department} spent budget, and the key {signed.key.fingerprint} that says so"
@@ -135,6 +135,11 @@ def verify_witness(
         remedy="Compare the key of your own controller by telephone, then: "
         f"fedstats controller trust {department} FINGERPRINT",
     )
+
+
+def was_appointed(key: PublicKey, department: str, appointments: Iterable[Signed], trusted: Trusted) -> bool:
+    """Whether the department's trusted controller ever said that this is its node's key."""
+    return any(_appoints(signed, department, key, trusted) for signed in appointments)
 
 
 def revoked_keys(revocations: Iterable[Signed], agreement: Agreement) -> frozenset[tuple[str, bytes]]:
