@@ -32,7 +32,7 @@ from fedstats.errors import AgreementInvalid, FedstatsError, NetworkError
 from fedstats.identity.keys import Context
 from fedstats.identity.trust import TrustStore
 from fedstats.node.config import read_config as read_node_config
-from fedstats.node.log_audit import read_heads_file, read_register_file
+from fedstats.node.log_audit import read_register_file
 from fedstats.node.log_copy import read_copy
 from fedstats.testing.federation import Federation
 from fedstats.testing.hostile import of
@@ -128,7 +128,6 @@ JSON_READERS: dict[str, Callable[[bytes, Path], object]] = {
     "an entry of a log": lambda content, _: entry(content).leaf,
     "a result": lambda content, _: result_from_json(content),
     "heads that somebody kept": lambda content, folder: read_heads(file_with(content, folder)),
-    "heads, for an audit": lambda content, folder: read_heads_file(file_with(content, folder)),
     "a log's export": lambda content, folder: read_copy(file_with(content, folder)),
     "a register's export": lambda content, folder: read_register_file(file_with(content, folder)),
 }

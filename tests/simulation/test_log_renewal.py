@@ -18,13 +18,14 @@ from waiting import federation
 from fedstats.cli import main
 from fedstats.core.log_head import LogHead
 from fedstats.errors import AlreadyExists, LogDamaged, StillWaiting
+from fedstats.identity.keys import PublicKey
 from fedstats.identity.peer import Peer, Role
-from fedstats.node.log_audit import against_heads, against_ledger, audit, heads_document, read_heads_file
+from fedstats.node.log_audit import against_heads, against_ledger, audit
 from fedstats.node.log_copy import read_copy
-from fedstats.node.log_file import HeadRow
 from fedstats.node.renewing import Gone, Renewed, renew
 from fedstats.testing.federation import Federation
 from fedstats.wire.codec import decode_log_head
+from fedstats.wire.heads_file import heads_document, read_heads
 
 SQL = "SELECT sex, COUNT(*) AS n FROM rtt GROUP BY sex"
 NODE = "south"
@@ -103,14 +104,14 @@ def goes_on(fed: Federation, renewed: Renewed, tmp_path: Path) -> None:
     assert list(against_heads(found, kept_by_others(fed, tmp_path), "north")) == []
 
 
-def kept_by_others(fed: Federation, tmp_path: Path) -> list[tuple[LogHead, HeadRow]]:
+def kept_by_others(fed: Federation, tmp_path: Path) -> list[tuple[LogHead, PublicKey]]:
     """The heads of all logs in the file that another department makes."""
     fed.clock.pass_s(3_601)
     north = fed.nodes["north"]
     north.poll_once()
     path = tmp_path / "north.heads"
-    path.write_text(json.dumps(heads_document(north.register.kept_heads())))
-    return list(read_heads_file(path))
+    path.write_text(json.dumps(heads_document(signed for _, signed in north.register.kept_heads())))
+    return read_heads(path)
 
 
 def damage(fed: Federation) -> None:

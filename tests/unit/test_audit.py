@@ -282,6 +282,7 @@ import click._textwrap, os, sys
 from pathlib import Path
 from fedstats.cli import audit, main
 from fedstats.node import log_audit, log_copy
+from fedstats.wire import heads_file
 log = Path(sys.argv[1])
 os.chroot(log.parent)  # elsewhere this account may not even pass through the folders above
 os.chdir("/")

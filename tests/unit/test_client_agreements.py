@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -257,3 +258,14 @@ def test_acceptances_count_by_their_newest_word_and_the_nodes_key(tmp_path: Path
     found = authority_of(reply)
     assert found.accepted_by(found.records[0]) == ("north",)
     assert found.records[0].unsigned == ("south", "west")
+
+
+def test_what_stops_wins_at_one_second(tmp_path: Path) -> None:
+    """Of an acceptance and a withdrawal of one second the withdrawal counts, whichever is relayed first."""
+    world = analyst_world(tmp_path)
+    with world.session() as session:
+        authority = session.authority()
+    said = [acceptance("south", 30), acceptance("south", 30, withdrawn=True), acceptance("north", 30)]
+    for order in (said, said[::-1]):
+        record = replace(authority.records[0], acceptances=tuple(order))
+        assert authority.accepted_by(record) == ("north",)

@@ -141,10 +141,10 @@ def heads(*, output: Path | None, offline: bool, home: Path, config_file: Path |
 
     from fedstats.cli.node_ledger import connected
     from fedstats.node.config import NodeConfig, read_config
-    from fedstats.node.log_audit import heads_document
     from fedstats.node.register_gossip import gather
     from fedstats.node.register_view import RegisterView
     from fedstats.node.state import State
+    from fedstats.wire.heads_file import heads_document
 
     place = home_of(home)
     path = config_file or place.config
@@ -156,7 +156,7 @@ def heads(*, output: Path | None, offline: bool, home: Path, config_file: Path |
                 if transport is not None:
                     gather(view, transport)
         kept, forks = view.kept_heads(), view.forks()
-    write_text(output, json.dumps(heads_document(kept), indent=1))
+    write_text(output, json.dumps(heads_document(signed for _, signed in kept), indent=1))
     say_error(f"Wrote {len(kept)} signed heads.")
     if forks:
         raise RegisterForked
@@ -183,14 +183,14 @@ def _compared(
         against_heads,
         against_ledger,
         against_register,
-        read_heads_file,
         read_register_file,
     )
+    from fedstats.wire.heads_file import read_heads
 
     if home is not None and (home / "ledger.sqlite").exists():
         yield from against_ledger(found, home / "ledger.sqlite", now_s=int(time.time()))
     for path in against:
-        yield from against_heads(found, read_heads_file(path), path.name)
+        yield from against_heads(found, read_heads(path), path.name)
     if register is not None:
         yield from against_register(found, read_register_file(register))
 

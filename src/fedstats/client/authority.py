@@ -106,7 +106,8 @@ class Authority:
             except (FedstatsError, ValueError):
                 continue
             known = newest.get(note.department)
-            newer = known is None or (note.at_s, not note.withdrawn) > (known.at_s, not known.withdrawn)
+            # At one second the withdrawal wins, as at the coordinator: what stops needs nobody else.
+            newer = known is None or (note.at_s, note.withdrawn) > (known.at_s, known.withdrawn)
             if note.agreement == record.hash and (note.department, signed.key.raw) in nodes and newer:
                 newest[note.department] = note
         return newest

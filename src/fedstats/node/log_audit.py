@@ -15,8 +15,9 @@ from pathlib import Path
 
 from fedstats.core.log_head import LogHead
 from fedstats.errors import FedstatsError, FileProblem, LogDamaged
-from fedstats.identity.keys import Context, PublicKey, Signed
-from fedstats.node.log_copy import LogCopy, head_document, head_row, opened
+from fedstats.identity.keys import Context, PublicKey
+from fedstats.node.log import signed_head
+from fedstats.node.log_copy import LogCopy, opened
 from fedstats.node.log_entries import (
     ANSWERED,
     BEGAN,
@@ -32,9 +33,7 @@ from fedstats.node.log_entries import (
 from fedstats.node.log_file import HeadRow
 from fedstats.transparency.check import Examined, Fault, Wrong, against, backdated_against, examine
 from fedstats.transparency.entry import LogEntry
-from fedstats.wire.codec import encode_log_head
 
-HEADS_FORMAT = "fedstats-heads-1"
 COMPUTING_S = 3_600  # a charge younger than this may still be computed; a start enters it if it is not
 
 
@@ -69,11 +68,11 @@ def audit(copy: LogCopy) -> Audit:
     return Audit(copy, examined, tuple(sorted(faults, key=lambda fault: fault.number)))
 
 
-def against_heads(found: Audit, heads: Iterable[tuple[LogHead, HeadRow]], whose: str) -> Iterator[Fault]:
+def against_heads(found: Audit, heads: Iterable[tuple[LogHead, PublicKey]], whose: str) -> Iterator[Fault]:
     """Where heads of this department's log that others keep contradict it."""
     copy, keys, former = found.copy, _keys(found.copy.kept.entries), former_logs(found.copy)
-    own = [(head, row) for head, row in heads if head.keeper == copy.department]
-    for head, row in own:
+    own = [(head, key) for head, key in heads if head.keeper == copy.department]
+    for head, key in own:
         if head.log != copy.log:
             if any(one.covers(head) for one in former):
                 continue  # it stays valid: of the log that this one took the place of
@@ -86,7 +85,7 @@ def against_heads(found: Audit, heads: Iterable[tuple[LogHead, HeadRow]], whose:
                     " about it says something else: another copy of the node went on with it."
                 )
             yield Fault(0, Wrong.FORKED, sentence)
-        elif row[3] not in keys:
+        elif key.raw not in keys:
             sentence = f"{whose} has a head of {head.size} entries by a key that the log does not name."
             yield Fault(head.size, Wrong.FORKED, sentence)
     here = [head for head, _ in own if head.log == copy.log]
@@ -153,61 +152,11 @@ def against_register(found: Audit, register: Sequence[Mapping[str, object]]) -> 
             yield Fault(entry.number, Wrong.HIDDEN, sentence)
 
 
-def read_heads_file(path: Path) -> list[tuple[LogHead, HeadRow]]:
-    """The heads in a file that `fedstats audit heads` wrote; what is not signed is left out.
-
-    Raises
-    ------
-    FileProblem
-        It cannot be read, or is no such file.
-
-    """
-    try:
-        document = json.loads(path.read_bytes())
-        if document["format"] != HEADS_FORMAT:
-            raise ValueError("another format")  # noqa: TRY301 # one more way of being no such file
-        rows = [(row, head_row(row)) for row in document["heads"]]
-        heads = [
-            (LogHead(bytes.fromhex(row["log"]), row["keeper"], size, root, at_s), parts)
-            for row, parts in rows
-            for size, root, at_s, _, _ in [parts]
-        ]
-    except OSError as problem:
-        raise FileProblem(f"{path} cannot be read: {problem.strerror}.") from None
-    except (ValueError, KeyError, TypeError, RecursionError, FedstatsError):
-        raise FileProblem(
-            f"{path} is no file of heads.", remedy="One is written by: fedstats audit heads --output FILE"
-        ) from None
-    return [(head, row) for head, row in heads if holds(head, row)]
-
-
-def heads_document(heads: Iterable[tuple[LogHead, Signed]]) -> dict[str, object]:
-    """A file of heads: each as it was signed."""
-    return {
-        "format": HEADS_FORMAT,
-        "heads": [
-            {
-                "keeper": head.keeper,
-                "log": head.log.hex(),
-                **head_document((head.size, head.root, head.at_s, signed.key.raw, signed.signature)),
-            }
-            for head, signed in heads
-        ],
-    }
-
-
-def holds(head: LogHead, row: HeadRow) -> bool:
-    """Whether a head is signed by the key beside it."""
-    with suppress(FedstatsError, ValueError):
-        Signed(encode_log_head(head), PublicKey(row[3]), row[4]).verify(Context.LOG_HEAD)
-        return True
-    return False
-
-
 def _is_signed(copy: LogCopy, head: HeadRow, keys: frozenset[bytes]) -> bool:
-    size, root, at_s, key, _ = head
     with suppress(FedstatsError, ValueError):
-        return key in keys and holds(LogHead(copy.log, copy.department, size, root, at_s), head)
+        signed = signed_head(copy.log, copy.department, head)
+        signed.verify(Context.LOG_HEAD)
+        return signed.key.raw in keys
     return False
 
 

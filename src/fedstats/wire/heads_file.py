@@ -55,7 +55,7 @@ def read_heads(path: Path) -> list[tuple[LogHead, PublicKey]]:
         read = [_read(row) for row in document["heads"]]
     except (ValueError, KeyError, TypeError, RecursionError, FedstatsError):
         raise FileProblem(
-            f"{path} is no file of heads.", remedy="One is written by: fedstats register heads"
+            f"{path} is no file of heads.", remedy="One is written by: fedstats register heads --output FILE"
         ) from None
     return [(head, signed.key) for head, signed in read if _holds(signed)]
 
