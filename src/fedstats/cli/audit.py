@@ -141,20 +141,25 @@ def heads(*, output: Path | None, offline: bool, home: Path, config_file: Path |
 
     from fedstats.cli.node_ledger import connected
     from fedstats.node.config import NodeConfig, read_config
+    from fedstats.node.hearing import appointed_nodes, readable
     from fedstats.node.register_gossip import gather
     from fedstats.node.register_view import RegisterView
     from fedstats.node.state import State
     from fedstats.wire.heads_file import heads_document
+    from fedstats.wire.methods import FETCH_AUTHORITY
+    from fedstats.wire.v1 import agreements_pb2
 
     place = home_of(home)
     path = config_file or place.config
-    known = read_config(path) if path.exists() or config_file else NodeConfig()
+    config = read_config(path) if path.exists() or config_file else NodeConfig()
     with State(place.state) as state:
         view = RegisterView(state, key=place.read_node_key, now=time.time, demanded=True)
         if not offline:
-            with connected(place, known.coordinator) as transport:
+            with connected(place, config.coordinator) as transport:
                 if transport is not None:
-                    gather(view, transport)
+                    known = transport.call(FETCH_AUTHORITY, agreements_pb2.AuthorityRequest())
+                    nodes = appointed_nodes(place.trust.all(), readable(known.appointments))
+                    gather(view, transport, nodes)
         kept, forks = view.kept_heads(), view.forks()
     write_text(output, json.dumps(heads_document(signed for _, signed in kept), indent=1))
     say_error(f"Wrote {len(kept)} signed heads.")

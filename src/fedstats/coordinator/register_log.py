@@ -18,6 +18,7 @@ from fedstats.errors import InternalError, MessageInvalid, NotFound
 from fedstats.identity.keys import Context, Signed, SigningKey
 from fedstats.identity.peer import Peer
 from fedstats.journal.security import DEPARTMENT_LOG_CONTRADICTED, REGISTER_CONTRADICTED
+from fedstats.transparency.check import BACKDATED_S
 from fedstats.transparency.entry import LogEntry
 from fedstats.wire.codec import (
     consistency_to,
@@ -158,6 +159,8 @@ class RegisterLog:
             raise MessageInvalid("The cosignature is another department's.")
         if not self._counts(department, message.key):
             return
+        if cosignature.at_s > self.desk.now() + BACKDATED_S:
+            return  # its clock is wrong: every entry of the time until then would read as backdated
         contradicts = not self._is_own(cosignature)
         self.desk.store.logs.keep_cosignature(cosignature, message, self.desk.now(), contradicts=contradicts)
         if contradicts:
