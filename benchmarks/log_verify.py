@@ -20,7 +20,7 @@ from fedstats.node.log_file import append
 
 name = "log_verify"
 unit = "s"
-target = 60.0
+target = 10.0
 
 ENTRIES = 100_000
 DURABLE = 500  # entries that are timed as a node makes them, one transaction each
