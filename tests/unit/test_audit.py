@@ -21,9 +21,11 @@ from samples import seed_key
 
 from fedstats.cli import main
 from fedstats.errors import LogDamaged
+from fedstats.node.ledger import Ledger
 from fedstats.node.log import Log
 from fedstats.node.log_audit import audit
 from fedstats.node.log_copy import read_copy
+from fedstats.node.log_end import End, verify_end
 from fedstats.node.log_file import append
 
 ENTRIES = 21
@@ -347,3 +349,15 @@ def test_old_signatures_are_verified_when_it_is_asked_for_or_anything_is_wrong(l
         sqlite.executescript("UPDATE entry SET at_s = 5 WHERE number = 19")
     faults = [(fault.number, fault.wrong.value) for fault in audit(read_copy(log), signatures=5).faults]
     assert faults == [(7, "head-changed"), (19, "entry-changed")]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_daily_check_of_a_log_s_end_sees_every_change_there(log: Path, change: str) -> None:
+    """Whatever is changed within the last entries is said by the check that never reads the whole log."""
+    ledger = log.with_name("ledger.sqlite")
+    Ledger.create(ledger)
+    assert verify_end(log, ledger, now_s=9_999, entries=18) == End(ENTRIES, 18)
+    with closing(sqlite3.connect(log)) as sqlite:
+        sqlite.executescript(LIFT + CHANGES[change][0])
+    end = verify_end(log, ledger, now_s=9_999, entries=18)
+    assert bool(end.fault) == (change not in ("head", "signature")), "the newest head alone is looked at"
