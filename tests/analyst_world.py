@@ -58,7 +58,7 @@ def signed_release(
     department: str, computation: bytes, vectors: Vectors, *, key: str = ""
 ) -> signed_pb2.Signed:
     """A release as a node signs it; `key` names another key than the node's."""
-    note = codec.ReleaseNote(department, computation, vectors)
+    note = codec.ReleaseNote(department, computation, vectors, bytes(16))
     signer = seed_key(key or f"node {department}")
     return codec.signed_to(Signed.make(Context.RELEASE, codec.encode_release(note), signer))
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from waiting import federation
 
@@ -22,8 +24,9 @@ from fedstats.errors import FedstatsError, MessageInvalid, NotFound, RoundConfli
 from fedstats.identity.keys import Context, PublicKey, Signed, SigningKey
 from fedstats.testing.federation import ANALYST, Federation
 from fedstats.wire.codec import signed_to
-from fedstats.wire.methods import PUBLISH_RESULT
-from fedstats.wire.v1 import analysts_pb2
+from fedstats.wire.codec.strict import to_bytes
+from fedstats.wire.methods import FETCH, PUBLISH_RESULT
+from fedstats.wire.v1 import analysts_pb2, query_pb2
 
 SQL = "SELECT sex, COUNT(*) AS n, AVG(age) AS mean_age FROM rtt GROUP BY sex"
 
@@ -70,6 +73,29 @@ def test_a_result_is_on_the_register_as_it_was_signed(asked: tuple[Federation, S
     assert "First look." in page
     corrected = publish_result(session, answer.job, answer, note="Again.", replaces=number)
     assert entry(fed, corrected)["result"]["replaces"] == number
+
+
+def test_the_published_hash_of_a_release_tells_nothing_of_its_numbers(tmp_path: Path) -> None:
+    """Whoever tries every number against the register's hashes finds no department's, nor what is withheld.
+
+    All else in a release follows from the public question, and a count of few cells is quickly tried.
+    """
+    with federation(tmp_path) as fed, fed.session() as session:
+        answer = session.query("SELECT COUNT(*) AS n FROM rtt", epsilon=2, wait_s=600)
+        published = entry(fed, publish_result(session, answer.job, answer))["result"]["releases"]
+        query = bytes.fromhex(answer.guarantee_report()["query"]["query"])  # type: ignore[index]  # JSON
+        (fetched,) = session.transport.call(FETCH, analysts_pb2.FetchRequest(query=query)).rounds
+    signed = {o.department: query_pb2.Release.FromString(o.release.payload) for o in fetched.outcomes}
+    assert len({release.salt for release in signed.values()}) == len(signed) == len(published)
+    for used in published:
+        true = signed[used["department"]]
+        assert sha256(to_bytes(true)).hexdigest() == used["sha256"]
+        for number in range(-500, 500):
+            tried = query_pb2.Release(department=true.department, computation=true.computation)
+            tried.aggregates.add().measures.append(np.array([number], "<i8").tobytes())
+            for salt in (b"", bytes(16)):
+                tried.salt = salt
+                assert sha256(to_bytes(tried)).hexdigest() != used["sha256"], number
 
 
 def test_what_is_not_the_whole_answer_is_not_published(asked: tuple[Federation, Session, Answer]) -> None:

@@ -60,7 +60,9 @@ WITNESS = Witness(
 )
 LOG_HEAD = LogHead(bytes(range(16)), "coordinator", 9, bytes([9]) * 32, NOW_S)
 COSIGNATURE = Cosignature("north", bytes(range(16)), 9, bytes([9]) * 32, NOW_S)
-RELEASE = codec.ReleaseNote("north", bytes(32), ((np.array([1, -(2**62), 2**62]), np.zeros(3, np.int64)),))
+RELEASE = codec.ReleaseNote(
+    "north", bytes(32), ((np.array([1, -(2**62), 2**62]), np.zeros(3, np.int64)),), bytes(range(16))
+)
 
 KINDS: list[tuple[Callable[[bytes], object], bytes, type[Message]]] = [
     (codec.decode_query, codec.encode_query(QUERY), query_pb2.Query),

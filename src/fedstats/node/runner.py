@@ -57,11 +57,10 @@ from fedstats.node.register_view import RegisterView
 from fedstats.node.witness import Witnesses
 from fedstats.wire.authority import verify_appointment
 from fedstats.wire.codec import (
-    ReleaseNote,
     computation_hash,
     decode_query,
     decode_round,
-    encode_release,
+    new_release,
     signed_from,
     signed_to,
 )
@@ -269,8 +268,8 @@ class Runner:
             self.checkpoint("reserve")
             noisy = self.bench.compute(plan.edition.path, asked.computation, asked.dataset, plan.noise)
             self.checkpoint("compute")
-            note = ReleaseNote(self.department, asked.record, noisy.vectors, noisy.values)
-            signed = Signed.make(Context.RELEASE, encode_release(note), self.key())
+            release = new_release(self.department, asked.record, noisy)
+            signed = Signed.make(Context.RELEASE, release, self.key())
             return to_bytes(signed_to(signed))
         except Exception as problem:  # noqa: BLE001 # no error may depend on the data
             TASK_FAILED(problem=problem, places=problem)

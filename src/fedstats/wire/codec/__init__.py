@@ -43,6 +43,7 @@ from fedstats.wire.codec.releases import (
     decode_release,
     encode_refusal,
     encode_release,
+    new_release,
     task_hash,
     totals_hash,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "encode_witness",
     "inclusion_from",
     "inclusion_to",
+    "new_release",
     "signed_from",
     "signed_to",
     "task_hash",

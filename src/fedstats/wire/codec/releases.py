@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +18,7 @@ from fedstats.errors import MessageInvalid
 from fedstats.wire.codec.strict import decode_strictly, sha256, to_bytes
 from fedstats.wire.v1 import nodes_pb2, query_pb2
 
+SALT_BYTES = 16
 _CODE = re.compile(r"FS-[0-9]{3}")
 
 
@@ -24,12 +26,14 @@ _CODE = re.compile(r"FS-[0-9]{3}")
 class ReleaseNote:
     """A node's noisy integers for one computation: per aggregate and measure, one int64 vector over cells.
 
-    `values` are those of a key of free text that the node names, in order.
+    `values` are those of a key of free text that the node names, in order. `salt` is random: hashes of
+    releases are published, and whoever tried numbers could else find a department's, withheld ones too.
     """
 
     department: str
     computation: bytes
     vectors: Vectors
+    salt: bytes
     values: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -37,6 +41,8 @@ class ReleaseNote:
         check_department(self.department)
         if len(self.computation) != HASH_BYTES:
             raise MessageInvalid("A release names its computation by a hash of 32 bytes.")
+        if len(self.salt) != SALT_BYTES:
+            raise MessageInvalid(f"A release has a salt of {SALT_BYTES} bytes.")
         for value in self.values:
             check_label(value, what="value of free text")
         if any(first >= second for first, second in pairwise(self.values)):
@@ -70,6 +76,12 @@ class RefusalNote:
         check_text(self.sentence, what="refusal")
         if {len(self.query), len(self.presented)} != {HASH_BYTES} or _CODE.fullmatch(self.code) is None:
             raise MessageInvalid("A refusal names its query and a code.")
+
+
+def new_release(department: str, computation: bytes, noisy: Noisy) -> bytes:
+    """The bytes that a node signs of a release that it just made, with a salt of their own."""
+    salt = secrets.token_bytes(SALT_BYTES)
+    return encode_release(ReleaseNote(department, computation, noisy.vectors, salt, noisy.values))
 
 
 def encode_release(note: ReleaseNote) -> bytes:
@@ -134,6 +146,7 @@ def _release_to(note: ReleaseNote) -> query_pb2.Release:
         computation=note.computation,
         aggregates=_aggregates_to(note.vectors),
         values=note.values,
+        salt=note.salt,
     )
 
 
@@ -141,7 +154,7 @@ def _release_from(message: query_pb2.Release) -> ReleaseNote:
     vectors = tuple(
         tuple(_vector_from(measure) for measure in aggregate.measures) for aggregate in message.aggregates
     )
-    return ReleaseNote(message.department, message.computation, vectors, tuple(message.values))
+    return ReleaseNote(message.department, message.computation, vectors, message.salt, tuple(message.values))
 
 
 def _aggregates_to(vectors: Vectors) -> list[query_pb2.AggregateRelease]:
