@@ -23,8 +23,7 @@ from fedstats.identity.keys import Context, Signed, SigningKey
 from fedstats.identity.peer import Peer
 from fedstats.node.log_audit import against_ledger, against_register, audit
 from fedstats.node.log_copy import read_copy
-from fedstats.node.register_gossip import gather
-from fedstats.node.register_view import LOGS_KEPT
+from fedstats.node.status import Outlook
 from fedstats.testing.federation import Federation
 from fedstats.testing.hostile import of
 from fedstats.testing.transport import HONEST, Relay
@@ -47,13 +46,6 @@ def fed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     """A federation in which a question was answered; each test leaves it honest, and its register one."""
     with federation(tmp_path_factory.mktemp("register")) as made, made.session() as session:
         session.query(SQL, epsilon="0.1", wait_s=60)
-        yield made
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Federation]:
-    """A federation in which nobody saw the register yet."""
-    with federation(tmp_path) as made:
         yield made
 
 
@@ -111,15 +103,6 @@ def says(**changes: object) -> Change:
     return change
 
 
-def says_of_loss(**changes: object) -> Change:
-    """Let the entry say something else of the loss."""
-
-    def change(proof: agreements_pb2.RegisterProof) -> None:
-        says(loss={**json.loads(proof.entry.document)["loss"], **changes})(proof)
-
-    return change
-
-
 def another_entry(proof: agreements_pb2.RegisterProof) -> None:
     """Prove the number of another entry."""
     proof.inclusion.index -= 1
@@ -136,16 +119,6 @@ PROOFS: dict[str, Change] = {
     "loss": says(loss={"mechanism": "gaussian", "rho": "1/1000"}),
     "departments": says(departments=["north"]),
     "question": says(question="SELECT COUNT(*) FROM rtt"),
-    "words": says(question_words="Counts people, for all rows."),
-    "no words": says(question_words=""),
-    "purpose in words": says(purpose_text="To plan hospital beds."),
-    "version that only looks the same": says(version=True),
-    "epsilon": says_of_loss(epsilon="0.0001"),
-    "share of the budget": says_of_loss(budget_percent="0.001"),
-    "belief": says_of_loss(belief_percent_max="50.01"),
-    "unit": says(unit="row"),
-    "rounds": says(rounds_max=64),
-    "deadline": says(deadline_s=1_700_000_000),
     "index": another_entry,
     "path": shorter,
     "time": lambda proof: setattr(proof.entry, "at_s", proof.entry.at_s - 1),
@@ -244,53 +217,6 @@ def rewritten(size: int, key: SigningKey, log: bytes) -> Callable[[nodes_pb2.Lea
     return change
 
 
-def test_a_reply_that_was_made_before_another_process_saw_more_is_no_contradiction(fed: Federation) -> None:
-    """IT fetches heads while the node's long poll waits: the poll's reply, which is older, accuses nobody."""
-    node, north = fed.nodes[NODE], fed.nodes["north"]
-    north.policy.pause(Reason.OTHER, now_s=int(fed.clock()))
-    north.poll_once()  # the register has an entry that the node did not see
-    sizes: list[int] = []
-
-    def leaving(peer: Peer, message: Message) -> None:
-        if peer.name == NODE and isinstance(message, nodes_pb2.LeaseReply) and not sizes:
-            sizes.append(decode_log_head(message.register_head.payload).size)
-            fed.clock.pass_s(60)  # a pause is told of once a minute
-            north.policy.resume(now_s=int(fed.clock()))
-            north.poll_once()
-            gather(node.register, node.transport, ())  # as `fedstats audit heads` does
-            seen = node.register.seen()
-            sizes.append(seen.head.size if seen else 0)
-
-    fed.relay = Relay(leaving=leaving)
-    node.poll_once()
-    fed.relay = HONEST
-    assert sizes[0] < sizes[1]
-    assert node.register.forks() == []
-    assert codes(ask(fed, HONEST, "0.024")) == {}
-
-
-def test_heads_that_no_appointed_node_signed_are_not_kept(fed: Federation) -> None:
-    """A coordinator that makes up logs of a department can neither have it accused nor fill a disk."""
-    view, stranger = fed.nodes[NODE].register, SigningKey.generate()
-    heads = [LogHead(b"made up" + bytes(9), "north", n, bytes(32), 1_700_000_000) for n in range(3)]
-    made_up = [signed_to(Signed.make(Context.LOG_HEAD, encode_log_head(head), stranger)) for head in heads]
-    fed.relay = Relay(leaving=of(agreements_pb2.HeadsReply, lambda reply: reply.heads.extend(made_up)))
-    fed.clock.pass_s(3_600)
-    fed.nodes[NODE].poll_once()
-    fed.relay = HONEST
-    assert {head.log for head, _ in view.kept_heads()}
-    assert heads[0].log not in {head.log for head, _ in view.kept_heads()}
-
-
-def test_a_department_that_makes_logs_without_end_fills_no_other_ones_disk(own: Federation) -> None:
-    """Of each department some logs are kept, and of one size of a log the two that prove a change."""
-    view, key = own.nodes[NODE].register, SigningKey.generate()
-    heads = [LogHead(n.to_bytes(16), "elsewhere", 5, bytes(32), 1_700_000_000) for n in range(100)]
-    heads += [LogHead(bytes(16), "elsewhere", 5, n.to_bytes(32), 1_700_000_000) for n in range(100)]
-    made = [signed_to(Signed.make(Context.LOG_HEAD, encode_log_head(head), key)) for head in heads]
-    assert view.keep_heads(made, {("elsewhere", key.public.raw)}) == LOGS_KEPT + 1
-
-
 @pytest.mark.parametrize("what", ["root", "shorter", "log", "key"])
 def test_a_register_that_does_not_continue_what_was_seen_stops_the_node(fed: Federation, what: str) -> None:
     """Both heads are kept in the log, nothing new is answered until a person decides, then it goes on."""
@@ -310,9 +236,11 @@ def test_a_register_that_does_not_continue_what_was_seen_stops_the_node(fed: Fed
     assert codes(ask(fed, HONEST, f"0.03{len(what)}")) == {NODE: "FS-220"}
     said = typed("node", "register", "--home", fed.node_home(NODE).path)
     assert "showed another register" in said
+    stopping = [check.found for check in Outlook(node).examine() if check.id == "register"]
     assert "FS-705" in typed("audit", "heads", "--offline", "--home", fed.node_home(NODE).path)
     assert "Forgotten" in typed("node", "register", "forget", "--yes", "--home", fed.node_home(NODE).path)
     assert codes(ask(fed, HONEST, f"0.04{len(what)}")) == {}
+    assert stopping == ["FS-705 The coordinator showed two registers; nothing new is answered."]
     assert "register-forgotten" in kinds(fed)
 
 

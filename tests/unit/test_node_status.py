@@ -104,6 +104,7 @@ def test_the_command_shows_it(home: Home) -> None:
     assert {check["id"] for check in json.loads(told.output)} >= {
         "pause",
         "ledger",
+        "register",
         "budget",
         "pace",
         "edition",

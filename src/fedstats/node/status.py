@@ -15,7 +15,7 @@ from fedstats.core.agreement import Agreement
 from fedstats.core.checks import Check, Look, examined, ok, problem, warning
 from fedstats.core.rules import check_dates
 from fedstats.core.schema import Dataset
-from fedstats.errors import EditionMissing
+from fedstats.errors import EditionMissing, RegisterForked
 from fedstats.node.agreements import Standing
 from fedstats.node.approval_terms import Decide
 from fedstats.node.caps import CapStatus, caps_of, percent
@@ -35,6 +35,7 @@ class Outlook:
         """The department's own word first, then each agreement that it accepted and has not left."""
         yield from examined("pause", self._pause)
         yield from examined("ledger", self._ledger)
+        yield from examined("register", self._register)
         accepted = [standing for standing in self.node.agreements.all() if standing.accepted_s is not None]
         newest = {standing.agreement.id: standing for standing in accepted}  # by version
         for standing in newest.values():
@@ -54,6 +55,13 @@ class Outlook:
     def _ledger(self) -> Iterator[Check]:
         self.node.witnesses.check()
         yield ok("ledger", "the ledger is the newest that is known of")
+
+    def _register(self) -> Iterator[Check]:
+        if self.node.config.policy.register_proof and self.node.register.forks():
+            words = f"{RegisterForked.code} The coordinator showed two registers; nothing new is answered."
+            yield problem("register", words, "See both, and what to do: fedstats node register")
+        else:
+            yield ok("register", "no register was shown that does not continue the one before")
 
     def _agreement(self, standing: Standing) -> Iterator[Check]:
         agreement, id_ = standing.agreement, standing.agreement.id
