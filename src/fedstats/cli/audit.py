@@ -16,9 +16,13 @@ from fedstats.cli.running import say, say_error, say_hanging, say_json, write_te
 from fedstats.errors import FileProblem, LogDamaged, RegisterForked
 
 if TYPE_CHECKING:  # imported when a command runs
+    from fedstats.core.log_head import LogHead
+    from fedstats.identity.keys import PublicKey
     from fedstats.node.log_audit import Audit
     from fedstats.node.log_copy import LogCopy
     from fedstats.transparency.check import Fault
+
+    Others = list[tuple[str, list[tuple[LogHead, PublicKey]]]]
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -54,17 +58,10 @@ def file_argument(command: Command) -> Command:
     metavar="JSON",
     help="The public register, as `fedstats register export --json` writes it: are refusals shown there?",
 )
-@click.option("--every-signature", is_flag=True, help="Of old heads too: a second for each 5,000, or so.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Default: text.")
 @folder_option
 def verify(
-    *,
-    file: Path | None,
-    against: tuple[Path, ...],
-    register: Path | None,
-    every_signature: bool,
-    form: str,
-    home: Path,
+    *, file: Path | None, against: tuple[Path, ...], register: Path | None, form: str, home: Path
 ) -> None:
     """Compute a log anew and name each entry that was changed, removed, reordered or backdated.
 
@@ -72,18 +69,20 @@ def verify(
     the ledger beside it. What the department itself rewrote, with its own key, is found by comparing with
     heads that others kept (--against).
     """
-    from fedstats.node.log_audit import SIGNATURES
     from fedstats.node.log_audit import audit as audited
+    from fedstats.node.log_audit import heads_about
+    from fedstats.wire.heads_file import read_heads
 
     copy = _copy(file, home)
-    found = audited(copy, signatures=None if every_signature else SIGNATURES)
-    faults = [*found.faults, *_compared(found, None if file else home, against, register)]
+    found = audited(copy)
+    others = [(path.name, heads_about(copy.department, read_heads(path))) for path in against]
+    faults = [*found.faults, *_compared(found, None if file else home, others, register)]
     if form == "json":
-        say_json(_document(found, faults))
+        say_json(_document(found, faults, others))
     else:
         for fault in faults:
             say(f"{fault.wrong.value:>15}  {fault.sentence}")
-        _say_sound(found, len(faults), len(against))
+        _say_sound(found, others, sound=not faults)
     if faults:
         where = file or home / "log.sqlite"
         things = "thing is" if len(faults) == 1 else "things are"
@@ -149,25 +148,20 @@ def heads(*, output: Path | None, offline: bool, home: Path, config_file: Path |
 
     from fedstats.cli.node_ledger import connected
     from fedstats.node.config import NodeConfig, read_config
-    from fedstats.node.hearing import appointed_nodes, readable
     from fedstats.node.register_gossip import gather
     from fedstats.node.register_view import RegisterView
     from fedstats.node.state import State
     from fedstats.wire.heads_file import heads_document
-    from fedstats.wire.methods import FETCH_AUTHORITY
-    from fedstats.wire.v1 import agreements_pb2
 
     place = home_of(home)
     path = config_file or place.config
-    config = read_config(path) if path.exists() or config_file else NodeConfig()
+    known = read_config(path) if path.exists() or config_file else NodeConfig()
     with State(place.state) as state:
         view = RegisterView(state, key=place.read_node_key, now=time.time, demanded=True)
         if not offline:
-            with connected(place, config.coordinator) as transport:
+            with connected(place, known.coordinator) as transport:
                 if transport is not None:
-                    known = transport.call(FETCH_AUTHORITY, agreements_pb2.AuthorityRequest())
-                    nodes = appointed_nodes(place.trust.all(), readable(known.appointments))
-                    gather(view, transport, nodes)
+                    gather(view, transport)
         kept, forks = view.kept_heads(), view.forks()
     write_text(output, json.dumps(heads_document(signed for _, signed in kept), indent=1))
     say_error(f"Wrote {len(kept)} signed heads.")
@@ -188,9 +182,7 @@ def _copy(file: Path | None, home: Path) -> LogCopy:
     return read_copy(path)
 
 
-def _compared(
-    found: Audit, home: Path | None, against: tuple[Path, ...], register: Path | None
-) -> Iterator[Fault]:
+def _compared(found: Audit, home: Path | None, others: Others, register: Path | None) -> Iterator[Fault]:
     """What the ledger beside the log, other people's heads and the register say otherwise."""
     from fedstats.node.log_audit import (
         against_heads,
@@ -198,34 +190,38 @@ def _compared(
         against_register,
         read_register_file,
     )
-    from fedstats.wire.heads_file import read_heads
 
     if home is not None and (home / "ledger.sqlite").exists():
         yield from against_ledger(found, home / "ledger.sqlite", now_s=int(time.time()))
-    for path in against:
-        yield from against_heads(found, read_heads(path), path.name)
+    for whose, heads in others:
+        yield from against_heads(found, heads, whose)
     if register is not None:
         yield from against_register(found, read_register_file(register))
 
 
-def _say_sound(found: Audit, faults: int, compared: int) -> None:
+def _say_sound(found: Audit, others: Others, *, sound: bool) -> None:
     from fedstats.node.log_audit import renewals
     from fedstats.node.log_entries import words
 
     size, heads = found.examined.size, len(found.copy.heads)
     for entry in renewals(found.copy):
         say(f"Entry {entry.number} of {_moment(entry.at_s)}: {words(entry.kind, entry.read())}")
-    if faults:
+    if not sound:
         return
     say(f"The log of {found.copy.department} is what was written: {size} entries, {heads} signed heads.")
-    if found.signatures < heads:
-        say(f"Verified were the last {found.signatures} signatures; of older heads too: --every-signature")
     say(f"Its root: {found.examined.root_at(size).hex()}")
-    if not compared:
+    for whose, known in others:
+        if known:
+            last = max(head.size for head, _ in known)
+            heads_of = "1 signed head" if len(known) == 1 else f"{len(known)} signed heads"
+            say(f"{whose} says the same: {heads_of} of it, the last of {last} entries.")
+        else:
+            say(f"{whose} holds no signed head of it: nothing was compared.")
+    if not any(known for _, known in others):
         say("Whether all of it was rewritten, only heads that others kept can tell: --against HEADS")
 
 
-def _document(found: Audit, faults: list[Fault]) -> dict[str, object]:
+def _document(found: Audit, faults: list[Fault], others: Others) -> dict[str, object]:
     from fedstats.node.log_audit import renewals
 
     size = found.examined.size
@@ -234,8 +230,8 @@ def _document(found: Audit, faults: list[Fault]) -> dict[str, object]:
         "log": found.copy.log.hex(),
         "entries": size,
         "heads": len(found.copy.heads),
-        "signatures": found.signatures,
         "root": found.examined.root_at(size).hex(),
+        "compared": [{"file": whose, "heads": len(known)} for whose, known in others],
         "sound": not faults,
         "renewed": [dict(entry.read()) for entry in renewals(found.copy)],
         "faults": [

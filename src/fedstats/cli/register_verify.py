@@ -48,6 +48,10 @@ def verify(*, against: tuple[Path, ...], form: str, anew: bool, home: Path | Non
         say_json(_document(checked))
     else:
         _say(checked)
+        for path in () if checked.faults else against:
+            known = [h for h in heads if (h.where, h.head.keeper) == (path.name, checked.head.head.keeper)]
+            said = "says the same" if known else "holds no signed head of it: nothing was compared"
+            say(f"{path.name} {said}.")
     if checked.faults:
         things = "thing is" if len(checked.faults) == 1 else "things are"
         raise RegisterForked(

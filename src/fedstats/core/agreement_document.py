@@ -41,7 +41,6 @@ __all__ = [
 
 DOCUMENT_BYTES_MAX = 1_000_000
 _E = TypeVar("_E", bound=Enum)
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def agreement_from_json(payload: bytes) -> Agreement:
@@ -72,7 +71,8 @@ def agreement_from_json(payload: bytes) -> Agreement:
 
 def canonical_json(document: Document) -> bytes:
     """The bytes that are signed; raises ValueError for what JSON cannot say (NaN, half a character)."""
-    return _CANONICAL.encode(document).encode()
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
 
 
 def agreement_of(document: object) -> Agreement:

@@ -8,15 +8,15 @@ tell: they commit to every entry before them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from hashlib import sha256
-from itertools import accumulate
 
 from fedstats.transparency.entry import LogEntry
 from fedstats.transparency.tree import HashOf, leaf_hash, node_hash, root
 
-CANDIDATES_MAX = 200  # of changed entries, compared each with each to see whether they were exchanged
+CANDIDATES_MAX = (
+    200  # of changed entries, which are compared each with each to see whether they were exchanged
+)
 BACKDATED_S = 300  # clocks of those who keep and those who cosign may differ by so much
 
 
@@ -122,13 +122,15 @@ def backdated_against(
     entries: Sequence[LogEntry], heads: Iterable[tuple[int, int]], whose: str
 ) -> Iterator[Fault]:
     """Entries that claim a time before a head of (size, at_s) that does not contain them."""
-    earliest = list(accumulate((entry.at_s for entry in reversed(entries)), min))[::-1]  # from each on
     for size, at_s in sorted(heads):
-        bound_s = at_s - BACKDATED_S
-        if size < len(entries) and earliest[size] < bound_s:
-            number = next(entry.number for entry in entries[size:] if entry.at_s < bound_s)
-            sentence = f"Entry {number} claims a time before {whose} of {size} entries, which did not "
-            yield Fault(number, Wrong.BACKDATED, sentence + "contain it.")
+        later = [entry for entry in entries[size:] if entry.at_s < at_s - BACKDATED_S]
+        if later:
+            yield Fault(
+                later[0].number,
+                Wrong.BACKDATED,
+                f"Entry {later[0].number} claims a time before {whose} of {size} entries, which did not "
+                "contain it.",
+            )
             return
 
 
@@ -138,22 +140,6 @@ def _hash(entry: LogEntry) -> bytes:
         return entry.hash
     except ValueError:
         return leaf_hash(b"not canonical" + entry.document)
-
-
-def _hash_at(entry: LogEntry) -> Callable[[int], bytes]:
-    """The hash that an entry would have at another number; what it says is read and hashed once."""
-    try:
-        leaf = entry.leaf
-    except ValueError:
-        return lambda _: b""
-    said = sha256(b"\x00" + leaf[: -len(b"%d}" % entry.number)])  # the number stands last
-
-    def at(number: int) -> bytes:
-        own = said.copy()
-        own.update(b"%d}" % number)
-        return own.digest()
-
-    return at
 
 
 def _gaps(kept: Kept) -> Iterator[Fault]:
@@ -187,25 +173,23 @@ def _moved(
         entry = entries[index]
         if entry is None:
             continue
-        hash_at = _hash_at(entry)
         for place in dict.fromkeys((index + 1, index - 1, *few)):
-            own = hash_at(place + 1)
-            if wanted.get(own) == place or (place < len(hashes) and own == hashes[place]):
+            own = replace(entry, number=place + 1)
+            if wanted.get(_hash(own)) == place or (place < len(hashes) and _hash(own) == hashes[place]):
                 yield index, place
                 break
 
 
 def _moves(moved: Mapping[int, int]) -> Iterator[Fault]:
     """In words: exchanged, or all moved up or down because something was taken out or put between."""
-    early = {index for index, own in moved.items() if own == index + 1 and moved.get(own) != index}
-    for first, last in _runs(early):
+    for first, last in _runs(index for index, own in moved.items() if own == index + 1):
         yield Fault(
             first + 1,
             Wrong.REMOVED,
             f"Entry {first + 1} was removed: entries {first + 2} to {last + 2} stand one place too early.",
         )
     for index, own in sorted(moved.items()):
-        if index not in early:
+        if own != index + 1:
             yield Fault(
                 index + 1, Wrong.MOVED, f"At {index + 1} stands what was entered as {own + 1}: reordered."
             )
