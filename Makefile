@@ -22,7 +22,7 @@ endif
 ## Try it
 
 .PHONY: demo
-demo: $(VENV)/.run ## five NHS trusts, a coordinator and an analyst on this machine (under a minute once installed)
+demo: $(VENV)/.run ## five NHS trusts, a coordinator and an analyst on this machine (about a minute once installed)
 	$(BIN)/fedstats demo
 
 ## Check it
