@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedstats.transparency import stored
+from fedstats.transparency.check import Kept, Wrong, examine
 from fedstats.transparency.entry import LogEntry
 from fedstats.transparency.tree import EMPTY_ROOT, Proof, continues, includes, leaf_hash
 
@@ -220,3 +221,13 @@ def test_an_entry_has_one_leaf() -> None:
     for document in (b'{"b":"x","a":1}', b'{"a": 1}', b"[]", b"{", b"\xff", b'{"a":1,"a":1}', b"[" * 9_999):
         with pytest.raises(ValueError, match=r"JSON|nested|Expecting|decode"):
             _ = LogEntry(2, 7, "paused", document).leaf
+
+
+def test_a_log_in_which_everything_was_changed_is_read_in_the_time_of_its_length() -> None:
+    """Of many changed entries no head is asked about each, which would be a whole tree for each of them."""
+    many = 2_000
+    written = [LogEntry(number, 1, "x", b'{"a":1}').hash for number in range(1, many + 1)]
+    changed = [LogEntry(number, 1, "x", b'{"a":2}') for number in range(1, many + 1)]
+    found = examine(Kept(changed, written), [(many, bytes(32))])
+    assert {fault.wrong for fault in found.faults} == {Wrong.ENTRY_CHANGED}
+    assert len(found.faults) == many

@@ -14,9 +14,9 @@ from enum import Enum
 from fedstats.transparency.entry import LogEntry
 from fedstats.transparency.tree import HashOf, leaf_hash, node_hash, root
 
-CANDIDATES_MAX = (
-    200  # of changed entries, which are compared each with each to see whether they were exchanged
-)
+CANDIDATES_MAX = 200
+"""Of changed entries that are compared with each other and with heads; beyond, their hashes are believed."""
+
 BACKDATED_S = 300  # clocks of those who keep and those who cosign may differ by so much
 
 
@@ -76,13 +76,13 @@ class Examined:
 
 def examine(kept: Kept, heads: Iterable[SizeAndRoot] = ()) -> Examined:
     """Everything that is wrong within a log; `heads` are those that lie beside it."""
-    known = dict(heads)
     faults = list(_gaps(kept))
     entries, hashes = _aligned(kept)
     computed = [None if entry is None else _hash(entry) for entry in entries]
     written = list(hashes)
     differing = [i for i, (a, b) in enumerate(zip(computed, hashes, strict=True)) if a and a != b]
     moved = dict(_moved(entries, hashes, differing))
+    known = dict(heads) if len(differing) <= CANDIDATES_MAX else {}  # each look at a head is a whole tree
     faults += _moves(moved)
     for index in differing:
         if index in moved:
