@@ -66,7 +66,7 @@ def test_a_changed_list_ends_the_older_edition(tmp_path: Path) -> None:
             assert set(absences(answer)) == {"south"}, "it does not announce the edition any more"
             assert len(node.ledger.entries()) == entries
         revise(fed, "south")
-        with pytest.raises(EditionMissing, match="held by 1 departments"):
+        with pytest.raises(EditionMissing, match="held by 1 department under version 1"):
             ask(session, edition="2025-09.2")
         for name in ("north", "west"):
             write_opt_outs(tmp_path, name, ["all-10"], made_s=NOW_S + 60)
