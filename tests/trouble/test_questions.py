@@ -78,7 +78,7 @@ NAMES: dict[str, tuple[dict[str, str], type[FedstatsError], tuple[str, ...]]] = 
     "edition that nobody made": (
         {"edition": "2025-10"},
         EditionMissing,
-        ("held by no departments", "needs 2", "north, south, west"),
+        ("held by no department under version 1", "needs 2", "north, south, west"),
     ),
     "agreement": ({"agreement": "RTT-2025"}, NameUnknown, ("'RTT-2025'", "there is RTT-2026")),
     "column that is no key": (
