@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -20,9 +21,12 @@ from samples import seed_key
 
 from fedstats.cli import main
 from fedstats.errors import LogDamaged
+from fedstats.node.ledger import Ledger
 from fedstats.node.log import Log
 from fedstats.node.log_audit import audit
 from fedstats.node.log_copy import read_copy
+from fedstats.node.log_end import End, verify_end
+from fedstats.node.log_file import append
 
 ENTRIES = 21
 NOBODY = 65_534
@@ -124,6 +128,13 @@ CHANGES: dict[str, tuple[str, list[tuple[int, str]]]] = {
             "UPDATE entry SET number = 12 WHERE number = 99"
         ),
         [(7, "moved"), (12, "moved")],
+    ),
+    "neighbours exchanged": (
+        (
+            "UPDATE entry SET number = 99 WHERE number = 7; UPDATE entry SET number = 7 WHERE number = 8;"
+            "UPDATE entry SET number = 8 WHERE number = 99"
+        ),
+        [(7, "moved"), (8, "moved")],
     ),
     "added": ("INSERT INTO entry VALUES (22, 9, 'paused', x'7b7d')", [(22, "added")]),
     "end removed": (
@@ -303,3 +314,62 @@ os.setgid(int(sys.argv[2]))
 os.setuid(int(sys.argv[2]))
 main(["audit", "verify", "/" + log.name])
 """
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "ALTER TABLE entry RENAME TO hidden; CREATE VIEW entry AS SELECT * FROM hidden WHERE number <> 7",
+        "ALTER TABLE head RENAME TO hidden; CREATE VIRTUAL TABLE head USING fts5(size, root, at_s, key)",
+        "CREATE TRIGGER mine BEFORE INSERT ON entry BEGIN SELECT RAISE(IGNORE); END",
+        "CREATE VIEW mine AS SELECT 1",
+    ],
+)
+def test_a_log_on_which_somebody_built_is_not_read(log: Path, made: str) -> None:
+    """A view in the place of a table would show what it likes; a trigger would leave out what it likes."""
+    with closing(sqlite3.connect(log)) as sqlite:
+        sqlite.executescript(made)
+    with pytest.raises(LogDamaged, match="not as fedstats makes a log"):
+        read_copy(log)
+
+
+def test_many_large_entries_in_another_order_are_named_at_once(tmp_path: Path) -> None:
+    """150 entries of 20 kB in reverse order, each named: what they say is hashed once, not 150 times."""
+    path = tmp_path / "log.sqlite"
+    fill(path, entries=2)
+    with closing(sqlite3.connect(path, isolation_level=None)) as sqlite:
+        sqlite.execute("BEGIN")
+        for number in range(3, 153):
+            append(sqlite, "paused", b'{"reason":"%d%s"}' % (number, b"x" * 20_000), at_s=1_120)
+        sqlite.execute("COMMIT")
+        sqlite.executescript(LIFT + "UPDATE entry SET number = -number WHERE number > 2")
+        sqlite.execute("UPDATE entry SET number = 155 + number WHERE number < 0")
+    begun_s = time.process_time()
+    assert found(path) == [(number, "moved") for number in range(3, 153)]
+    assert time.process_time() - begun_s < 1.5, "it took minutes when each comparison read both"
+
+
+def test_old_signatures_are_verified_when_it_is_asked_for_or_anything_is_wrong(log: Path) -> None:
+    """Of a long log the newest signatures stand for the others, unless one thing in it is wrong."""
+    with closing(sqlite3.connect(log)) as sqlite:
+        sqlite.executescript(LIFT + "UPDATE head SET signature = zeroblob(64) WHERE size = 7")
+    newest = audit(read_copy(log), signatures=5)
+    assert (newest.signatures, newest.faults) == (5, ())
+    assert [fault.number for fault in audit(read_copy(log), signatures=None).faults] == [7]
+    assert typed("verify", log, "--every-signature").exit_code != 0
+    with closing(sqlite3.connect(log)) as sqlite:
+        sqlite.executescript("UPDATE entry SET at_s = 5 WHERE number = 19")
+    faults = [(fault.number, fault.wrong.value) for fault in audit(read_copy(log), signatures=5).faults]
+    assert faults == [(7, "head-changed"), (19, "entry-changed")]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_daily_check_of_a_log_s_end_sees_every_change_there(log: Path, change: str) -> None:
+    """Whatever is changed within the last entries is said by the check that never reads the whole log."""
+    ledger = log.with_name("ledger.sqlite")
+    Ledger.create(ledger)
+    assert verify_end(log, ledger, now_s=9_999, entries=18) == End(ENTRIES, 18)
+    with closing(sqlite3.connect(log)) as sqlite:
+        sqlite.executescript(LIFT + CHANGES[change][0])
+    end = verify_end(log, ledger, now_s=9_999, entries=18)
+    assert bool(end.fault) == (change not in ("head", "signature")), "the newest head alone is looked at"

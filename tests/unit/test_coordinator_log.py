@@ -208,6 +208,34 @@ def test_an_outcome_names_the_logs_of_those_who_answered(world: World, noted: li
     assert (security.DEPARTMENT_LOG_CONTRADICTED, {"department": "north"}) in noted
 
 
+def test_a_department_that_tells_many_logs_hides_nothing_and_fills_nothing(world: World) -> None:
+    """The proof that it changed its log outlasts whatever it tells later, which is kept up to a limit."""
+    first = [log_head("north", 5, root=bytes([n]) * 32) for n in range(2)]
+    later = [log_head("north", 5, root=bytes([n]) * 32) for n in range(2, 40)]
+    forked = [log_head("north", size, root=bytes([n]) * 32) for size in range(6, 40) for n in range(2)]
+    logs = [log_head("north", 1, log=bytes([n]) * 16) for n in range(1, 40)]
+    changed = [
+        log_head("north", 1, log=bytes([n]) * 16, root=bytes([m]) * 32)
+        for n in range(40, 60)
+        for m in range(2)
+    ]
+    for head in (*first, *later, *forked, *logs, *changed):
+        world.clock.pass_s(1)
+        lease(world, "north", head=head)
+    kept = {head.signature for head in heads(world).heads}
+    assert {head.signature for head in first} <= kept
+    assert len(kept) <= 24
+
+
+def test_a_department_whose_clock_is_fast_convicts_nobody(world: World) -> None:
+    """A word from the future would make every entry until then look backdated, so it is not kept."""
+    lease(world, "north", cosignature=cosignature(world, "north", at_s=int(world.clock()) + 301))
+    assert not heads(world).cosignatures
+    sober = cosignature(world, "north", at_s=int(world.clock()) + 299)
+    lease(world, "north", cosignature=sober)
+    assert list(heads(world).cosignatures) == [sober]
+
+
 def test_pauses_are_in_the_register_once_a_minute_at_most(world: World) -> None:
     """The public reads that a department stopped answering, and answers again; to and fro is no flood."""
     for passed_s, paused in ((0, "maintenance"), (1, ""), (1, "maintenance"), (60, ""), (120, "")):

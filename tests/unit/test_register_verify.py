@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,11 @@ from coordinator_world import (
 from google.protobuf.message import Message
 from samples import DEPARTMENTS, NOW_S, sample_query, seed_key
 
+from fedstats.client.authority import authority_of
 from fedstats.client.home import Home
-from fedstats.client.register_check import Checked
+from fedstats.client.register_check import Checked, check_register
 from fedstats.client.register_reading import Head, verify_register
-from fedstats.client.register_seen import Continuing
+from fedstats.client.register_seen import Continuing, read_head
 from fedstats.coordinator.service import Coordinator
 from fedstats.coordinator.store_register import append
 from fedstats.core.agreement_document import canonical_json
@@ -42,6 +44,7 @@ from fedstats.transparency.entry import LogEntry
 from fedstats.wire import codec, methods
 from fedstats.wire.heads_file import heads_document, read_heads
 from fedstats.wire.v1 import analysts_pb2
+from fedstats.wire.v1.agreements_pb2 import AuthorityReply
 
 Entries = list[LogEntry]
 Rewrite = Callable[[Entries], Entries]
@@ -310,6 +313,42 @@ def test_a_question_whose_entry_is_not_proved_is_not_followed(
     """What the analyst signed is in the public register, or she is told that it is not."""
     with pytest.raises(FedstatsError):
         asking(world, tmp_path, relay).call(methods.SUBMIT, submission(sample_query(nonce=b"q" * 16)))
+
+
+def test_a_register_that_was_empty_when_it_was_seen_is_no_fork(tmp_path: Path) -> None:
+    """Who verified a register before its first entry asks her first question like everybody else."""
+    early = ready_world()
+    home = Home.at(tmp_path)
+    home.prepare()
+    seen = read_head(heads(early).register_head)
+    empty = replace(seen.head, size=0, root=sha256(b"").digest())
+    home.register_seen.keep(replace(seen, head=empty))
+    asking(early, tmp_path).call(methods.SUBMIT, submission(sample_query(nonce=b"e" * 16)))
+    newest = home.register_seen.newest()
+    assert newest is not None
+    assert newest.head.size > 0
+
+
+@pytest.mark.parametrize(
+    "logs",
+    [
+        {"north": {"log": ["00"], "size": 5, "root": "00"}},
+        {"north": {"log": "00", "size": float("inf"), "root": "00"}},
+        {"north": {"log": "00", "size": 5, "root": ["00"]}},
+        ["north"],
+    ],
+)
+def test_an_outcome_that_names_logs_in_another_form_stops_no_check(world: World, logs: object) -> None:
+    """A coordinator that writes nonsense into an entry cannot have the check end in the middle."""
+    with world.store.file.transaction() as db:
+        db.execute("DELETE FROM cosignatures")
+    document = json.dumps({"logs": logs}).replace("Infinity", "1e999").encode()
+    entries = world.store.register.entries()
+    assert entries
+    written = LogEntry(len(entries) + 1, entries[-1].at_s, "outcome", document)
+    seen = read_head(heads(world).register_head)
+    found = check_register([*entries, written], seen, heads(world), authority_of(AuthorityReply()))
+    assert all(fault.number in (0, written.number) for fault in found.faults)
 
 
 def test_an_entry_of_another_question_proves_nothing(world: World, tmp_path: Path) -> None:

@@ -58,10 +58,17 @@ def file_argument(command: Command) -> Command:
     metavar="JSON",
     help="The public register, as `fedstats register export --json` writes it: are refusals shown there?",
 )
+@click.option("--every-signature", is_flag=True, help="Of old heads too: a second for each 5,000, or so.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Default: text.")
 @folder_option
 def verify(
-    *, file: Path | None, against: tuple[Path, ...], register: Path | None, form: str, home: Path
+    *,
+    file: Path | None,
+    against: tuple[Path, ...],
+    register: Path | None,
+    every_signature: bool,
+    form: str,
+    home: Path,
 ) -> None:
     """Compute a log anew and name each entry that was changed, removed, reordered or backdated.
 
@@ -69,12 +76,12 @@ def verify(
     the ledger beside it. What the department itself rewrote, with its own key, is found by comparing with
     heads that others kept (--against).
     """
+    from fedstats.node.log_audit import SIGNATURES, heads_about
     from fedstats.node.log_audit import audit as audited
-    from fedstats.node.log_audit import heads_about
     from fedstats.wire.heads_file import read_heads
 
     copy = _copy(file, home)
-    found = audited(copy)
+    found = audited(copy, signatures=None if every_signature else SIGNATURES)
     others = [(path.name, heads_about(copy.department, read_heads(path))) for path in against]
     faults = [*found.faults, *_compared(found, None if file else home, others, register)]
     if form == "json":
@@ -148,20 +155,25 @@ def heads(*, output: Path | None, offline: bool, home: Path, config_file: Path |
 
     from fedstats.cli.node_ledger import connected
     from fedstats.node.config import NodeConfig, read_config
+    from fedstats.node.hearing import appointed_nodes, readable
     from fedstats.node.register_gossip import gather
     from fedstats.node.register_view import RegisterView
     from fedstats.node.state import State
     from fedstats.wire.heads_file import heads_document
+    from fedstats.wire.methods import FETCH_AUTHORITY
+    from fedstats.wire.v1 import agreements_pb2
 
     place = home_of(home)
     path = config_file or place.config
-    known = read_config(path) if path.exists() or config_file else NodeConfig()
+    config = read_config(path) if path.exists() or config_file else NodeConfig()
     with State(place.state) as state:
         view = RegisterView(state, key=place.read_node_key, now=time.time, demanded=True)
         if not offline:
-            with connected(place, known.coordinator) as transport:
+            with connected(place, config.coordinator) as transport:
                 if transport is not None:
-                    gather(view, transport)
+                    known = transport.call(FETCH_AUTHORITY, agreements_pb2.AuthorityRequest())
+                    nodes = appointed_nodes(place.trust.all(), readable(known.appointments))
+                    gather(view, transport, nodes)
         kept, forks = view.kept_heads(), view.forks()
     write_text(output, json.dumps(heads_document(signed for _, signed in kept), indent=1))
     say_error(f"Wrote {len(kept)} signed heads.")
@@ -209,6 +221,8 @@ def _say_sound(found: Audit, others: Others, *, sound: bool) -> None:
     if not sound:
         return
     say(f"The log of {found.copy.department} is what was written: {size} entries, {heads} signed heads.")
+    if found.signatures < heads:
+        say(f"Verified were the last {found.signatures} signatures; of older heads too: --every-signature")
     say(f"Its root: {found.examined.root_at(size).hex()}")
     for whose, known in others:
         if known:
@@ -230,6 +244,7 @@ def _document(found: Audit, faults: list[Fault], others: Others) -> dict[str, ob
         "log": found.copy.log.hex(),
         "entries": size,
         "heads": len(found.copy.heads),
+        "signatures": found.signatures,
         "root": found.examined.root_at(size).hex(),
         "compared": [{"file": whose, "heads": len(known)} for whose, known in others],
         "sound": not faults,

@@ -139,7 +139,9 @@ def _told_in_outcomes(entries: Sequence[LogEntry]) -> Iterator[tuple[int, tuple[
         with suppress(ValueError, TypeError, KeyError, AttributeError):
             logs = entry.read()["logs"]
             for who, place in logs.items():  # type: ignore[attr-defined]  # else it is suppressed
-                yield entry.number, (who, place["log"], int(place["size"]), place["root"])
+                log, size, root = place["log"], place["size"], place["root"]
+                if isinstance(log, str) and isinstance(size, int) and isinstance(root, str):
+                    yield entry.number, (who, log, size, root)
 
 
 def _heads(heads: agreements_pb2.HeadsReply, nodes: Nodes) -> Iterator[tuple[str, str, int, str]]:

@@ -101,12 +101,16 @@ class RegisterSeen:
             check_same_log(seen, before)
             path = consistency_from(consistency)
             sizes = (path.first, path.second) == (before.head.size, seen.head.size)
-            if not sizes or not continues(
-                first=before.head.size,
-                first_root=before.head.root,
-                second=seen.head.size,
-                second_root=seen.head.root,
-                path=path.path,
+            whatever = before.head.size == 0  # every register continues an empty one, without a proof
+            if not whatever and not (
+                sizes
+                and continues(
+                    first=before.head.size,
+                    first_root=before.head.root,
+                    second=seen.head.size,
+                    second_root=seen.head.root,
+                    path=path.path,
+                )
             ):
                 raise RegisterForked(
                     f"The register of {seen.head.size:,} entries that is shown now does not continue the one"

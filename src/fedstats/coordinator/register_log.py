@@ -18,6 +18,7 @@ from fedstats.errors import InternalError, MessageInvalid, NotFound
 from fedstats.identity.keys import Context, Signed, SigningKey
 from fedstats.identity.peer import Peer
 from fedstats.journal.security import DEPARTMENT_LOG_CONTRADICTED, REGISTER_CONTRADICTED
+from fedstats.transparency.check import BACKDATED_S
 from fedstats.transparency.entry import LogEntry
 from fedstats.wire.codec import (
     consistency_to,
@@ -143,7 +144,9 @@ class RegisterLog:
             raise MessageInvalid("The head is of another department's log.")
         if not self._counts(department, message.key):
             return
-        if self.desk.store.logs.keep_head(head, message, self.desk.now()):
+        contradicts = self.desk.store.logs.keep_head(head, message, self.desk.now())
+        self._heard["head", department] = message.signature
+        if contradicts:
             DEPARTMENT_LOG_CONTRADICTED(department=department)
 
     def hear_cosignature(self, message: signed_pb2.Signed, department: str) -> None:
@@ -158,17 +161,17 @@ class RegisterLog:
             raise MessageInvalid("The cosignature is another department's.")
         if not self._counts(department, message.key):
             return
+        if cosignature.at_s > self.desk.now() + BACKDATED_S:
+            return  # its clock is wrong: every entry of the time until then would read as backdated
         contradicts = not self._is_own(cosignature)
         self.desk.store.logs.keep_cosignature(cosignature, message, self.desk.now(), contradicts=contradicts)
+        self._heard["cosignature", department] = message.signature
         if contradicts:
             REGISTER_CONTRADICTED(department=department)
 
     def _was_heard(self, what: str, message: signed_pb2.Signed, department: str) -> bool:
-        """Whether these were the department's last words already: it repeats them with every call."""
-        if self._heard.get((what, department)) == message.signature:
-            return True
-        self._heard[what, department] = message.signature
-        return False
+        """Whether these are the department's last words that were kept: it repeats them with every call."""
+        return self._heard.get((what, department)) == message.signature
 
     def _counts(self, department: str, key: bytes) -> bool:
         """Whether the department's controller ever appointed the key: nobody counts what others signed."""

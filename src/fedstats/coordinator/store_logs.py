@@ -1,7 +1,7 @@
 """What departments sign about logs: heads of their own, and cosignatures under heads of the register.
 
-Kept is the newest of each, and for good what cannot be true at the same time: two roots of one size, or a
-head of the register that is not the register's. Whoever reads decides what that means.
+Kept is the newest of each, and for good what cannot be true at the same time: the first two roots of one
+size, or a head of the register that is not the register's. Whoever reads decides what that means.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from fedstats.core.log_head import Cosignature, LogHead
 from fedstats.wire.v1 import signed_pb2
 
 LOGS_EACH_MAX = 4  # of one department: one, and another after each time that its node was built anew
+FORKED_LOGS_EACH_MAX = 4  # of one department: beyond these, what it tells of new logs is not kept
+ROOTS_EACH_MAX = 2  # of one log at one size: they prove that it was changed, more would prove no more
 CONTRADICTIONS_EACH_MAX = 8
 
 
@@ -42,18 +44,22 @@ class Logs:
             (size,) = db.execute(newest, (keeper, log)).fetchone()
             if size is not None and head.size < size:
                 return False
+            roots = "SELECT COUNT(*) FROM log_heads WHERE department = ? AND log = ? AND size = ?"
+            if db.execute(roots, (keeper, log, head.size)).fetchone()[0] >= ROOTS_EACH_MAX:
+                return True
+            if size is None and not _has_room(db, keeper):
+                return False
             db.execute(
                 "INSERT OR IGNORE INTO log_heads VALUES (?, ?, ?, ?, ?, ?)",
                 (keeper, log, head.size, head.root, signed.SerializeToString(), int(now_s)),
             )
             db.execute(
-                "DELETE FROM log_heads WHERE department = ?1 AND log = ?2 AND size < ?3 AND size NOT IN"
+                "DELETE FROM log_heads WHERE department = ?1 AND log = ?2 AND size < ?3 AND size IS NOT"
                 " (SELECT size FROM log_heads WHERE department = ?1 AND log = ?2"
-                " GROUP BY size HAVING COUNT(*) > 1)",
+                " GROUP BY size HAVING COUNT(*) > 1 ORDER BY size LIMIT 1)",
                 (keeper, log, head.size),
             )
             _forget_surplus(db, keeper)
-            roots = "SELECT COUNT(*) FROM log_heads WHERE department = ? AND log = ? AND size = ?"
             return bool(db.execute(roots, (keeper, log, head.size)).fetchone()[0] > 1)
 
     def keep_cosignature(
@@ -109,10 +115,19 @@ def places(db: sqlite3.Connection, departments: Collection[str]) -> dict[str, Pl
     return {name: known[name] for name in departments if name in known}
 
 
-def _forget_surplus(db: sqlite3.Connection, department: str) -> None:
-    """Forget the logs that were heard of longest ago."""
+def _has_room(db: sqlite3.Connection, department: str) -> bool:
+    """Whether another log of the department is listened to: one that changed so many is known for it."""
     sql = (
-        "SELECT log FROM log_heads WHERE department = ? GROUP BY log"
+        "SELECT COUNT(*) FROM (SELECT 1 FROM log_heads WHERE department = ? GROUP BY log"
+        " HAVING COUNT(*) > COUNT(DISTINCT size))"
+    )
+    return bool(db.execute(sql, (department,)).fetchone()[0] < FORKED_LOGS_EACH_MAX)
+
+
+def _forget_surplus(db: sqlite3.Connection, department: str) -> None:
+    """Forget the logs that were heard of longest ago, but none that is proved to have been changed."""
+    sql = (
+        "SELECT log FROM log_heads WHERE department = ? GROUP BY log HAVING COUNT(*) = COUNT(DISTINCT size)"
         " ORDER BY MAX(at_s) DESC LIMIT -1 OFFSET ?"
     )
     for row in db.execute(sql, (department, LOGS_EACH_MAX)).fetchall():

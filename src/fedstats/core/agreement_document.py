@@ -41,6 +41,7 @@ __all__ = [
 
 DOCUMENT_BYTES_MAX = 1_000_000
 _E = TypeVar("_E", bound=Enum)
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def agreement_from_json(payload: bytes) -> Agreement:
@@ -71,8 +72,7 @@ def agreement_from_json(payload: bytes) -> Agreement:
 
 def canonical_json(document: Document) -> bytes:
     """The bytes that are signed; raises ValueError for what JSON cannot say (NaN, half a character)."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
+    return _CANONICAL.encode(document).encode()
 
 
 def agreement_of(document: object) -> Agreement:

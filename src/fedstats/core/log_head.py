@@ -17,6 +17,7 @@ REGISTER_KEEPER = "coordinator"
 LOG_ID_BYTES = 16
 ROOT_BYTES = 32
 SIZE_MAX = 2**62
+_TEXT = json.JSONEncoder(ensure_ascii=False)
 PATH_HASHES_MAX = 128
 """More than any proof has: one hash for each level of both trees."""
 
@@ -91,7 +92,7 @@ def leaf_bytes(number: int, at_s: int, kind: str, document: bytes) -> bytes:
 
     `document` is canonical JSON already and stands in it as it is; `number` counts from 1.
     """
-    name = json.dumps(kind, ensure_ascii=False).encode()
+    name = _TEXT.encode(kind).encode()
     return b'{"at_s":%d,"document":%b,"kind":%b,"number":%d}' % (at_s, document, name, number)
 
 

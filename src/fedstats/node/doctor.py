@@ -28,8 +28,7 @@ from fedstats.node.hearing import readable
 from fedstats.node.home import DEFAULT_HOME, Home
 from fedstats.node.joining import introduction
 from fedstats.node.ledger import Ledger
-from fedstats.node.log_audit import against_ledger, audit
-from fedstats.node.log_copy import read_copy
+from fedstats.node.log_end import verify_end
 from fedstats.node.service import Node
 from fedstats.wire.authority import revoked_keys, verify_appointment, verify_witness
 from fedstats.wire.codec import signed_from
@@ -159,13 +158,13 @@ class Doctor:
             yield ok("ledger", "the ledger adds up")
 
     def _log(self) -> Iterator[Check]:
-        """Whether the log is what was written, and tells of every charge."""
-        found = audit(read_copy(self.home.log))
-        faults = [*found.faults, *against_ledger(found, self.home.ledger, now_s=int(self.now()))]
-        if not faults:
-            yield ok("log", f"the log has {found.examined.size} entries, all as they were written")
+        """Whether the end of the log is what was written, and all of it tells of every charge."""
+        end = verify_end(self.home.log, self.home.ledger, now_s=int(self.now()))
+        if not end.fault:
+            which = "all" if end.verified == end.size else f"the last {end.verified:,}"
+            yield ok("log", f"the log has {end.size:,} entries, {which} as they were written")
             return
-        words = f"{LogDamaged.code} {faults[0].sentence}"
+        words = f"{LogDamaged.code} {end.fault}"
         fix = f"Keep the file, and see all that is wrong: fedstats audit verify --home {self.home.path}"
         yield problem("log", words, fix)
 

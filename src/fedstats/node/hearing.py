@@ -9,15 +9,16 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 
 from fedstats.core.agreement_document import agreement_from_json
+from fedstats.core.appointment import AppointedRole
 from fedstats.errors import FedstatsError
 from fedstats.identity.keys import Context, PublicKey, Signed
 from fedstats.journal.events import DOCUMENT_LEFT_OUT
 from fedstats.journal.security import alarm
-from fedstats.wire.codec import decode_revocation, signed_from
+from fedstats.wire.codec import decode_appointment, decode_revocation, signed_from
 from fedstats.wire.v1 import agreements_pb2, signed_pb2
 
 AGREEMENTS_MAX = 200  # proposals that the own controller signed, and as many again that it did not sign yet
@@ -61,6 +62,22 @@ def hear_revocations(
                 continue  # before anything is counted or verified
             if kept[message.key] < REVOCATIONS_MAX:
                 kept[message.key] += _keep_revocation(sqlite, trusted, message)
+
+
+def appointed_nodes(trusted: Fingerprints, appointments: Iterable[Signed]) -> frozenset[tuple[str, bytes]]:
+    """(department, key) of each node that a controller whose key was compared here appointed at any time."""
+    found = set()
+    for signed in appointments:
+        with suppress(FedstatsError, ValueError):
+            if signed.key.fingerprint not in trusted.values():
+                continue  # before anything is verified
+            appointment = decode_appointment(signed.payload)
+            if appointment.role is AppointedRole.NODE and (
+                trusted.get(appointment.department) == signed.key.fingerprint
+            ):
+                signed.verify(Context.APPOINTMENT)
+                found.add((appointment.department, appointment.key))
+    return frozenset(found)
 
 
 def readable(messages: Iterable[signed_pb2.Signed]) -> tuple[Signed, ...]:

@@ -34,6 +34,7 @@ from fedstats.node.log_file import HeadRow
 from fedstats.transparency.check import Examined, Fault, Wrong, against, backdated_against, examine
 from fedstats.transparency.entry import LogEntry
 
+SIGNATURES = 4_096  # that are verified of a log in which nothing is wrong
 COMPUTING_S = 3_600  # a charge younger than this may still be computed; a start enters it if it is not
 
 
@@ -44,12 +45,33 @@ class Audit:
     copy: LogCopy
     examined: Examined
     faults: tuple[Fault, ...]
+    signatures: int
+    """Of how many heads the signature was verified."""
 
 
-def audit(copy: LogCopy) -> Audit:
-    """Verify a log within itself: every leaf, hash, head and signature anew."""
+def audit(copy: LogCopy, *, signatures: int | None = SIGNATURES) -> Audit:
+    """Verify a log within itself: every leaf, hash and head anew, and the signatures.
+
+    In a log in which nothing else is wrong, the newest so many `signatures` stand for those before them, and
+    so does the last of each key: the newest head commits to all entries, and each head's root is computed
+    anew. As soon as anything is wrong, or with None, all are verified.
+    """
     keys = _keys(copy.kept.entries)
-    signed = [(head, _is_signed(copy, head, keys)) for head in copy.heads]
+    if signatures is not None and len(copy.heads) > signatures:
+        last = {head[3]: head[0] for head in copy.heads}
+        matter = {*last.values(), *(head[0] for head in copy.heads[-signatures:])}
+        believed = [
+            (head, _is_signed(copy, head, keys) if head[0] in matter else head[3] in keys)
+            for head in copy.heads
+        ]
+        found = _audited(copy, believed, len(matter))
+        if not found.faults:
+            return found
+    return _audited(copy, [(head, _is_signed(copy, head, keys)) for head in copy.heads], len(copy.heads))
+
+
+def _audited(copy: LogCopy, signed: Sequence[tuple[HeadRow, bool]], signatures: int) -> Audit:
+    """What is wrong, when of each head it is known whether it is signed."""
     sound = [head for head, good in signed if good]
     examined = examine(copy.kept, [head[:2] for head in sound])
     faults = [*examined.faults]
@@ -65,7 +87,8 @@ def audit(copy: LogCopy) -> Audit:
         for head, good in signed
         if not good
     ]
-    return Audit(copy, examined, tuple(sorted(faults, key=lambda fault: fault.number)))
+    in_order = tuple(sorted(faults, key=lambda fault: fault.number))
+    return Audit(copy, examined, in_order, signatures)
 
 
 def against_heads(found: Audit, heads: Iterable[tuple[LogHead, PublicKey]], whose: str) -> Iterator[Fault]:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from fedstats.core.agreement_document import canonical_json
 from fedstats.core.names import check_department
 from fedstats.errors import FileProblem, LogDamaged, ValueInvalid
-from fedstats.node.log_file import VERSION, HeadRow, read_heads, read_log
+from fedstats.node.log_file import SCHEMA, VERSION, HeadRow, read_heads, read_log
 from fedstats.transparency.check import Kept
 from fedstats.transparency.entry import LogEntry
 
@@ -125,14 +125,39 @@ def _readable(place: str) -> bool:
 def _of_database(path: Path) -> LogCopy:
     try:
         with opened(path) as sqlite:
-            (version,) = sqlite.execute("PRAGMA user_version").fetchone()
-            if version != VERSION:
-                raise LogDamaged(f"{path} is no log of this version of fedstats.")
+            check_is_log(sqlite, path)
             log, department = sqlite.execute("SELECT id, department FROM log").fetchone()
             kept, heads = read_log(sqlite), tuple(read_heads(sqlite))
             return LogCopy(check_department(str(department)), bytes(log), kept, heads)
     except (sqlite3.Error, TypeError, ValueError, ValueInvalid) as problem:
         raise LogDamaged(f"{path} is so damaged that it cannot be read as a log: {problem}.") from None
+
+
+def check_is_log(sqlite: sqlite3.Connection, path: Path) -> None:
+    """Return if the file has the tables of a log and nothing that could tell readers something else.
+
+    A view or a virtual table under the name of a table would compute what it shows.
+
+    Raises
+    ------
+    LogDamaged
+        It is another file, or somebody built on it.
+
+    """
+    (version,) = sqlite.execute("PRAGMA user_version").fetchone()
+    if version != VERSION:
+        raise LogDamaged(f"{path} is no log of this version of fedstats.")
+    asked = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
+    with closing(sqlite3.connect(":memory:")) as model:
+        model.executescript(SCHEMA)
+        ours = set(model.execute(asked))
+    found = set(sqlite.execute(asked))
+    missing = {name for kind, name, _ in ours - found if kind == "table"}
+    if missing or found - ours:
+        (name, *_) = sorted(missing or {name for _, name, _ in found - ours})
+        raise LogDamaged(
+            f"{path} is not as fedstats makes a log: look at its table, view or trigger {name!r}."
+        )
 
 
 def _of_lines(path: Path) -> LogCopy:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from threading import Lock
 
@@ -40,6 +40,8 @@ from fedstats.wire.v1 import agreements_pb2, signed_pb2
 
 HEADS_REMEMBERED = 256  # that a task's proof may name: a task is worked on soon after it came
 HEADS_KEPT = 64  # of one department's log
+LOGS_KEPT = 16  # of one department: one, and another each time that its node was built anew
+ROOTS_KEPT = 2  # of one log at one size: a second one proves that the log was changed, more prove no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,13 @@ class RegisterView:
         signed = signed_from(signed_pb2.Signed.FromString(row[0]))
         return Seen(decode_log_head(signed.payload), signed)
 
-    def hear(self, message: signed_pb2.Signed, proof: signed_pb2.ConsistencyProof | None) -> None:
+    def hear(
+        self, message: signed_pb2.Signed, proof: signed_pb2.ConsistencyProof | None, *, asked: int
+    ) -> None:
         """Take a head that the coordinator shows, or keep the evidence that it contradicts what was seen.
+
+        `asked` is the size that this node had seen when it asked, 0 for none. A reply that was made before
+        another process here saw more (`fedstats audit heads` beside a waiting poll) is no contradiction.
 
         Raises
         ------
@@ -88,6 +95,8 @@ class RegisterView:
             seen = self.seen()
             if seen is None:
                 self._pin(head, signed, message)
+            elif _was_overtaken(seen, head, signed, asked):
+                return
             elif why := _contradiction(seen, head, signed, proof):
                 self._keep_evidence(seen, message, why)
                 return
@@ -174,21 +183,27 @@ class RegisterView:
         REGISTER_FORGOTTEN()
         return True
 
-    def keep_heads(self, messages: Iterable[signed_pb2.Signed]) -> int:
+    def keep_heads(self, messages: Iterable[signed_pb2.Signed], nodes: Collection[tuple[str, bytes]]) -> int:
         """Keep heads of departments' logs that the coordinator relays; how many were new.
 
-        What is malformed or not signed is left out. Of each log the newest are kept.
+        Only those by a department's own node (`nodes`: department and key): a coordinator could make any
+        others, and a file of them would accuse a department that did nothing. Of each log the newest are
+        kept, and of each department the first logs.
         """
         new = 0
         for message in messages:
             try:
                 signed = signed_from(message)
-                head = decode_log_head(signed.verify(Context.LOG_HEAD))
+                head = decode_log_head(signed.payload)
+                own = head.keeper in (REGISTER_KEEPER, self._state.department)
+                if own or (head.keeper, signed.key.raw) not in nodes:
+                    continue
+                signed.verify(Context.LOG_HEAD)
             except FedstatsError:
                 continue
-            if head.keeper in (REGISTER_KEEPER, self._state.department):
-                continue
             with self._state.change() as sqlite:
+                if not _has_room(sqlite, head):
+                    continue
                 row = (head.keeper, head.log, head.size, head.root, to_bytes(message))
                 new += sqlite.execute("INSERT OR IGNORE INTO kept_head VALUES (?, ?, ?, ?, ?)", row).rowcount
                 _thin(sqlite, head)
@@ -238,6 +253,12 @@ class RegisterView:
             raise MessageInvalid("The proof does not hold.")
 
 
+def _was_overtaken(seen: Seen, head: LogHead, signed: Signed, asked: int) -> bool:
+    """Whether a head of the same log is older than what was seen since it was asked for, and may be."""
+    same = (signed.key, head.log) == (seen.signed.key, seen.head.log)
+    return same and asked <= head.size < seen.head.size
+
+
 def _contradiction(
     seen: Seen, head: LogHead, signed: Signed, message: signed_pb2.ConsistencyProof | None
 ) -> str:
@@ -275,6 +296,15 @@ def _places(differing: Iterable[str], true: Document) -> str:
     """Where the register says something else: keys of ours alone, for others may be called anything."""
     known = [key for key in differing if key in true]
     return f", under {', '.join(known)}" if known else ""
+
+
+def _has_room(sqlite: sqlite3.Connection, head: LogHead) -> bool:
+    """Whether the log is known, or its department has few: who makes logs without end fills no disk."""
+    sql = "SELECT COUNT(*), TOTAL(log = ?) FROM (SELECT DISTINCT log FROM kept_head WHERE department = ?)"
+    logs, known = sqlite.execute(sql, (head.log, head.keeper)).fetchone()
+    sql = "SELECT COUNT(*) FROM kept_head WHERE department = ? AND log = ? AND size = ?"
+    (same,) = sqlite.execute(sql, (head.keeper, head.log, head.size)).fetchone()
+    return bool((known or logs < LOGS_KEPT) and same < ROOTS_KEPT)
 
 
 def _thin(sqlite: sqlite3.Connection, head: LogHead) -> None:

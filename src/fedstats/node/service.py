@@ -31,7 +31,7 @@ from fedstats.node.clock_check import ClockCheck
 from fedstats.node.computing import Workbench
 from fedstats.node.config import NodeConfig
 from fedstats.node.editions import Editions
-from fedstats.node.hearing import readable
+from fedstats.node.hearing import appointed_nodes, readable
 from fedstats.node.home import Home
 from fedstats.node.ledger import Ledger
 from fedstats.node.log_witness import LogWitness
@@ -190,7 +190,7 @@ class Node:
         reply = self.transport.call(LEASE, request)
         self.approvals.told(decided)  # before its task is taken again, which may wait anew
         WORK_ASKED(found=reply.HasField("task"))
-        self._hear(reply)
+        self._hear(reply, request.register_size)
         if not reply.HasField("task"):
             return None
         with self._turn:
@@ -199,13 +199,14 @@ class Node:
             self._running.add(reply.task.id)
         return reply.task
 
-    def _hear(self, reply: nodes_pb2.LeaseReply) -> None:
+    def _hear(self, reply: nodes_pb2.LeaseReply, register_size: int) -> None:
         """Take what comes with every lease, before its task: clock, witnesses, register, authority."""
         self.clock.compare(reply.now_s)
         self.witnesses.hear(reply.witnesses)
         if reply.HasField("register_head"):
             proven = reply.HasField("register_consistency")
-            self.register.hear(reply.register_head, reply.register_consistency if proven else None)
+            proof = reply.register_consistency if proven else None
+            self.register.hear(reply.register_head, proof, asked=register_size)
         if reply.authority_revision != self._revision:
             self._fetch_authority()
 
@@ -328,7 +329,8 @@ class Node:
     def _gather_heads(self) -> None:
         """Now and then, keep what the coordinator knows of the register's head and of departments' logs."""
         if self.now() >= self._gathered_s + HEADS_EVERY_S:
-            gather(self.register, self.transport, own=self._compare_log)
+            nodes = appointed_nodes(self.home.trust.all(), self._appointments)
+            gather(self.register, self.transport, nodes, own=self._compare_log)
             self._gathered_s = self.now()
 
     def _compare_log(self, heads: Iterable[signed_pb2.Signed]) -> None:

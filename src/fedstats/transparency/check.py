@@ -8,8 +8,10 @@ tell: they commit to every entry before them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
+from hashlib import sha256
+from itertools import accumulate
 
 from fedstats.transparency.entry import LogEntry
 from fedstats.transparency.tree import HashOf, leaf_hash, node_hash, root
@@ -122,15 +124,13 @@ def backdated_against(
     entries: Sequence[LogEntry], heads: Iterable[tuple[int, int]], whose: str
 ) -> Iterator[Fault]:
     """Entries that claim a time before a head of (size, at_s) that does not contain them."""
+    earliest = list(accumulate((entry.at_s for entry in reversed(entries)), min))[::-1]  # from each on
     for size, at_s in sorted(heads):
-        later = [entry for entry in entries[size:] if entry.at_s < at_s - BACKDATED_S]
-        if later:
-            yield Fault(
-                later[0].number,
-                Wrong.BACKDATED,
-                f"Entry {later[0].number} claims a time before {whose} of {size} entries, which did not "
-                "contain it.",
-            )
+        bound_s = at_s - BACKDATED_S
+        if size < len(entries) and earliest[size] < bound_s:
+            number = next(entry.number for entry in entries[size:] if entry.at_s < bound_s)
+            sentence = f"Entry {number} claims a time before {whose} of {size} entries, which did not "
+            yield Fault(number, Wrong.BACKDATED, sentence + "contain it.")
             return
 
 
@@ -140,6 +140,22 @@ def _hash(entry: LogEntry) -> bytes:
         return entry.hash
     except ValueError:
         return leaf_hash(b"not canonical" + entry.document)
+
+
+def _hash_at(entry: LogEntry) -> Callable[[int], bytes]:
+    """The hash that an entry would have at another number; what it says is read and hashed once."""
+    try:
+        leaf = entry.leaf
+    except ValueError:
+        return lambda _: b""
+    said = sha256(b"\x00" + leaf[: -len(b"%d}" % entry.number)])  # the number stands last
+
+    def at(number: int) -> bytes:
+        own = said.copy()
+        own.update(b"%d}" % number)
+        return own.digest()
+
+    return at
 
 
 def _gaps(kept: Kept) -> Iterator[Fault]:
@@ -173,23 +189,25 @@ def _moved(
         entry = entries[index]
         if entry is None:
             continue
+        hash_at = _hash_at(entry)
         for place in dict.fromkeys((index + 1, index - 1, *few)):
-            own = replace(entry, number=place + 1)
-            if wanted.get(_hash(own)) == place or (place < len(hashes) and _hash(own) == hashes[place]):
+            own = hash_at(place + 1)
+            if wanted.get(own) == place or (place < len(hashes) and own == hashes[place]):
                 yield index, place
                 break
 
 
 def _moves(moved: Mapping[int, int]) -> Iterator[Fault]:
     """In words: exchanged, or all moved up or down because something was taken out or put between."""
-    for first, last in _runs(index for index, own in moved.items() if own == index + 1):
+    early = {index for index, own in moved.items() if own == index + 1 and moved.get(own) != index}
+    for first, last in _runs(early):
         yield Fault(
             first + 1,
             Wrong.REMOVED,
             f"Entry {first + 1} was removed: entries {first + 2} to {last + 2} stand one place too early.",
         )
     for index, own in sorted(moved.items()):
-        if own != index + 1:
+        if index not in early:
             yield Fault(
                 index + 1, Wrong.MOVED, f"At {index + 1} stands what was entered as {own + 1}: reordered."
             )

@@ -47,7 +47,13 @@ def completed(size: int, leaf: bytes, hash_of: HashOf) -> Iterator[tuple[int, in
 
 def root(size: int, hash_of: HashOf) -> bytes:
     """The root of the first `size` leaves."""
-    return _subtree(0, size, hash_of) if size else EMPTY_ROOT
+    made, begin = EMPTY_ROOT, size
+    for level in range(size.bit_length()):  # complete subtrees from the right, where the smallest is
+        if size >> level & 1:
+            begin -= 1 << level
+            found = hash_of(level, begin >> level)
+            made = node_hash(found, made) if begin + (1 << level) < size else found
+    return made
 
 
 def inclusion(index: int, size: int, hash_of: HashOf) -> Proof:
