@@ -215,6 +215,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
     folder = tmp_path_factory.mktemp("rules")
     with federation(folder, rows, header=(*HEADER, "practice"), datasets=(RTT,), opt_out=EXEMPT) as fed:
+        fed.configure("north", policy={"register_proof": False})  # a term is tried, not the register
+        fed.start_node("north")
         world = World(fed)
         for agreement in VARIANTS[1:]:
             signers = DEPARTMENTS[:2] if agreement.id == "UNSIGNED" else DEPARTMENTS
