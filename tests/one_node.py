@@ -18,6 +18,7 @@ from fedstats.core.agreement_document import canonical_json, document_of
 from fedstats.core.appointment import AppointedRole, Appointment
 from fedstats.core.evaluation import Row, TextRow
 from fedstats.core.expression import Expression
+from fedstats.core.log_head import REGISTER_KEEPER, LogHead
 from fedstats.core.privacy import Contribution
 from fedstats.core.query import Query, RoundOrder
 from fedstats.core.schema import Dataset
@@ -28,12 +29,14 @@ from fedstats.node.approval_terms import PolicyTerms
 from fedstats.node.config import LifetimeTerms, NodeConfig
 from fedstats.node.home import Home
 from fedstats.node.service import Node
+from fedstats.transparency.tree import EMPTY_ROOT
 from fedstats.wire.codec import (
     RefusalNote,
     ReleaseNote,
     decode_refusal,
     decode_release,
     encode_appointment,
+    encode_log_head,
     encode_query,
     encode_round,
     signed_from,
@@ -44,6 +47,11 @@ from fedstats.wire.v1 import agreements_pb2, nodes_pb2, signed_pb2
 
 YEAR_S = 31_536_000
 People = Sequence[Sequence[TextRow]]
+_HEAD = LogHead(bytes(16), REGISTER_KEEPER, 0, EMPTY_ROOT, NOW_S)
+REGISTER = agreements_pb2.HeadsReply(
+    register_head=signed_to(Signed.make(Context.LOG_HEAD, encode_log_head(_HEAD), seed_key("register")))
+)
+"""A register without entries."""
 
 
 def person(**columns: int | None) -> list[Row]:

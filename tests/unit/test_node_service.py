@@ -9,11 +9,19 @@ from threading import Event
 from typing import Any
 
 import pytest
-from one_node import Analyst, ReferenceEngine, make_home, open_node, published, refusal_of, release_of
+from one_node import (
+    REGISTER,
+    Analyst,
+    ReferenceEngine,
+    make_home,
+    open_node,
+    published,
+    refusal_of,
+    release_of,
+)
 from samples import NOW_S, sample_agreement, seed_key
 
 from fedstats.core.appointment import Revocation
-from fedstats.core.log_head import REGISTER_KEEPER, LogHead
 from fedstats.core.reason import Reason
 from fedstats.errors import (
     CertificateProblem,
@@ -28,18 +36,12 @@ from fedstats.identity.keys import Context, Signed
 from fedstats.node.agent import Agent
 from fedstats.node.home import Home
 from fedstats.node.service import Node
-from fedstats.transparency.tree import EMPTY_ROOT
-from fedstats.wire.codec import decode_acceptance, encode_log_head, encode_revocation, signed_from, signed_to
+from fedstats.wire.codec import decode_acceptance, encode_revocation, signed_from, signed_to
 from fedstats.wire.method import Method, Reply, Request
 from fedstats.wire.methods import FETCH_AUTHORITY, HEADS, LEASE, POLL_S_MAX, PUBLISH, REPORT
 from fedstats.wire.v1 import agreements_pb2, nodes_pb2
 
 ANALYST = Analyst()
-_HEAD = LogHead(bytes(16), REGISTER_KEEPER, 0, EMPTY_ROOT, NOW_S)
-REGISTER = agreements_pb2.HeadsReply(
-    register_head=signed_to(Signed.make(Context.LOG_HEAD, encode_log_head(_HEAD), seed_key("register")))
-)
-"""A register without entries."""
 
 
 @dataclass
