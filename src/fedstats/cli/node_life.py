@@ -97,7 +97,7 @@ def run(*, home: Path, config_file: Path | None, log_format: str | None, log_lev
             node.editions.sweep(now_s=int(time.time()))
             agent = Agent(node, before_lease=connection.renew_if_due)
             for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: agent.stop.set())
+                signal.signal(number, lambda *_: agent.stop_soon())
             with metrics(config.metrics, NODE, lambda: gauges(node)):
                 NODE_STARTED(department=node.department, address=connection.address)
                 agent.run(connection.close)

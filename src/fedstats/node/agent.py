@@ -57,6 +57,14 @@ class Agent:
         close()  # ends the long poll
         asking.join()
 
+    def stop_soon(self) -> None:
+        """Set `stop` from a signal's handler.
+
+        The handler runs in the main thread, which may hold the event's own lock at that moment, on its way
+        into waiting: setting it there would wait for itself for ever, and the node would work on.
+        """
+        Thread(target=self.stop.set, name="stop", daemon=True).start()
+
     def _ask(self, workers: ThreadPoolExecutor, free: Semaphore) -> None:
         back_off = BackOff(self.fraction)
         while True:
