@@ -127,7 +127,7 @@ def test_epsilon_is_what_opendp_converts_rho_to(amount: Fraction) -> None:
     figures = promise(as_read(report_of(run_of(amount=amount))), "federation")
     made = make_zCDP_to_approxDP(make_gaussian(INTEGERS, l2_distance(T="f64"), scale=1.0))
     distance = math.sqrt(2 * float(Fraction(figures["rho_exact"])))
-    epsilon = made.map(distance).epsilon(float(figures["delta"]))  # type: ignore[no-untyped-call]
+    epsilon = made.map(distance).epsilon(float(figures["delta"]))  # type: ignore[no-untyped-call]  # as above
     assert epsilon <= float(figures["epsilon"]) * (1 + 1e-9)
     assert float(figures["epsilon"]) <= epsilon * 1.002
 

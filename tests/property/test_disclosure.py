@@ -55,7 +55,10 @@ def questioned(text: str, ask: Ask) -> tuple[Table, Round, GroupedSums]:
 
 
 def drawn(aggregate: GroupedSums, generator: np.random.Generator) -> dict[str, list[Integers]]:
-    """Noisy totals of each department: many counts near the least that is shown, some below 0."""
+    """Noisy totals of each department: many counts near the least that is shown, some below 0.
+
+    Drawn by a seed, so that a counterexample can be repeated; no private number is protected by them.
+    """
     cells = aggregate.cells(DATASET)
     return {
         name: [

@@ -81,7 +81,10 @@ def released(
 
 
 def drawn(scale: float, size: int, generator: np.random.Generator) -> Integers:
-    """Discrete Gaussian noise by its inverse distribution function in floats: for these tests alone."""
+    """Discrete Gaussian noise by its inverse distribution function in floats: for these tests alone.
+
+    Seeded, so that the trials are the same each time; no private number is protected by it.
+    """
     reach = int(10 * scale) + 2
     weights = np.exp(-((np.arange(-reach, reach + 1) / scale) ** 2) / 2)
     distribution = np.cumsum(weights)

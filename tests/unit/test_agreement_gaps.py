@@ -77,9 +77,9 @@ def test_a_sound_agreement_passes_in_silence() -> None:
     [
         (public(legal_gateway="None."), "legal-gateway", "No law is named that allows waiting and planning"),
         (public(legal_gateway="n/a"), "legal-gateway", "No law is named"),
-        (public(contact="TBC"), "placeholder", "It says 'TBC'"),
-        (public(areas="to be confirmed by York"), "placeholder", "'to be confirmed'"),
-        (column(justification="???"), "placeholder", "'??'"),
+        (public(contact="TBC"), "unwritten", "It says 'TBC'"),
+        (public(areas="to be confirmed by York"), "unwritten", "'to be confirmed'"),
+        (column(justification="???"), "unwritten", "'??'"),
         (
             lambda a: replace(
                 a,

@@ -29,7 +29,8 @@ REGISTER_FIELDS = (
     *("impact_assessment", "transparency_record"),
 )
 
-_PLACEHOLDER = re.compile(
+# What people write where something is still to be written: an agreement with it must not be signed.
+_UNWRITTEN = re.compile(
     r"\b(tbc|tbd|tba|todo|fixme|x{3,}|lorem ipsum|fill in|placeholder|insert \w+|"
     r"to be (confirmed|decided|added|agreed|written|completed|determined))\b|\?\?|^\W*$",
     flags=re.IGNORECASE,
@@ -44,7 +45,7 @@ def gaps(agreement: Agreement, today: date) -> tuple[Check, ...]:
     """Problems first, then advice; each with what to do."""
     found = [
         *_law(agreement),
-        *_placeholders(agreement),
+        *_unwritten(agreement),
         *_dates(agreement, today),
         *_budget(agreement),
         *_people(agreement),
@@ -77,11 +78,11 @@ def _law(agreement: Agreement) -> Iterator[Check]:
             )
 
 
-def _placeholders(agreement: Agreement) -> Iterator[Check]:
+def _unwritten(agreement: Agreement) -> Iterator[Check]:
     for place, text in _texts(document_of(agreement)):
-        if text.strip() and (found := _PLACEHOLDER.search(text)):
+        if text.strip() and (found := _UNWRITTEN.search(text)):
             words = f"{found[0].strip() or text}"
-            yield problem("placeholder", f"It says {words!r}.", "Write what belongs there.", subject=place)
+            yield problem("unwritten", f"It says {words!r}.", "Write what belongs there.", subject=place)
 
 
 def _texts(value: object, place: str = "") -> Iterator[tuple[str, str]]:

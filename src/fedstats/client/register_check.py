@@ -136,9 +136,9 @@ def _told_in_outcomes(entries: Sequence[LogEntry]) -> Iterator[tuple[int, tuple[
     for entry in entries:
         if entry.kind != "outcome":
             continue
-        with suppress(ValueError, TypeError, KeyError, AttributeError):
+        with suppress(ValueError, TypeError, KeyError):
             logs = entry.read()["logs"]
-            for who, place in logs.items():  # type: ignore[attr-defined]  # else it is suppressed
+            for who, place in logs.items() if isinstance(logs, dict) else ():
                 log, size, root = place["log"], place["size"], place["root"]
                 if isinstance(log, str) and isinstance(size, int) and isinstance(root, str):
                     yield entry.number, (who, log, size, root)

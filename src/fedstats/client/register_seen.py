@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from fedstats.core.log_head import REGISTER_KEEPER, LogHead
 from fedstats.errors import FedstatsError, FileProblem, RegisterForked
@@ -181,7 +182,7 @@ class Continuing:
         reply = self._transport.call(SUBMIT, asked, timeout_s)
         seen = self._register.shown(reply.registered.head, reply.register_consistency, before)
         check_registered(reply.registered, request.query.payload, seen)
-        return reply  # type: ignore[return-value]  # it is the reply of this very method
+        return cast("Reply", reply)  # the method is SUBMIT, and this is its reply
 
 
 def check_registered(proof: agreements_pb2.RegisterProof, query: bytes, seen: Seen) -> None:

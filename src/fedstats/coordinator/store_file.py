@@ -203,6 +203,7 @@ class StoreFile:
 def _fill(connection: sqlite3.Connection) -> None:
     marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
     connection.executescript(f"BEGIN IMMEDIATE; {marks} {SCHEMA} {LOG_SCHEMA} COMMIT;")
+    # Random, so that a register begun anew is never taken for the one before it; no secret, and no noise.
     connection.execute("INSERT INTO register_log VALUES (1, ?)", (secrets.token_bytes(LOG_ID_BYTES),))
 
 

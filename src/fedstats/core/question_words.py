@@ -20,6 +20,7 @@ from fedstats.core.privacy import UnitKind
 from fedstats.core.query import Query, RoundOrder, Scope
 from fedstats.core.schema import Dataset
 from fedstats.core.statistic import Mode
+from fedstats.errors import InternalError
 
 WORDS_CHARACTERS_MAX = 3_900
 """A text that every document takes; what is longer is cut, and names the hash of the whole."""
@@ -92,7 +93,8 @@ def _ends(domain: Domain) -> tuple[Fraction, Fraction, Fraction]:
     """The least value, the greatest, and how far apart values are; a truth value is 0 or 1."""
     if isinstance(domain, Numbers):
         return domain.lo, domain.hi, domain.step
-    assert isinstance(domain, Truth)  # noqa: S101  # only numbers and conditions have a grid
+    if not isinstance(domain, Truth):
+        raise InternalError("Only numbers and conditions have a grid.")
     return Fraction(0), Fraction(1), Fraction(1)
 
 

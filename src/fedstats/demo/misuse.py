@@ -49,6 +49,7 @@ def ask_for(session: Session, sql: str, *, epsilon: str, purpose: str) -> Mappin
         agreement, agreement.purposes[0].code, dataset, choose(agreement, dataset, entry.holdings, None)
     )
     loss = loss_of(agreement, parse_epsilon(epsilon), pure=False)
+    # The nonce makes a question like an earlier one a query of its own, as the honest client does it.
     drafted = draft(statistic, sql, agreed, loss, now_s=now_s, nonce=secrets.token_bytes(NONCE_BYTES))
     payload = encode_query(replace(drafted.query, purpose=purpose))
     order = RoundOrder(sha256(payload), 0, drafted.order.round, drafted.order.participants, b"")

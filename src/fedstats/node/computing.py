@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +18,8 @@ from fedstats.core.statistic import Noisy
 from fedstats.engines import Engine, Resources
 from fedstats.errors import InternalError
 from fedstats.mechanisms import NoiseMechanism, mechanism_of, named_values
+from fedstats.wire.codec import ReleaseNote, encode_release
+from fedstats.wire.codec.releases import SALT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +153,12 @@ def integers_max(computation: Computation, dataset: Dataset) -> int:
             domain = dataset.column(key.name).domain
             integers += domain.values_max * domain.characters_max if isinstance(domain, Texts) else 0
     return integers
+
+
+def released(department: str, computation: bytes, noisy: Noisy) -> bytes:
+    """The bytes that a node signs of a release that it just made, with a salt of their own.
+
+    The salt is no noise and protects no number of the release: it keeps its published hash from being tried.
+    """
+    salt = secrets.token_bytes(SALT_BYTES)
+    return encode_release(ReleaseNote(department, computation, noisy.vectors, salt, noisy.values))

@@ -66,6 +66,7 @@ class Log:
 
         A log that is lost is not replaced by itself: its new id tells everybody that it was.
         """
+        # Random, so that no two logs have one id; no secret, and no noise.
         name, id_ = check_department(department), secrets.token_hex(LOG_ID_BYTES)
         schema = f"{SCHEMA} INSERT INTO log VALUES (X'{id_}', '{name}');"  # noqa: S608 # hexadecimal, a name
         return Database.create(path, schema, version=VERSION)

@@ -46,7 +46,7 @@ from fedstats.journal.events import TASK_FAILED
 from fedstats.node.agreements import Agreements
 from fedstats.node.approvals import Approvals, Question
 from fedstats.node.caps import Cap, agreement_cap, caps_of
-from fedstats.node.computing import Noise, Workbench, integers_max
+from fedstats.node.computing import Noise, Workbench, integers_max, released
 from fedstats.node.editions import Edition, Editions
 from fedstats.node.ledger import Charge, Ledger
 from fedstats.node.pace import pace_of
@@ -60,7 +60,6 @@ from fedstats.wire.codec import (
     computation_hash,
     decode_query,
     decode_round,
-    new_release,
     signed_from,
     signed_to,
 )
@@ -268,7 +267,7 @@ class Runner:
             self.checkpoint("reserve")
             noisy = self.bench.compute(plan.edition.path, asked.computation, asked.dataset, plan.noise)
             self.checkpoint("compute")
-            release = new_release(self.department, asked.record, noisy)
+            release = released(self.department, asked.record, noisy)
             signed = Signed.make(Context.RELEASE, release, self.key())
             return to_bytes(signed_to(signed))
         except Exception as problem:  # noqa: BLE001 # no error may depend on the data

@@ -43,7 +43,6 @@ from fedstats.wire.codec.releases import (
     decode_release,
     encode_refusal,
     encode_release,
-    new_release,
     task_hash,
     totals_hash,
 )
@@ -81,7 +80,6 @@ __all__ = [
     "encode_witness",
     "inclusion_from",
     "inclusion_to",
-    "new_release",
     "signed_from",
     "signed_to",
     "task_hash",

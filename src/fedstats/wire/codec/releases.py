@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -76,12 +75,6 @@ class RefusalNote:
         check_text(self.sentence, what="refusal")
         if {len(self.query), len(self.presented)} != {HASH_BYTES} or _CODE.fullmatch(self.code) is None:
             raise MessageInvalid("A refusal names its query and a code.")
-
-
-def new_release(department: str, computation: bytes, noisy: Noisy) -> bytes:
-    """The bytes that a node signs of a release that it just made, with a salt of their own."""
-    salt = secrets.token_bytes(SALT_BYTES)
-    return encode_release(ReleaseNote(department, computation, noisy.vectors, salt, noisy.values))
 
 
 def encode_release(note: ReleaseNote) -> bytes:
