@@ -75,7 +75,7 @@ def answered(
     order = first_round(text, ask)
     (aggregate,) = order.aggregates
     each: dict[str, Vectors] = {
-        name: (aggregate.reference(those, ask.dataset, statistic.where).vectors,)
+        name: (aggregate.reference(those, ask.dataset, statistic.condition(ask.dataset)).vectors,)
         for name, those in people.items()
     }
     total = tuple(

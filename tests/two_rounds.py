@@ -11,6 +11,7 @@ from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKi
 from fedstats.core.estimate import Estimate, Interval, Table, TableRow, Value
 from fedstats.core.expression import Column, Expression
 from fedstats.core.grid import Grid
+from fedstats.core.schema import Dataset
 from fedstats.core.statistic import Ask, Round, RoundResult
 
 
@@ -23,7 +24,11 @@ class Twice:
     rounds_max: ClassVar[int] = 2
     threshold: int = 60
     dataset: str = "rtt"
-    where: Expression | None = None
+
+    def condition(self, dataset: Dataset) -> Expression | None:
+        """Everybody."""
+        del dataset
+        return None
 
     def step(self, ask: Ask, history: Sequence[RoundResult]) -> Round | Estimate:
         """Two rounds, then both counts."""

@@ -112,7 +112,7 @@ def totals_of(fed: Federation, question: Question) -> Totals:
                 edition.path,
                 aggregate,
                 dataset=dataset,
-                where=table.where,
+                where=table.condition(dataset),
                 contribution=contribution,
                 key=node.bench.key,
                 resources=node.bench.resources,

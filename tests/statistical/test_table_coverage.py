@@ -78,7 +78,7 @@ def exact_totals(question: Question, rows: Sequence[Row]) -> list[Integers]:
     """The totals of these rows per measure of the round, the same in every trial."""
     (aggregate,) = question[2].aggregates
     people = [[{**row, "trial": 1}] for row in rows]
-    vectors = aggregate.reference(people, TRIALED, question[0].where).vectors
+    vectors = aggregate.reference(people, TRIALED, question[0].condition(TRIALED)).vectors
     return [np.full(TRIALS, vector[0]) for vector in vectors]
 
 

@@ -92,7 +92,8 @@ def test_order_of_writing_does_not_matter() -> None:
                 asked_for = statistic.step(asked(), [])
                 assert isinstance(asked_for, Round)
                 rounds.add(asked_for)
-                wheres.add(normalise(statistic.where) if statistic.where else None)
+                where = statistic.condition(DATASET)
+                wheres.add(None if where is None else normalise(where))
     assert len(rounds) == 1
     assert rounds == {round_.normalised() for round_ in rounds}
     assert len(wheres) == 1

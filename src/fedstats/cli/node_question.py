@@ -36,7 +36,10 @@ def explain(*, sql: str, agreement: str, home: Path, config_file: Path | None) -
         ask = _ask(node, held, "1", pure=False)
         for aggregate in _first_round(statistic, ask).aggregates:
             text = node.bench.engine.explain(
-                aggregate, dataset=held.dataset, where=statistic.where, contribution=ask.contribution
+                aggregate,
+                dataset=held.dataset,
+                where=statistic.condition(held.dataset),
+                contribution=ask.contribution,
             )
             say(text)
 
@@ -82,7 +85,7 @@ def try_(
         chosen = newest_edition(node, held, edition)
         asked = _first_round(statistic, ask)
         ask = replace(ask, loss=loss_of_round(held.standing.agreement, ask.loss, asked))
-        result = try_round(node, held, chosen, asked, statistic.where, ask.loss)
+        result = try_round(node, held, chosen, asked, statistic.condition(held.dataset), ask.loss)
         leaves = replace(
             ask, disclosure=DisclosureProfile.NONE
         )  # a profile hides nothing from the department

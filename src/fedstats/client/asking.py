@@ -15,7 +15,7 @@ from fedstats.core.privacy import RHO_STEP, Mechanism, MechanismLoss
 from fedstats.core.query import Query, RoundOrder, Scope, StatisticLabel
 from fedstats.core.rules import check_query, check_round, loss_of_round
 from fedstats.core.schema import Dataset
-from fedstats.core.statistic import Ask, Mode, Round, Statistic
+from fedstats.core.statistic import Announcing, Ask, Mode, Round, Statistic
 from fedstats.errors import InternalError, LossInvalid, NameUnknown, OutsideAgreement, ValueInvalid
 from fedstats.wire.codec import encode_query
 from fedstats.wire.codec.strict import sha256
@@ -86,6 +86,8 @@ def draft(
     if not isinstance(first, Round):
         raise InternalError(f"The statistic {statistic.name} asks nothing.")
     first = first.normalised()
+    where = statistic.condition(dataset)
+    later = statistic.later(ask) if isinstance(statistic, Announcing) else ()
     loss = loss_of_round(agreement, loss, first)
     ask = replace(ask, loss=loss)
     query = Query(
@@ -94,8 +96,8 @@ def draft(
         purpose=terms.purpose,
         dataset=dataset.name,
         edition=choice.edition,
-        where=statistic.where,
-        scope=Scope.of(first.aggregates, statistic.where),
+        where=where,
+        scope=Scope.of((*first.aggregates, *later), where),
         loss=loss,
         contribution=contribution,
         mode=Mode.LOCAL,

@@ -73,15 +73,47 @@ class TableRow:
     total: bool = False
 
 
+class PictureKind(Enum):
+    """How a table is best looked at."""
+
+    BARS = "bars"
+    HISTOGRAM = "histogram"
+    CURVE = "curve"
+    FUNNEL = "funnel"
+    INTERVALS = "intervals"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """How a table is drawn: which of its columns, along which key.
+
+    `value` is the column that is drawn, `label` the key along the axis (None: the first), `series` the key
+    that makes several of it, `size` the column of denominators (of a funnel), `reference` a number drawn as a
+    line, and `unit` what the value is measured in.
+    """
+
+    kind: PictureKind
+    value: str
+    label: str | None = None
+    series: str | None = None
+    size: str | None = None
+    reference: float | None = None
+    unit: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A named table of typed cells; `counts` are those of its columns that count people or rows."""
+    """A named table of typed cells; `counts` are those of its columns that count people or rows.
+
+    `picture` is how it is drawn; without one, as bars of its first column.
+    """
 
     name: str
     keys: tuple[str, ...]
     columns: tuple[str, ...]
     rows: tuple[TableRow, ...]
     counts: tuple[str, ...] = ()
+    picture: Picture | None = None
 
     def __iter__(self) -> Iterator[TableRow]:
         """The rows in order."""

@@ -127,6 +127,9 @@ class RoundResult:
 class Statistic(Protocol):
     """A kind of question: its fields are its parameters; its pure `step` decides what is next.
 
+    One of several rounds whose later ones look at other columns, keys or expressions than the first is also
+    `Announcing`: what it did not announce before it saw anything, it cannot ask.
+
     One that keeps to the profile in `ask.disclosure` says so: with a class variable `discloses = True`, and
     in `disclosure` of its estimate. Others can be asked only where the agreement's profile is `none`.
     """
@@ -139,9 +142,16 @@ class Statistic(Protocol):
     def dataset(self) -> str:
         """The dataset it asks about."""
 
-    @property
-    def where(self) -> Expression | None:
-        """The condition on rows, for the whole query."""
+    def condition(self, dataset: Dataset) -> Expression | None:
+        """The condition on rows, for the whole query; `dataset` is the definition that it is asked about."""
 
     def step(self, ask: Ask, history: Sequence[RoundResult]) -> Round | Estimate:
         """Ask for the next round, or turn the totals into the estimate."""
+
+
+@runtime_checkable
+class Announcing(Protocol):
+    """A statistic that says beforehand what its later rounds may ask for."""
+
+    def later(self, ask: Ask) -> Sequence[Aggregate]:
+        """Aggregates with all columns, keys and measured expressions of later rounds; grids may differ."""

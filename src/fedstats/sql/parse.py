@@ -130,7 +130,7 @@ def _grouped(reader: RowReader, group: exp.Group | None, columns: Sequence[_Sele
         raise SqlRefused("GROUP BY ALL is not offered.", remedy="Name the keys.")
     check_parts(group, ("expressions",))
     nodes = [_meant(reader, node, columns) for node in group.expressions]
-    grouped = {_key_tree(reader, node): node for node in nodes}
+    grouped = {read_key(reader, node): node for node in nodes}
     opened = open_keys([tree for tree in grouped if tree is not None], reader.dataset)
     if len(opened) > 1:
         raise SqlRefused(
@@ -162,7 +162,7 @@ def _meant(reader: RowReader, node: exp.Expr, columns: Sequence[_SelectColumn]) 
     return node
 
 
-def _key_tree(reader: RowReader, node: exp.Expr) -> Expression | None:
+def read_key(reader: RowReader, node: exp.Expr) -> Expression | None:
     """The key in normal form, None for the department.
 
     Raises
@@ -196,7 +196,7 @@ def _key(reader: RowReader, column: _SelectColumn, grouped: Grouped) -> KeyOutpu
     node = column.node
     if isinstance(node, exp.Star):
         raise refusal_of(node)
-    tree = _key_tree(reader, node)
+    tree = read_key(reader, node)
     if tree not in grouped:
         countable = (
             isinstance(domain_of(reader.read(node), reader.dataset), Numbers | Truth) if tree else False

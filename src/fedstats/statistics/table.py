@@ -56,9 +56,9 @@ class Table:
         """The dataset it asks about."""
         return self.selection.dataset
 
-    @property
-    def where(self) -> Expression | None:
-        """The condition on rows."""
+    def condition(self, dataset: Dataset) -> Expression | None:
+        """The condition on rows; it was read with a definition."""
+        del dataset
         return self.selection.where
 
     def step(self, ask: Ask, history: Sequence[RoundResult]) -> Round | Estimate:
@@ -100,8 +100,8 @@ class Table:
                 "In secure mode nobody learns the numbers of one department.",
                 remedy="Leave the key department out, or ask in local mode.",
             )
-        if self.where is not None:
-            condition_of(self.where, ask.dataset)
+        if self.selection.where is not None:
+            condition_of(self.selection.where, ask.dataset)
         aggregate = plan.aggregate(keys_of(self.selection), ask.dataset)
         aggregate.check(ask.dataset)
         self._check_totals(aggregate.cells(ask.dataset), departments=len(ask.departments))
