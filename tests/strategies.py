@@ -12,6 +12,7 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
+from fedstats.core.bound import Bound
 from fedstats.core.domain import Categories, Dates, Domain, Every, Numbers, Truth, cells_of, days_of
 from fedstats.core.evaluation import Row
 from fedstats.core.expression import (
@@ -154,9 +155,16 @@ def grouped_sums(
         measures = draw(st.lists(_measures(dataset), min_size=1, max_size=measures_max, unique=True))
         weight = Fraction(1, len(measures))
         weighted = tuple(Measure(kind, expression, grid, weight) for kind, expression, grid in measures)
-        return GroupedSums(tuple(chosen), weighted)
+        return GroupedSums(tuple(chosen), weighted, bound=draw(bounds(dataset)))
 
     return drawn()
+
+
+def bounds(dataset: Dataset = DATASET) -> st.SearchStrategy[Bound]:
+    """Every way to bound a person that there is for a dataset."""
+    norms = st.integers(1, dataset.rows_max).map(Bound.weighted)
+    drawn = st.one_of(st.just(Bound.rows()), st.just(Bound.people()), norms)
+    return drawn.map(lambda bound: bound.on(dataset))
 
 
 def _measures(

@@ -13,9 +13,10 @@ import pytest
 from editions import KEY, PEOPLE, SMALL, compute, csv_mapping, make, numbers, texts_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import DATASET, conditions, grouped_sums, rows
+from strategies import DATASET, bounds, conditions, grouped_sums, rows
 
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
+from fedstats.core.bound import Bound
 from fedstats.core.domain import Texts
 from fedstats.core.evaluation import Row, TextRow
 from fedstats.core.expression import Column, Expression
@@ -107,16 +108,17 @@ TEXT_ROWS = st.lists(TEXT_ROW, min_size=1, max_size=2, unique_by=lambda row: fro
     held=st.dictionaries(st.sampled_from(["p1", "p2", "p3", "p4"]), TEXT_ROWS),
     values=st.sets(st.sampled_from(["Leeds", "a|b", "|", "Nowhere"])).map(sorted),
     town_first=st.booleans(),
+    bound=bounds(WITH_TEXT),
 )
 @settings(max_examples=15)
 def test_open_keys_equal_the_reference(
-    engine: str, held: TextPeople, values: list[str], *, town_first: bool
+    engine: str, held: TextPeople, values: list[str], bound: Bound, *, town_first: bool
 ) -> None:
     """All values with their people, each once; then the reference's integers over those that are named."""
     keys = (Column("town"), Column("ward")) if town_first else (Column("ward"), Column("town"))
     third = Fraction(1, 3)
     counts = tuple(Measure(kind, None, None, third) for kind in (MeasureKind.ROWS, MeasureKind.PEOPLE))
-    asked = GroupedSums(keys, counts, third)
+    asked = GroupedSums(keys, counts, third, bound)
     with TemporaryDirectory() as folder:
         edition = Path(folder) / "edition"
         make(LOADS[engine](Path(folder), held, WITH_TEXT), WITH_TEXT, edition, engine=engine)

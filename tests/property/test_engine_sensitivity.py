@@ -15,8 +15,10 @@ import pytest
 from editions import PERSON, Texts, compute, contents, csv_mapping, make, numbers, texts_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import bounds as drawn_bounds
 
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
+from fedstats.core.bound import Bound
 from fedstats.core.domain import Categories, Dates, Domain, Numbers, Truth, days_of
 from fedstats.core.expression import Call, Column, Expression, NumberLiteral, Op
 from fedstats.core.grid import Grid, centred_grid, zero_grid
@@ -145,7 +147,7 @@ def aggregates(draw: st.DrawFn) -> GroupedSums:
         Measure(MeasureKind.PEOPLE, summed, None, share),
         Measure(MeasureKind.SUM, summed, grid, share),
     )
-    return GroupedSums(keys, measures)
+    return GroupedSums(keys, measures, bound=draw(drawn_bounds(DATASET)))
 
 
 def source(folder: Path, rows: Sequence[Texts]) -> DatasetMapping:
@@ -239,16 +241,18 @@ def test_the_order_of_the_source_decides_nothing(
     assert answers[0] == answers[1]
 
 
-def measured(folder: Path, rows: list[dict[str, int | None]], measure: Measure, key: str | None) -> list[int]:
-    """What one person with these rows adds to a vector."""
-    make(source(folder, texts_of({"eve": rows}, DATASET)), DATASET, folder / f"edition-{measure.kind.value}")
-    aggregate = GroupedSums((Column(key),) if key else (), (measure,))
-    return numbers(compute(folder / f"edition-{measure.kind.value}", aggregate, DATASET))[0]
+def measured(
+    folder: Path, rows: list[dict[str, int | None]], measure: Measure, bound: Bound, name: str
+) -> np.ndarray:
+    """What one person with these rows adds to a vector over the wards."""
+    make(source(folder, texts_of({"eve": rows}, DATASET)), DATASET, folder / name)
+    aggregate = GroupedSums((Column("ward"),), (measure,), bound=bound)
+    return np.array(numbers(compute(folder / name, aggregate, DATASET))[0])
 
 
 @pytest.mark.parametrize("grid", [centred_grid, zero_grid])
 def test_every_bound_is_attained(grid: Callable[[Domain], Grid], tmp_path: Path) -> None:
-    """No sensitivity is larger than it must be: somebody reaches each of them."""
+    """No sensitivity is larger than it must be: somebody reaches each of them, in L2 and (if one can) L1."""
     bounds = DATASET.contribution(departments_max=1)
     base: dict[str, int | None] = {"age": 0, "cost": 40, "ward": 0, "left": None, "urgent": 1}
     same_cell = [{**base, "age": age} for age in range(3)]
@@ -256,10 +260,27 @@ def test_every_bound_is_attained(grid: Callable[[Domain], Grid], tmp_path: Path)
     cost = Column("cost")
     rows, people = Measure(MeasureKind.ROWS), Measure(MeasureKind.PEOPLE)
     total = Measure(MeasureKind.SUM, cost, grid(domain_of(cost, DATASET)))
-    for measure, held in ((rows, same_cell), (people, other_cells), (total, same_cell)):
-        moved = np.array(measured(tmp_path, held, measure, "ward"))
-        assert np.abs(moved).sum() == measure.sensitivity(bounds).d1
-        assert (moved**2).sum() == measure.sensitivity(bounds).d2_squared
+    once, whole, two = Bound.people(), Bound.weighted(3), Bound.weighted(2)
+    reached = [
+        (rows, same_cell, Bound.rows()),
+        (people, other_cells, Bound.rows()),
+        (people, other_cells, two),
+        (total, same_cell, Bound.rows()),
+        (rows, other_cells, once),
+        (total, other_cells, once),
+        (rows, same_cell, whole),
+        (total, same_cell, whole),
+    ]
+    for i, (measure, held, bound) in enumerate(reached):
+        moved = measured(tmp_path, held, measure, bound, f"edition-{i}")
+        allowed = measure.sensitivity(bounds, bound)
+        assert np.abs(moved).sum() == allowed.d1
+        assert (moved**2).sum() == allowed.d2_squared
+    # With weights the longest and the widest are two people; both come to within one weight's rounding.
+    along = measured(tmp_path, same_cell[:2], rows, two, "along")
+    across = measured(tmp_path, other_cells, rows, Bound.weighted(1), "across")
+    assert (along**2).sum() == rows.sensitivity(bounds, two).d2_squared
+    assert 0 <= rows.sensitivity(bounds, Bound.weighted(1)).d1 - np.abs(across).sum() <= 3
 
 
 def test_ten_thousand_rows_count_as_three(tmp_path: Path) -> None:

@@ -23,8 +23,10 @@ def noise_scales(
     at_node = loss.at_node(contribution.departments_max)
     return tuple(
         tuple(
-            noise_scale(measure.sensitivity(contribution), at_node.share(measure.weight))
-            for measure in aggregate.measures
+            noise_scale(sensitivity, at_node.share(measure.weight))
+            for measure, sensitivity in zip(
+                aggregate.measures, aggregate.sensitivities(contribution), strict=True
+            )
         )
         for aggregate in aggregates
     )

@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from fedstats.core.aggregate import Aggregate
 from fedstats.core.aggregate.grouped_sums import Measure, MeasureKind
+from fedstats.core.bound import Bound, BoundKind
 from fedstats.core.domain import Domain, Numbers, Truth
 from fedstats.core.expression import Expression
 from fedstats.core.expression_words import expression_words, number_words, operand_words
@@ -70,7 +71,23 @@ def _aggregate(aggregate: Aggregate, dataset: Dataset) -> str:
         for key in aggregate.keys
     ]
     by = f" by {_and(keys)}" if keys else " in all"
-    return _and([_measure(measure, dataset) for measure in aggregate.measures]) + by
+    return (
+        _and([_measure(measure, dataset) for measure in aggregate.measures])
+        + by
+        + bound_words(aggregate.bound)
+    )
+
+
+def bound_words(bound: Bound) -> str:
+    """How the rows of one person count, as the end of a sentence; nothing where each counts alike."""
+    if bound.kind is BoundKind.PEOPLE:
+        return ", where a person counts once in each cell, with the mean of their values there"
+    if bound.kind is BoundKind.NORM:
+        return (
+            f", where the rows of a person have a weight, so that together they are no longer than "
+            f"{bound.norm} row{'' if bound.norm == 1 else 's'} (in L2, over the cells)"
+        )
+    return ""
 
 
 def _measure(measure: Measure, dataset: Dataset) -> str:

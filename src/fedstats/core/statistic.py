@@ -83,7 +83,7 @@ class Round:
         """
         aggregates = sorted(
             (aggregate.normalised() for aggregate in self.aggregates),
-            key=lambda a: repr((a.keys, a.measures)),
+            key=lambda a: repr((a.keys, a.measures, a.bound)),
         )
         return Round(tuple(aggregates), self.share // SHARE_STEP * SHARE_STEP)
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 import duckdb
 
 from fedstats.core.aggregate import Aggregate
+from fedstats.core.bound import BoundKind
 from fedstats.core.expression import Expression
 from fedstats.core.privacy import Contribution
 from fedstats.core.schema import Dataset
@@ -162,7 +163,8 @@ class Question:
         """
         columns = len(self.aggregate.keys) + len(self.aggregate.measures)
         ranked = KEY_PARAMETER in parameters_of(self.statement)
-        rows_max = part_rows(columns, resources, ranked=ranked) // finer
+        windows = ranked or self.aggregate.bound.kind is BoundKind.NORM
+        rows_max = part_rows(columns, resources, ranked=windows) // finer
         many, parts = cells > _CELLS_FEW, Parts.of(connection)
         if self.persons:
             ranges = parts.together(rows_max, cut_alone=many)

@@ -135,11 +135,15 @@ class Workbench:
             noise.mechanism.add_noise(
                 vector,
                 scale=scale,
-                sensitivity=measure.sensitivity(computation.contribution),
+                sensitivity=sensitivity,
                 allowed=noise.at_node.share(measure.weight).amount,
             )
-            for vector, measure, scale in zip(
-                exact.vectors, aggregate.measures, noise.scales[position], strict=True
+            for vector, measure, sensitivity, scale in zip(
+                exact.vectors,
+                aggregate.measures,
+                aggregate.sensitivities(computation.contribution),
+                noise.scales[position],
+                strict=True,
             )
         )
 

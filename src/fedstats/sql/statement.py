@@ -15,12 +15,14 @@ from functools import reduce
 from sqlglot import exp
 
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
+from fedstats.core.bound import WEIGHT_ONE, Bound, BoundKind
 from fedstats.core.domain import Texts
 from fedstats.core.expression import Column, Expression
 from fedstats.core.grid import Grid
 from fedstats.core.inference import domain_of
 from fedstats.core.privacy import Contribution, UnitKind
-from fedstats.core.schema import Dataset
+from fedstats.core.schema import ROWS_OF_ONE_PERSON_MAX, Dataset
+from fedstats.sql.integers import Integer, divide_half_up
 from fedstats.sql.render import Rendering, column_sql
 
 ROWS_TABLE, PEOPLE_TABLE = "rows", "people"
@@ -30,7 +32,7 @@ NAMED_TABLE, NAMED_VALUE = "_named", "value"
 KEY_PARAMETER = "key"
 FIRST_PARAMETER, LAST_PARAMETER = "first_row", "last_row"
 ROW_NUMBER = "rowid"
-_NTH, _ROW = "_nth", "_row"
+_NTH, _ROW, _COUNT, _SQUARES, _ROOT, _WEIGHT = "_nth", "_row", "_count", "_squares", "_root", "_weight"
 
 
 def key_name(position: int) -> str:
@@ -63,7 +65,7 @@ def grouped_statement(
     row of a part. The rows of one person must lie in one part where `groups_persons` says so.
 
     With `cells_max` below `rows_max`, a person with more cells keeps those with the least hash of `$key`,
-    person and cell, for all measures alike.
+    person and cell, for all measures alike; means and weights are of the rows in these.
 
     With `named`, only rows count whose value of the open key is in the table `_named`, or is missing.
     """
@@ -82,8 +84,9 @@ def grouped_statement(
             enumerate(aggregate.key_domains(dataset)), key=lambda key: isinstance(key[1], Texts)
         )
     ]
-    if bounded or (persons and len(counted) > 1):
-        return _by_person(keys, measures, rows, contribution.cells_max if bounded else None)
+    bound = aggregate.bound.on(dataset)
+    if bounded or bound.kind is not BoundKind.ROWS or (persons and len(counted) > 1):
+        return _by_person(keys, measures, rows, bound, contribution if bounded else None)
     totals = [_total(measure, value, persons=persons) for measure, value in measures]
     return _grouped(keys, totals).from_(rows.subquery(_ROW))
 
@@ -92,6 +95,7 @@ def groups_persons(aggregate: GroupedSums, *, dataset: Dataset, contribution: Co
     """Whether the statement looks at the rows of one person together."""
     counted = any(measure.kind is MeasureKind.PEOPLE for measure in aggregate.measures)
     bounded = _bounded(aggregate, dataset=dataset, contribution=contribution)
+    bounded = bounded or aggregate.bound.kind is not BoundKind.ROWS
     return _has_persons(dataset) and (bounded or counted)
 
 
@@ -198,25 +202,90 @@ def _by_person(
     keys: Sequence[str],
     measures: Sequence[tuple[Measure, exp.Column | None]],
     rows: exp.Select,
-    cells_max: int | None,
+    bound: Bound,
+    contribution: Contribution | None,
 ) -> exp.Select:
     """First per person and cell, then per cell: one table of groups, however many measures count people.
 
-    With `cells_max`, at most so many cells of each person.
+    With a `contribution`, at most its number of cells of each person.
     """
-    per_person = [_share(measure, value) for measure, value in measures]
+    weighted = bound.kind is BoundKind.NORM
+    per_person = [_share(measure, value, bound) for measure, value in measures]
     several = _grouped([PERSON, *keys], per_person).from_(_ROW).where(_not_null(column_sql(PERSON)))
     names = [*keys, *(measure_name(i) for i in range(len(measures)))]
-    if cells_max is not None:
-        several = _least_cells(keys, names, several, cells_max)
+    held = [PERSON, *names, _COUNT] if weighted else names
+    if weighted:
+        several = several.select(exp.alias_(_count(None), _COUNT, quoted=True))
+    if contribution is not None:
+        several = _least_cells(keys, held, several, contribution.cells_max)
+    if weighted:
+        several = _weighted(keys, [measure for measure, _ in measures], several, bound)
     several = exp.select(*map(column_sql, names)).from_(several.subquery("_several"))
-    totals = [_total(measure, value, persons=False) for measure, value in measures]
+    # Whoever has one row has it with the weight 1, and is their own mean.
+    totals = [_times(_total(m, v, persons=False), _unit(m, bound)) for m, v in measures]
     nobody = exp.Is(this=column_sql(PERSON), expression=exp.Null())
     alone = _grouped(keys, totals).from_(_ROW).where(nobody)
     both = exp.Union(this=alone, expression=several, distinct=False)
     sums = [_whole(exp.Sum(this=column_sql(measure_name(i)))) for i in range(len(measures))]
     # Read twice rather than kept: what is kept would grow with the rows.
     return _grouped(keys, sums).from_(both.subquery("_both")).with_(_ROW, as_=rows, materialized=False)
+
+
+def _unit(measure: Measure, bound: Bound) -> int:
+    return 1 if measure.kind is MeasureKind.PEOPLE else bound.unit
+
+
+def _weighted(
+    keys: Sequence[str], measures: Sequence[Measure], shares: exp.Select, bound: Bound
+) -> exp.Select:
+    """The shares of each person in each cell times the person's weight, as `Bound.weight` defines it."""
+    rows = column_sql(_COUNT)
+    squares = exp.Window(
+        this=exp.Sum(this=exp.Mul(this=rows, expression=rows.copy())), partition_by=[column_sql(PERSON)]
+    )
+    most = exp.Literal.number((WEIGHT_ONE * bound.norm) ** 2)
+    names = [*keys, *(measure_name(i) for i in range(len(measures)))]
+
+    def also(sql: exp.Expr, name: str, below: exp.Select, kept: Sequence[str]) -> exp.Select:
+        columns = [*map(column_sql, kept), exp.alias_(sql, name, quoted=True)]
+        return exp.select(*columns).from_(below.subquery(f"_with{name}"))
+
+    bounded = exp.IntDiv(this=most, expression=exp.cast(squares, "BIGINT"))
+    ratio = also(bounded, _SQUARES, shares, [*names])
+    root = also(root_sql(column_sql(_SQUARES)), _ROOT, ratio, [*names, _SQUARES])
+    weight = also(weight_sql(column_sql(_ROOT), column_sql(_SQUARES)), _WEIGHT, root, names)
+    columns = [
+        column_sql(name)
+        if measure.kind is MeasureKind.PEOPLE
+        else exp.alias_(exp.Mul(this=column_sql(name), expression=column_sql(_WEIGHT)), name, quoted=True)
+        for name, measure in zip(names[len(keys) :], measures, strict=True)
+    ]
+    return exp.select(*map(column_sql, keys), *columns).from_(weight.subquery("_of_weight"))
+
+
+def root_sql(square: exp.Expr) -> exp.Expr:
+    """The root of an integer below 2^52, to the nearest integer but for what floats may do at halves."""
+    return exp.cast(exp.Floor(this=exp.Sqrt(this=exp.cast(square, "DOUBLE"))), "BIGINT")
+
+
+def weight_sql(root: exp.Expr, square: exp.Expr) -> exp.Expr:
+    """The greatest integer whose square is not above, and at most the weight 1: settled in whole numbers."""
+
+    def squared(offset: int) -> exp.Expr:
+        side = exp.Paren(this=exp.Add(this=root.copy(), expression=exp.Literal.number(offset)))
+        return exp.Mul(this=side, expression=side.copy())
+
+    def near(offset: int) -> exp.Expr:
+        return exp.Add(this=root.copy(), expression=exp.Literal.number(offset))
+
+    above = exp.If(this=exp.GT(this=squared(0), expression=square.copy()), true=near(-1))
+    below = exp.If(this=exp.LTE(this=squared(1), expression=square.copy()), true=near(1))
+    whole = exp.Case(ifs=[above, below], default=root.copy())
+    return exp.Least(this=whole, expressions=[exp.Literal.number(WEIGHT_ONE)])
+
+
+def _times(sql: exp.Expr, factor: int) -> exp.Expr:
+    return sql if factor == 1 else exp.Mul(this=sql, expression=exp.Literal.number(factor))
 
 
 def _least_cells(keys: Sequence[str], names: Sequence[str], shares: exp.Select, cells_max: int) -> exp.Select:
@@ -235,12 +304,24 @@ def _least_cells(keys: Sequence[str], names: Sequence[str], shares: exp.Select, 
     return exp.select(*map(column_sql, names)).from_(ordered.subquery("_ordered")).where(kept)
 
 
-def _share(measure: Measure, value: exp.Column | None) -> exp.Expr:
-    """The measure over the rows of one person in one cell."""
-    if measure.kind is not MeasureKind.PEOPLE:
+def _share(measure: Measure, value: exp.Column | None, bound: Bound) -> exp.Expr:
+    """The measure over the rows of one person in one cell, before any weight."""
+    if measure.kind is MeasureKind.SUM and bound.kind is BoundKind.PEOPLE and value is not None:
+        return _mean(measure, value)
+    if measure.kind is not MeasureKind.PEOPLE and bound.kind is not BoundKind.PEOPLE:
         return _total(measure, value, persons=False)
     present = exp.GT(this=_count(value), expression=exp.Literal.number(0))
     return exp.cast(present, "BIGINT")
+
+
+def _mean(measure: Measure, value: exp.Column) -> exp.Expr:
+    """The mean of grid integers to the nearest integer, halves upward; 0 where no value is known."""
+    reach = measure.grid.half_width if measure.grid else 1
+    most = ROWS_OF_ONE_PERSON_MAX
+    total = Integer(exp.cast(exp.Sum(this=value.copy()), "BIGINT"), -reach * most, reach * most, 64)
+    known = exp.Nullif(this=_count(value), expression=exp.Literal.number(0))
+    mean = divide_half_up(total, Integer(exp.cast(known, "BIGINT"), 1, most, 64), lo=-reach, hi=reach)
+    return exp.Coalesce(this=mean.sql, expressions=[exp.Literal.number(0)])
 
 
 def _cell_hash(keys: Sequence[str]) -> exp.Expr:

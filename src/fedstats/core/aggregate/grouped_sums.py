@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from fedstats.core.aggregate.exact import Exact
+from fedstats.core.bound import Bound
 from fedstats.core.domain import CODE_MAX, Domain, Numbers, Texts, Truth, cells_of
 from fedstats.core.evaluation import TextRow, evaluate, key_value
 from fedstats.core.expression import Column, Expression, columns_of, normalise, order_key
@@ -25,6 +26,7 @@ from fedstats.errors import ExpressionInvalid, InternalError, TooLarge, ValueInv
 KEYS_MAX = 6
 CELLS_MAX = 2_000_000
 MEASURES_MAX = 32
+_ALL_ROWS = Bound.rows()
 
 
 class MeasureKind(Enum):
@@ -63,16 +65,19 @@ class Measure:
         grid = (0,) if self.grid is None else (1, self.grid.centre, self.grid.step, self.grid.half_width)
         return (self.kind.value, expression, grid, self.weight)
 
-    def sensitivity(self, contribution: Contribution) -> Sensitivity:
+    def sensitivity(
+        self, contribution: Contribution, bound: Bound = _ALL_ROWS, *, grouped: bool = True
+    ) -> Sensitivity:
         """How far one unit moves this vector (privacy.md section 2).
 
-        Counts of rows: all of a person's rows may lie in one cell, D1 = D2 = rows_max. Counts of people: one
-        in each of at most L0 cells, D1 = L0 and D2^2 = L0. Sums: rows_max times the clip.
+        Counts of people: one in each of at most L0 cells, D1 = L0 and D2^2 = L0; without a key there is one
+        cell. Counts of rows: as the bound says. Sums: that times the clip.
         """
-        if self.kind is MeasureKind.PEOPLE:
-            return Sensitivity(contribution.cells_max, contribution.cells_max)
-        reach = contribution.rows_max * (self.grid.half_width if self.grid else 1)
-        return Sensitivity(reach, reach**2)
+        cells = contribution.cells_max if grouped else 1
+        counted = Bound.people() if self.kind is MeasureKind.PEOPLE else bound
+        return counted.sensitivity(
+            contribution, cells=cells, half_width=self.grid.half_width if self.grid else 1
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +88,16 @@ class GroupedSums:
     their noisy number of units, in order, and one for missing values. `threshold_weight` is the share of the
     round's loss that this number has; the measures are computed after it, over what it named. None where no
     key is open.
+
+    `bound` says how the rows of one person count. Where they have weights, numbers of rows and sums are
+    `bound.unit` times as large as what they stand for; numbers of people are not.
     """
 
     kind: ClassVar[str] = "grouped_sums"
     keys: tuple[Expression, ...]
     measures: tuple[Measure, ...]
     threshold_weight: Fraction | None = None
+    bound: Bound = _ALL_ROWS
 
     def __post_init__(self) -> None:
         """Few enough keys, at least one measure, nothing twice, a weight that is a share."""
@@ -108,7 +117,7 @@ class GroupedSums:
             replace(m, expression=None if m.expression is None else normalise(m.expression))
             for m in self.measures
         )
-        return type(self)(keys, tuple(sorted(measures, key=Measure.order_key)), self.threshold_weight)
+        return replace(self, keys=keys, measures=tuple(sorted(measures, key=Measure.order_key)))
 
     @property
     def weights(self) -> tuple[Fraction, ...]:
@@ -171,11 +180,17 @@ class GroupedSums:
             An expression does not fit the definition, or there are too many cells.
         TooLarge
             A sum could overflow 62 bits for the declared `people_max`.
+        ValueInvalid
+            The bound of one person is not for this dataset.
 
         """
         self._check_open(dataset)
+        self.bound.check(dataset)
         self.cells(dataset)
+        of_person = self.bound.reach(dataset.rows_max)
         for measure in self.measures:
+            if dataset.people_max * of_person > CODE_MAX // 2:
+                raise TooLarge("A count could need more than 62 bits for the declared people_max.")
             if measure.expression is None:
                 continue
             domain = domain_of(measure.expression, dataset)
@@ -184,7 +199,7 @@ class GroupedSums:
             if measure.grid is not None and not isinstance(domain, Numbers | Truth):
                 raise ExpressionInvalid("Only numbers and conditions can be added up.")
             reach = measure.grid.half_width if measure.grid else 1
-            if dataset.people_max * dataset.rows_max * reach > CODE_MAX // 2:
+            if dataset.people_max * of_person * reach > CODE_MAX // 2:
                 raise TooLarge("The sum could need more than 62 bits for the declared people_max.")
 
     def _check_open(self, dataset: Dataset) -> None:
@@ -210,7 +225,15 @@ class GroupedSums:
 
     def sensitivities(self, contribution: Contribution) -> tuple[Sensitivity, ...]:
         """One per measure."""
-        return tuple(measure.sensitivity(contribution) for measure in self.measures)
+        return tuple(
+            measure.sensitivity(contribution, self.bound, grouped=bool(self.keys))
+            for measure in self.measures
+        )
+
+    @property
+    def units(self) -> tuple[int, ...]:
+        """By what each measure's totals are divided to be rows, people, or steps of its grid."""
+        return tuple(1 if m.kind is MeasureKind.PEOPLE else self.bound.unit for m in self.measures)
 
     def reference(
         self,
@@ -229,18 +252,22 @@ class GroupedSums:
         position = {cell: i for i, cell in enumerate(product(*self.key_cells(dataset, values)))}
         vectors = [np.zeros(len(position), dtype=np.int64) for _ in self.measures]
         for rows in people:
-            seen: list[set[int]] = [set() for _ in self.measures]
+            cells: dict[int, list[TextRow]] = {}
             for row in rows:
-                if where is not None and evaluate(where, dataset, row) != 1:
-                    continue
                 cell = position.get(tuple(key_value(key, dataset, row) for key in self.keys))
-                if cell is None:
-                    continue
-                for vector, measure, cells in zip(vectors, self.measures, seen, strict=True):
-                    vector[cell] += _contribution_of_row(measure, dataset, row, first=cell not in cells)
-                    if measure.expression is None or evaluate(measure.expression, dataset, row) is not None:
-                        cells.add(cell)
+                if cell is not None and (where is None or evaluate(where, dataset, row) == 1):
+                    cells.setdefault(cell, []).append(row)
+            weight = self.bound.weight(len(held) for held in cells.values())
+            for cell, held in cells.items():
+                for vector, measure in zip(vectors, self.measures, strict=True):
+                    vector[cell] += self._share(measure, _values(measure, dataset, held), weight)
         return Exact(tuple(vectors))
+
+    def _share(self, measure: Measure, values: Sequence[int], weight: int) -> int:
+        """What a person adds to a cell where the rows have these values, missing ones left out."""
+        if measure.kind is MeasureKind.PEOPLE:
+            return int(bool(values))
+        return self.bound.share(sum(values), len(values), weight=weight)
 
 
 def open_keys(keys: Iterable[Expression], dataset: Dataset) -> tuple[Column, ...]:
@@ -250,13 +277,12 @@ def open_keys(keys: Iterable[Expression], dataset: Dataset) -> tuple[Column, ...
     )
 
 
-def _contribution_of_row(measure: Measure, dataset: Dataset, row: TextRow, *, first: bool) -> int:
-    code = 1 if measure.expression is None else evaluate(measure.expression, dataset, row)
-    if code is None:
-        return 0
-    if measure.kind is MeasureKind.PEOPLE:
-        return int(first)
-    if measure.grid is None or measure.expression is None:
-        return 1
+def _values(measure: Measure, dataset: Dataset, rows: Iterable[TextRow]) -> list[int]:
+    """The grid integers of a sum, or 1 for each row that counts; nothing where the value is missing."""
+    if measure.expression is None:
+        return [1 for _ in rows]
     domain = domain_of(measure.expression, dataset)
-    return measure.grid.quantise(code * (domain.step if isinstance(domain, Numbers) else Fraction(1)))
+    step = domain.step if isinstance(domain, Numbers) else Fraction(1)
+    codes = (evaluate(measure.expression, dataset, row) for row in rows)
+    grid = measure.grid
+    return [1 if grid is None else grid.quantise(code * step) for code in codes if code is not None]

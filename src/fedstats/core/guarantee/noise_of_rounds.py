@@ -11,6 +11,7 @@ from fractions import Fraction
 from fedstats.core.aggregate import Aggregate
 from fedstats.core.aggregate.grouped_sums import Measure, MeasureKind
 from fedstats.core.agreement_document import Document
+from fedstats.core.bound import WEIGHT_ONE, BoundKind
 from fedstats.core.domain import Numbers
 from fedstats.core.expression import Call, Expression, Op, columns_of, walk
 from fedstats.core.expression_words import expression_words, number_words
@@ -59,21 +60,24 @@ def _aggregate(
         "keys": [expression_words(key) for key in aggregate.keys],
         "cells": aggregate.cells(run.dataset, answered.values),
         "measures": [
-            _measure(run, loss, measure, scale, terms)
+            _measure(run, loss, aggregate, measure, scale, terms)
             for measure, scale in zip(aggregate.measures, scales, strict=True)
         ],
         "threshold": _threshold(run, loss, aggregate),
     }
 
 
-def _measure(run: Run, loss: MechanismLoss, measure: Measure, scale: Fraction, terms: int) -> Document:
-    sensitivity = measure.sensitivity(run.query.contribution)
-    step = measure.grid.step if measure.grid else Fraction(1)
+def _measure(
+    run: Run, loss: MechanismLoss, aggregate: Aggregate, measure: Measure, scale: Fraction, terms: int
+) -> Document:
+    position = aggregate.measures.index(measure)
+    sensitivity = aggregate.sensitivities(run.query.contribution)[position]
+    step = (measure.grid.step if measure.grid else Fraction(1)) / aggregate.units[position]
     return {
         "counts": measure.kind.value,
         "of": "" if measure.expression is None else expression_words(measure.expression),
         "weight": fraction_text(measure.weight),
-        "sensitivity": _sensitivity(sensitivity, derivation(run, measure)),
+        "sensitivity": _sensitivity(sensitivity, derivation(run, aggregate, measure)),
         "clipping": None if measure.grid is None else _clipping(run, measure),
         "scale": decimal_down(scale),
         "scale_exact": fraction_text(scale),
@@ -87,24 +91,49 @@ def _measure(run: Run, loss: MechanismLoss, measure: Measure, scale: Fraction, t
     }
 
 
-def derivation(run: Run, measure: Measure) -> str:
+def derivation(run: Run, aggregate: Aggregate, measure: Measure) -> str:
     """Why one unit moves the vector of a measure by no more than its sensitivity, in words and numbers."""
-    rows, cells = run.query.contribution.rows_max, run.query.contribution.cells_max
+    contribution = run.query.contribution
+    rows, cells = contribution.rows_max, contribution.cells_max if aggregate.keys else 1
     one = "One person" if run.dataset.unit.kind is UnitKind.PERSON else "One record"
-    has = f"{one} has at most {rows} {'row' if rows == 1 else 'rows'} at a department"
-    if measure.kind is MeasureKind.PEOPLE:
+    bound, reach = aggregate.bound, measure.grid.half_width if measure.grid else 1
+    in_cells = f"counts once in each of at most {cells} cells" if cells > 1 else "counts once in one cell"
+    if measure.kind is MeasureKind.PEOPLE or (bound.kind is BoundKind.PEOPLE and measure.grid is None):
+        return f"{one} {in_cells}: D1 = {cells}, D2 squared = {cells}."
+    if bound.kind is BoundKind.PEOPLE:
         return (
-            f"{one} counts once in each of at most {cells} {'cell' if cells == 1 else 'cells'}: "
-            f"D1 = {cells}, D2 squared = {cells}."
+            f"{one} {in_cells}, with a mean of at most {_steps(measure)} in either direction: "
+            f"D1 = {cells} x {reach}, D2 squared = {cells} x {reach} x {reach}."
         )
+    if bound.kind is BoundKind.NORM:
+        return _of_weights(one, aggregate, measure, cells, rows)
+    has = f"{one} has at most {rows} {'row' if rows == 1 else 'rows'} at a department"
     if measure.grid is None:
         return f"{has}; each adds 1 to one cell, and all may lie in one: D1 = D2 = {rows}."
-    reach = measure.grid.half_width
     return (
-        f"{has}; after clipping each adds at most {reach} steps of {number_words(measure.grid.step)} to one "
+        f"{has}; after clipping each adds at most {_steps(measure)} to one "
         f"cell, in either direction, and all may lie in one: D1 = D2 = {rows} x {reach} = {rows * reach} "
         "steps."
     )
+
+
+def _of_weights(one: str, aggregate: Aggregate, measure: Measure, cells: int, rows: int) -> str:
+    norm = WEIGHT_ONE * aggregate.bound.norm
+    what = f", times a clip of {_steps(measure)}" if measure.grid else ""
+    places = "one cell" if cells == 1 else f"at most {cells} cells"
+    return (
+        f"The rows of {one.lower()} have one weight, a whole number of at most {WEIGHT_ONE}, which means 1. "
+        f"With it their numbers of rows in {places} are no longer than {norm} in L2{what}: "
+        f"D2 = {norm}{_times(measure)}; D1 is sqrt({cells}) of that, or {rows} whole rows if that is less."
+    )
+
+
+def _steps(measure: Measure) -> str:
+    return f"{measure.grid.half_width} steps of {number_words(measure.grid.step)}" if measure.grid else "1"
+
+
+def _times(measure: Measure) -> str:
+    return f" x {measure.grid.half_width}" if measure.grid else ""
 
 
 def _sensitivity(sensitivity: Sensitivity, words: str) -> Document:

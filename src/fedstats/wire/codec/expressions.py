@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from fedstats.core.aggregate import Aggregate
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
+from fedstats.core.bound import Bound, BoundKind
 from fedstats.core.expression import (
     DEPTH_MAX,
     Call,
@@ -29,6 +30,11 @@ _KINDS = {
     MeasureKind.SUM: query_pb2.MEASURE_KIND_SUM,
 }
 _KINDS_BACK = {number: kind for kind, number in _KINDS.items()}
+_BOUNDS = {
+    BoundKind.PEOPLE: query_pb2.BOUND_KIND_PEOPLE,
+    BoundKind.NORM: query_pb2.BOUND_KIND_NORM,
+}
+_BOUNDS_BACK = {number: kind for kind, number in _BOUNDS.items()}
 
 
 def rational_to(value: Fraction) -> query_pb2.Rational:
@@ -93,6 +99,7 @@ def aggregate_to(aggregate: Aggregate) -> query_pb2.Aggregate:
             threshold_weight=None
             if aggregate.threshold_weight is None
             else rational_to(aggregate.threshold_weight),
+            bound=_bound_to(aggregate.bound),
         )
     )
 
@@ -106,7 +113,20 @@ def aggregate_from(message: query_pb2.Aggregate) -> Aggregate:
         keys=tuple(expression_from(key) for key in sums.keys),
         measures=tuple(_measure_from(measure) for measure in sums.measures),
         threshold_weight=rational_from(sums.threshold_weight) if sums.HasField("threshold_weight") else None,
+        bound=_bound_from(sums.bound) if sums.HasField("bound") else Bound.rows(),
     )
+
+
+def _bound_to(bound: Bound) -> query_pb2.Bound | None:
+    if bound.kind is BoundKind.ROWS:
+        return None
+    return query_pb2.Bound(kind=_BOUNDS[bound.kind], norm=bound.norm)
+
+
+def _bound_from(message: query_pb2.Bound) -> Bound:
+    if message.kind not in _BOUNDS_BACK:
+        raise MessageInvalid("A message bounds a person in a way that this version does not know.")
+    return Bound(_BOUNDS_BACK[message.kind], message.norm)
 
 
 def _measure_to(measure: Measure) -> query_pb2.Measure:

@@ -24,23 +24,25 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66\x65\x64stats/wire/v1/query.proto\x12\x10\x66\x65\x64stats.wire.v1\"2\n\x08Rational\x12\x11\n\tnumerator\x18\x01 \x01(\x12\x12\x13\n\x0b\x64\x65nominator\x18\x02 \x01(\x04\"\xb6\x01\n\nExpression\x12\x10\n\x06\x63olumn\x18\x01 \x01(\tH\x00\x12,\n\x06number\x18\x02 \x01(\x0b\x32\x1a.fedstats.wire.v1.RationalH\x00\x12\x12\n\x08\x63\x61tegory\x18\x03 \x01(\tH\x00\x12$\n\x03\x64\x61y\x18\x04 \x01(\x0b\x32\x15.fedstats.wire.v1.DayH\x00\x12&\n\x04\x63\x61ll\x18\x05 \x01(\x0b\x32\x16.fedstats.wire.v1.CallH\x00\x42\x06\n\x04node\"\x13\n\x03\x44\x61y\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x12\"T\n\x04\x43\x61ll\x12 \n\x02op\x18\x01 \x01(\x0e\x32\x14.fedstats.wire.v1.Op\x12*\n\x04\x61rgs\x18\x02 \x03(\x0b\x32\x1c.fedstats.wire.v1.Expression\"p\n\x04Grid\x12*\n\x06\x63\x65ntre\x18\x01 \x01(\x0b\x32\x1a.fedstats.wire.v1.Rational\x12(\n\x04step\x18\x02 \x01(\x0b\x32\x1a.fedstats.wire.v1.Rational\x12\x12\n\nhalf_width\x18\x03 \x01(\r\"\xba\x01\n\x07Measure\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.fedstats.wire.v1.MeasureKind\x12\x30\n\nexpression\x18\x02 \x01(\x0b\x32\x1c.fedstats.wire.v1.Expression\x12$\n\x04grid\x18\x03 \x01(\x0b\x32\x16.fedstats.wire.v1.Grid\x12*\n\x06weight\x18\x04 \x01(\x0b\x32\x1a.fedstats.wire.v1.Rational\"\x9c\x01\n\x0bGroupedSums\x12*\n\x04keys\x18\x01 \x03(\x0b\x32\x1c.fedstats.wire.v1.Expression\x12+\n\x08measures\x18\x02 \x03(\x0b\x32\x19.fedstats.wire.v1.Measure\x12\x34\n\x10threshold_weight\x18\x03 \x01(\x0b\x32\x1a.fedstats.wire.v1.Rational\"J\n\tAggregate\x12\x35\n\x0cgrouped_sums\x18\x01 \x01(\x0b\x32\x1d.fedstats.wire.v1.GroupedSumsH\x00\x42\x06\n\x04kind\"\x91\x01\n\x04Loss\x12.\n\tmechanism\x18\x01 \x01(\x0e\x32\x1b.fedstats.wire.v1.Mechanism\x12*\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x1a.fedstats.wire.v1.Rational\x12-\n\tdelta_add\x18\x03 \x01(\x0b\x32\x1a.fedstats.wire.v1.Rational\"L\n\x0c\x43ontribution\x12\x10\n\x08rows_max\x18\x01 \x01(\r\x12\x11\n\tcells_max\x18\x02 \x01(\r\x12\x17\n\x0f\x64\x65partments_max\x18\x03 \x01(\r\"\x88\x01\n\x05Scope\x12\x0f\n\x07\x63olumns\x18\x01 \x03(\t\x12*\n\x04keys\x18\x02 \x03(\x0b\x32\x1c.fedstats.wire.v1.Expression\x12\x12\n\naggregates\x18\x03 \x03(\t\x12.\n\x08measures\x18\x04 \x03(\x0b\x32\x1c.fedstats.wire.v1.Expression\"C\n\x0eStatisticLabel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\t\"\xdd\x03\n\x05Query\x12\x11\n\tagreement\x18\x01 \x01(\t\x12\x19\n\x11\x61greement_version\x18\x02 \x01(\r\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x04 \x01(\t\x12\x0f\n\x07\x65\x64ition\x18\x05 \x01(\t\x12+\n\x05where\x18\x06 \x01(\x0b\x32\x1c.fedstats.wire.v1.Expression\x12&\n\x05scope\x18\x07 \x01(\x0b\x32\x17.fedstats.wire.v1.Scope\x12$\n\x04loss\x18\x08 \x01(\x0b\x32\x16.fedstats.wire.v1.Loss\x12\x34\n\x0c\x63ontribution\x18\t \x01(\x0b\x32\x1e.fedstats.wire.v1.Contribution\x12$\n\x04mode\x18\n \x01(\x0e\x32\x16.fedstats.wire.v1.Mode\x12\x12\n\nrounds_max\x18\x0b \x01(\r\x12\x12\n\ndeadline_s\x18\x0c \x01(\x03\x12\x33\n\tstatistic\x18\r \x01(\x0b\x32 .fedstats.wire.v1.StatisticLabel\x12\r\n\x05nonce\x18\x0e \x01(\x0c\x12\x30\n\ndisclosure\x18\x0f \x01(\x0e\x32\x1c.fedstats.wire.v1.Disclosure\"\xaf\x01\n\x05Round\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x0e\n\x06number\x18\x02 \x01(\r\x12/\n\naggregates\x18\x03 \x03(\x0b\x32\x1b.fedstats.wire.v1.Aggregate\x12)\n\x05share\x18\x04 \x01(\x0b\x32\x1a.fedstats.wire.v1.Rational\x12\x14\n\x0cparticipants\x18\x05 \x03(\t\x12\x15\n\rtotals_before\x18\x06 \x01(\x0c\"S\n\nProceeding\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x0e\n\x06number\x18\x02 \x01(\r\x12\x14\n\x0cparticipants\x18\x03 \x03(\t\x12\x10\n\x08left_out\x18\x04 \x03(\t\"\xea\x02\n\x0b\x43omputation\x12\x11\n\tagreement\x18\x01 \x01(\t\x12\x19\n\x11\x61greement_version\x18\x02 \x01(\r\x12\x0f\n\x07\x64\x61taset\x18\x03 \x01(\t\x12\x0f\n\x07\x65\x64ition\x18\x04 \x01(\t\x12+\n\x05where\x18\x05 \x01(\x0b\x32\x1c.fedstats.wire.v1.Expression\x12/\n\naggregates\x18\x06 \x03(\x0b\x32\x1b.fedstats.wire.v1.Aggregate\x12.\n\tmechanism\x18\x07 \x01(\x0e\x32\x1b.fedstats.wire.v1.Mechanism\x12\x0e\n\x06\x61mount\x18\x08 \x01(\t\x12\x34\n\x0c\x63ontribution\x18\t \x01(\x0b\x32\x1e.fedstats.wire.v1.Contribution\x12$\n\x04mode\x18\n \x01(\x0e\x32\x16.fedstats.wire.v1.Mode\x12\x11\n\tdelta_add\x18\x0b \x01(\t\"\x88\x01\n\x07Release\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x13\n\x0b\x63omputation\x18\x02 \x01(\x0c\x12\x36\n\naggregates\x18\x03 \x03(\x0b\x32\".fedstats.wire.v1.AggregateRelease\x12\x0e\n\x06values\x18\x04 \x03(\t\x12\x0c\n\x04salt\x18\x05 \x01(\x0c\"$\n\x10\x41ggregateRelease\x12\x10\n\x08measures\x18\x01 \x03(\x0c\"\x90\x01\n\x07Refusal\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\x0c\x12\x0e\n\x06number\x18\x03 \x01(\r\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x10\n\x08sentence\x18\x05 \x01(\t\x12\x0f\n\x07\x63harged\x18\x06 \x01(\x08\x12\x11\n\tpresented\x18\x07 \x01(\x0c\x12\x0e\n\x06reason\x18\x08 \x01(\t\":\n\x06\x42udget\x12\x10\n\x08used_ppm\x18\x01 \x01(\r\x12\x10\n\x08left_ppm\x18\x02 \x01(\r\x12\x0c\n\x04\x66ree\x18\x03 \x01(\x08\"P\n\x06Totals\x12\x36\n\naggregates\x18\x01 \x03(\x0b\x32\".fedstats.wire.v1.AggregateRelease\x12\x0e\n\x06values\x18\x02 \x03(\t*\x85\x03\n\x02Op\x12\x12\n\x0eOP_UNSPECIFIED\x10\x00\x12\n\n\x06OP_ADD\x10\x01\x12\x0f\n\x0bOP_SUBTRACT\x10\x02\x12\x0f\n\x0bOP_MULTIPLY\x10\x03\x12\r\n\tOP_DIVIDE\x10\x04\x12\r\n\tOP_NEGATE\x10\x05\x12\n\n\x06OP_ABS\x10\x06\x12\x0c\n\x08OP_FLOOR\x10\x07\x12\x0c\n\x08OP_LEAST\x10\x08\x12\x0f\n\x0bOP_GREATEST\x10\t\x12\x0c\n\x08OP_CLAMP\x10\n\x12\x0b\n\x07OP_BAND\x10\x0b\x12\x0c\n\x08OP_EQUAL\x10\x14\x12\x0b\n\x07OP_LESS\x10\x15\x12\x11\n\rOP_LESS_EQUAL\x10\x16\x12\n\n\x06OP_AND\x10\x1e\x12\t\n\x05OP_OR\x10\x1f\x12\n\n\x06OP_NOT\x10 \x12\t\n\x05OP_IN\x10!\x12\x0e\n\nOP_IS_NULL\x10\"\x12\x0f\n\x0bOP_COALESCE\x10(\x12\x0b\n\x07OP_CASE\x10)\x12\x14\n\x10OP_TRUNCATE_WEEK\x10\x32\x12\x15\n\x11OP_TRUNCATE_MONTH\x10\x33\x12\x14\n\x10OP_TRUNCATE_YEAR\x10\x34*q\n\x0bMeasureKind\x12\x1c\n\x18MEASURE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11MEASURE_KIND_ROWS\x10\x01\x12\x17\n\x13MEASURE_KIND_PEOPLE\x10\x02\x12\x14\n\x10MEASURE_KIND_SUM\x10\x03*U\n\tMechanism\x12\x19\n\x15MECHANISM_UNSPECIFIED\x10\x00\x12\x16\n\x12MECHANISM_GAUSSIAN\x10\x01\x12\x15\n\x11MECHANISM_LAPLACE\x10\x02*=\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0e\n\nMODE_LOCAL\x10\x01\x12\x0f\n\x0bMODE_SECURE\x10\x02*m\n\nDisclosure\x12\x1a\n\x16\x44ISCLOSURE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44ISCLOSURE_NONE\x10\x01\x12\x19\n\x15\x44ISCLOSURE_OPENSAFELY\x10\x02\x12\x13\n\x0f\x44ISCLOSURE_ACRO\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66\x65\x64stats/wire/v1/query.proto\x12\x10\x66\x65\x64stats.wire.v1\"2\n\x08Rational\x12\x11\n\tnumerator\x18\x01 \x01(\x12\x12\x13\n\x0b\x64\x65nominator\x18\x02 \x01(\x04\"\xb6\x01\n\nExpression\x12\x10\n\x06\x63olumn\x18\x01 \x01(\tH\x00\x12,\n\x06number\x18\x02 \x01(\x0b\x32\x1a.fedstats.wire.v1.RationalH\x00\x12\x12\n\x08\x63\x61tegory\x18\x03 \x01(\tH\x00\x12$\n\x03\x64\x61y\x18\x04 \x01(\x0b\x32\x15.fedstats.wire.v1.DayH\x00\x12&\n\x04\x63\x61ll\x18\x05 \x01(\x0b\x32\x16.fedstats.wire.v1.CallH\x00\x42\x06\n\x04node\"\x13\n\x03\x44\x61y\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x12\"T\n\x04\x43\x61ll\x12 \n\x02op\x18\x01 \x01(\x0e\x32\x14.fedstats.wire.v1.Op\x12*\n\x04\x61rgs\x18\x02 \x03(\x0b\x32\x1c.fedstats.wire.v1.Expression\"p\n\x04Grid\x12*\n\x06\x63\x65ntre\x18\x01 \x01(\x0b\x32\x1a.fedstats.wire.v1.Rational\x12(\n\x04step\x18\x02 \x01(\x0b\x32\x1a.fedstats.wire.v1.Rational\x12\x12\n\nhalf_width\x18\x03 \x01(\r\"\xba\x01\n\x07Measure\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.fedstats.wire.v1.MeasureKind\x12\x30\n\nexpression\x18\x02 \x01(\x0b\x32\x1c.fedstats.wire.v1.Expression\x12$\n\x04grid\x18\x03 \x01(\x0b\x32\x16.fedstats.wire.v1.Grid\x12*\n\x06weight\x18\x04 \x01(\x0b\x32\x1a.fedstats.wire.v1.Rational\"@\n\x05\x42ound\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.fedstats.wire.v1.BoundKind\x12\x0c\n\x04norm\x18\x02 \x01(\r\"\xc4\x01\n\x0bGroupedSums\x12*\n\x04keys\x18\x01 \x03(\x0b\x32\x1c.fedstats.wire.v1.Expression\x12+\n\x08measures\x18\x02 \x03(\x0b\x32\x19.fedstats.wire.v1.Measure\x12\x34\n\x10threshold_weight\x18\x03 \x01(\x0b\x32\x1a.fedstats.wire.v1.Rational\x12&\n\x05\x62ound\x18\x04 \x01(\x0b\x32\x17.fedstats.wire.v1.Bound\"J\n\tAggregate\x12\x35\n\x0cgrouped_sums\x18\x01 \x01(\x0b\x32\x1d.fedstats.wire.v1.GroupedSumsH\x00\x42\x06\n\x04kind\"\x91\x01\n\x04Loss\x12.\n\tmechanism\x18\x01 \x01(\x0e\x32\x1b.fedstats.wire.v1.Mechanism\x12*\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x1a.fedstats.wire.v1.Rational\x12-\n\tdelta_add\x18\x03 \x01(\x0b\x32\x1a.fedstats.wire.v1.Rational\"L\n\x0c\x43ontribution\x12\x10\n\x08rows_max\x18\x01 \x01(\r\x12\x11\n\tcells_max\x18\x02 \x01(\r\x12\x17\n\x0f\x64\x65partments_max\x18\x03 \x01(\r\"\x88\x01\n\x05Scope\x12\x0f\n\x07\x63olumns\x18\x01 \x03(\t\x12*\n\x04keys\x18\x02 \x03(\x0b\x32\x1c.fedstats.wire.v1.Expression\x12\x12\n\naggregates\x18\x03 \x03(\t\x12.\n\x08measures\x18\x04 \x03(\x0b\x32\x1c.fedstats.wire.v1.Expression\"C\n\x0eStatisticLabel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\t\"\xdd\x03\n\x05Query\x12\x11\n\tagreement\x18\x01 \x01(\t\x12\x19\n\x11\x61greement_version\x18\x02 \x01(\r\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x04 \x01(\t\x12\x0f\n\x07\x65\x64ition\x18\x05 \x01(\t\x12+\n\x05where\x18\x06 \x01(\x0b\x32\x1c.fedstats.wire.v1.Expression\x12&\n\x05scope\x18\x07 \x01(\x0b\x32\x17.fedstats.wire.v1.Scope\x12$\n\x04loss\x18\x08 \x01(\x0b\x32\x16.fedstats.wire.v1.Loss\x12\x34\n\x0c\x63ontribution\x18\t \x01(\x0b\x32\x1e.fedstats.wire.v1.Contribution\x12$\n\x04mode\x18\n \x01(\x0e\x32\x16.fedstats.wire.v1.Mode\x12\x12\n\nrounds_max\x18\x0b \x01(\r\x12\x12\n\ndeadline_s\x18\x0c \x01(\x03\x12\x33\n\tstatistic\x18\r \x01(\x0b\x32 .fedstats.wire.v1.StatisticLabel\x12\r\n\x05nonce\x18\x0e \x01(\x0c\x12\x30\n\ndisclosure\x18\x0f \x01(\x0e\x32\x1c.fedstats.wire.v1.Disclosure\"\xaf\x01\n\x05Round\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x0e\n\x06number\x18\x02 \x01(\r\x12/\n\naggregates\x18\x03 \x03(\x0b\x32\x1b.fedstats.wire.v1.Aggregate\x12)\n\x05share\x18\x04 \x01(\x0b\x32\x1a.fedstats.wire.v1.Rational\x12\x14\n\x0cparticipants\x18\x05 \x03(\t\x12\x15\n\rtotals_before\x18\x06 \x01(\x0c\"S\n\nProceeding\x12\r\n\x05query\x18\x01 \x01(\x0c\x12\x0e\n\x06number\x18\x02 \x01(\r\x12\x14\n\x0cparticipants\x18\x03 \x03(\t\x12\x10\n\x08left_out\x18\x04 \x03(\t\"\xea\x02\n\x0b\x43omputation\x12\x11\n\tagreement\x18\x01 \x01(\t\x12\x19\n\x11\x61greement_version\x18\x02 \x01(\r\x12\x0f\n\x07\x64\x61taset\x18\x03 \x01(\t\x12\x0f\n\x07\x65\x64ition\x18\x04 \x01(\t\x12+\n\x05where\x18\x05 \x01(\x0b\x32\x1c.fedstats.wire.v1.Expression\x12/\n\naggregates\x18\x06 \x03(\x0b\x32\x1b.fedstats.wire.v1.Aggregate\x12.\n\tmechanism\x18\x07 \x01(\x0e\x32\x1b.fedstats.wire.v1.Mechanism\x12\x0e\n\x06\x61mount\x18\x08 \x01(\t\x12\x34\n\x0c\x63ontribution\x18\t \x01(\x0b\x32\x1e.fedstats.wire.v1.Contribution\x12$\n\x04mode\x18\n \x01(\x0e\x32\x16.fedstats.wire.v1.Mode\x12\x11\n\tdelta_add\x18\x0b \x01(\t\"\x88\x01\n\x07Release\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x13\n\x0b\x63omputation\x18\x02 \x01(\x0c\x12\x36\n\naggregates\x18\x03 \x03(\x0b\x32\".fedstats.wire.v1.AggregateRelease\x12\x0e\n\x06values\x18\x04 \x03(\t\x12\x0c\n\x04salt\x18\x05 \x01(\x0c\"$\n\x10\x41ggregateRelease\x12\x10\n\x08measures\x18\x01 \x03(\x0c\"\x90\x01\n\x07Refusal\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\x0c\x12\x0e\n\x06number\x18\x03 \x01(\r\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x10\n\x08sentence\x18\x05 \x01(\t\x12\x0f\n\x07\x63harged\x18\x06 \x01(\x08\x12\x11\n\tpresented\x18\x07 \x01(\x0c\x12\x0e\n\x06reason\x18\x08 \x01(\t\":\n\x06\x42udget\x12\x10\n\x08used_ppm\x18\x01 \x01(\r\x12\x10\n\x08left_ppm\x18\x02 \x01(\r\x12\x0c\n\x04\x66ree\x18\x03 \x01(\x08\"P\n\x06Totals\x12\x36\n\naggregates\x18\x01 \x03(\x0b\x32\".fedstats.wire.v1.AggregateRelease\x12\x0e\n\x06values\x18\x02 \x03(\t*\x85\x03\n\x02Op\x12\x12\n\x0eOP_UNSPECIFIED\x10\x00\x12\n\n\x06OP_ADD\x10\x01\x12\x0f\n\x0bOP_SUBTRACT\x10\x02\x12\x0f\n\x0bOP_MULTIPLY\x10\x03\x12\r\n\tOP_DIVIDE\x10\x04\x12\r\n\tOP_NEGATE\x10\x05\x12\n\n\x06OP_ABS\x10\x06\x12\x0c\n\x08OP_FLOOR\x10\x07\x12\x0c\n\x08OP_LEAST\x10\x08\x12\x0f\n\x0bOP_GREATEST\x10\t\x12\x0c\n\x08OP_CLAMP\x10\n\x12\x0b\n\x07OP_BAND\x10\x0b\x12\x0c\n\x08OP_EQUAL\x10\x14\x12\x0b\n\x07OP_LESS\x10\x15\x12\x11\n\rOP_LESS_EQUAL\x10\x16\x12\n\n\x06OP_AND\x10\x1e\x12\t\n\x05OP_OR\x10\x1f\x12\n\n\x06OP_NOT\x10 \x12\t\n\x05OP_IN\x10!\x12\x0e\n\nOP_IS_NULL\x10\"\x12\x0f\n\x0bOP_COALESCE\x10(\x12\x0b\n\x07OP_CASE\x10)\x12\x14\n\x10OP_TRUNCATE_WEEK\x10\x32\x12\x15\n\x11OP_TRUNCATE_MONTH\x10\x33\x12\x14\n\x10OP_TRUNCATE_YEAR\x10\x34*q\n\x0bMeasureKind\x12\x1c\n\x18MEASURE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11MEASURE_KIND_ROWS\x10\x01\x12\x17\n\x13MEASURE_KIND_PEOPLE\x10\x02\x12\x14\n\x10MEASURE_KIND_SUM\x10\x03*S\n\tBoundKind\x12\x1a\n\x16\x42OUND_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x42OUND_KIND_PEOPLE\x10\x01\x12\x13\n\x0f\x42OUND_KIND_NORM\x10\x02*U\n\tMechanism\x12\x19\n\x15MECHANISM_UNSPECIFIED\x10\x00\x12\x16\n\x12MECHANISM_GAUSSIAN\x10\x01\x12\x15\n\x11MECHANISM_LAPLACE\x10\x02*=\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0e\n\nMODE_LOCAL\x10\x01\x12\x0f\n\x0bMODE_SECURE\x10\x02*m\n\nDisclosure\x12\x1a\n\x16\x44ISCLOSURE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44ISCLOSURE_NONE\x10\x01\x12\x19\n\x15\x44ISCLOSURE_OPENSAFELY\x10\x02\x12\x13\n\x0f\x44ISCLOSURE_ACRO\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fedstats.wire.v1.query_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OP']._serialized_start=2941
-  _globals['_OP']._serialized_end=3330
-  _globals['_MEASUREKIND']._serialized_start=3332
-  _globals['_MEASUREKIND']._serialized_end=3445
-  _globals['_MECHANISM']._serialized_start=3447
-  _globals['_MECHANISM']._serialized_end=3532
-  _globals['_MODE']._serialized_start=3534
-  _globals['_MODE']._serialized_end=3595
-  _globals['_DISCLOSURE']._serialized_start=3597
-  _globals['_DISCLOSURE']._serialized_end=3706
+  _globals['_OP']._serialized_start=3047
+  _globals['_OP']._serialized_end=3436
+  _globals['_MEASUREKIND']._serialized_start=3438
+  _globals['_MEASUREKIND']._serialized_end=3551
+  _globals['_BOUNDKIND']._serialized_start=3553
+  _globals['_BOUNDKIND']._serialized_end=3636
+  _globals['_MECHANISM']._serialized_start=3638
+  _globals['_MECHANISM']._serialized_end=3723
+  _globals['_MODE']._serialized_start=3725
+  _globals['_MODE']._serialized_end=3786
+  _globals['_DISCLOSURE']._serialized_start=3788
+  _globals['_DISCLOSURE']._serialized_end=3897
   _globals['_RATIONAL']._serialized_start=50
   _globals['_RATIONAL']._serialized_end=100
   _globals['_EXPRESSION']._serialized_start=103
@@ -53,34 +55,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GRID']._serialized_end=506
   _globals['_MEASURE']._serialized_start=509
   _globals['_MEASURE']._serialized_end=695
-  _globals['_GROUPEDSUMS']._serialized_start=698
-  _globals['_GROUPEDSUMS']._serialized_end=854
-  _globals['_AGGREGATE']._serialized_start=856
-  _globals['_AGGREGATE']._serialized_end=930
-  _globals['_LOSS']._serialized_start=933
-  _globals['_LOSS']._serialized_end=1078
-  _globals['_CONTRIBUTION']._serialized_start=1080
-  _globals['_CONTRIBUTION']._serialized_end=1156
-  _globals['_SCOPE']._serialized_start=1159
-  _globals['_SCOPE']._serialized_end=1295
-  _globals['_STATISTICLABEL']._serialized_start=1297
-  _globals['_STATISTICLABEL']._serialized_end=1364
-  _globals['_QUERY']._serialized_start=1367
-  _globals['_QUERY']._serialized_end=1844
-  _globals['_ROUND']._serialized_start=1847
-  _globals['_ROUND']._serialized_end=2022
-  _globals['_PROCEEDING']._serialized_start=2024
-  _globals['_PROCEEDING']._serialized_end=2107
-  _globals['_COMPUTATION']._serialized_start=2110
-  _globals['_COMPUTATION']._serialized_end=2472
-  _globals['_RELEASE']._serialized_start=2475
-  _globals['_RELEASE']._serialized_end=2611
-  _globals['_AGGREGATERELEASE']._serialized_start=2613
-  _globals['_AGGREGATERELEASE']._serialized_end=2649
-  _globals['_REFUSAL']._serialized_start=2652
-  _globals['_REFUSAL']._serialized_end=2796
-  _globals['_BUDGET']._serialized_start=2798
-  _globals['_BUDGET']._serialized_end=2856
-  _globals['_TOTALS']._serialized_start=2858
-  _globals['_TOTALS']._serialized_end=2938
+  _globals['_BOUND']._serialized_start=697
+  _globals['_BOUND']._serialized_end=761
+  _globals['_GROUPEDSUMS']._serialized_start=764
+  _globals['_GROUPEDSUMS']._serialized_end=960
+  _globals['_AGGREGATE']._serialized_start=962
+  _globals['_AGGREGATE']._serialized_end=1036
+  _globals['_LOSS']._serialized_start=1039
+  _globals['_LOSS']._serialized_end=1184
+  _globals['_CONTRIBUTION']._serialized_start=1186
+  _globals['_CONTRIBUTION']._serialized_end=1262
+  _globals['_SCOPE']._serialized_start=1265
+  _globals['_SCOPE']._serialized_end=1401
+  _globals['_STATISTICLABEL']._serialized_start=1403
+  _globals['_STATISTICLABEL']._serialized_end=1470
+  _globals['_QUERY']._serialized_start=1473
+  _globals['_QUERY']._serialized_end=1950
+  _globals['_ROUND']._serialized_start=1953
+  _globals['_ROUND']._serialized_end=2128
+  _globals['_PROCEEDING']._serialized_start=2130
+  _globals['_PROCEEDING']._serialized_end=2213
+  _globals['_COMPUTATION']._serialized_start=2216
+  _globals['_COMPUTATION']._serialized_end=2578
+  _globals['_RELEASE']._serialized_start=2581
+  _globals['_RELEASE']._serialized_end=2717
+  _globals['_AGGREGATERELEASE']._serialized_start=2719
+  _globals['_AGGREGATERELEASE']._serialized_end=2755
+  _globals['_REFUSAL']._serialized_start=2758
+  _globals['_REFUSAL']._serialized_end=2902
+  _globals['_BUDGET']._serialized_start=2904
+  _globals['_BUDGET']._serialized_end=2962
+  _globals['_TOTALS']._serialized_start=2964
+  _globals['_TOTALS']._serialized_end=3044
 # @@protoc_insertion_point(module_scope)

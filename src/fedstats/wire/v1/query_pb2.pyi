@@ -41,6 +41,12 @@ class MeasureKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MEASURE_KIND_PEOPLE: _ClassVar[MeasureKind]
     MEASURE_KIND_SUM: _ClassVar[MeasureKind]
 
+class BoundKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BOUND_KIND_UNSPECIFIED: _ClassVar[BoundKind]
+    BOUND_KIND_PEOPLE: _ClassVar[BoundKind]
+    BOUND_KIND_NORM: _ClassVar[BoundKind]
+
 class Mechanism(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     MECHANISM_UNSPECIFIED: _ClassVar[Mechanism]
@@ -88,6 +94,9 @@ MEASURE_KIND_UNSPECIFIED: MeasureKind
 MEASURE_KIND_ROWS: MeasureKind
 MEASURE_KIND_PEOPLE: MeasureKind
 MEASURE_KIND_SUM: MeasureKind
+BOUND_KIND_UNSPECIFIED: BoundKind
+BOUND_KIND_PEOPLE: BoundKind
+BOUND_KIND_NORM: BoundKind
 MECHANISM_UNSPECIFIED: Mechanism
 MECHANISM_GAUSSIAN: Mechanism
 MECHANISM_LAPLACE: Mechanism
@@ -157,15 +166,25 @@ class Measure(_message.Message):
     weight: Rational
     def __init__(self, kind: _Optional[_Union[MeasureKind, str]] = ..., expression: _Optional[_Union[Expression, _Mapping]] = ..., grid: _Optional[_Union[Grid, _Mapping]] = ..., weight: _Optional[_Union[Rational, _Mapping]] = ...) -> None: ...
 
+class Bound(_message.Message):
+    __slots__ = ("kind", "norm")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NORM_FIELD_NUMBER: _ClassVar[int]
+    kind: BoundKind
+    norm: int
+    def __init__(self, kind: _Optional[_Union[BoundKind, str]] = ..., norm: _Optional[int] = ...) -> None: ...
+
 class GroupedSums(_message.Message):
-    __slots__ = ("keys", "measures", "threshold_weight")
+    __slots__ = ("keys", "measures", "threshold_weight", "bound")
     KEYS_FIELD_NUMBER: _ClassVar[int]
     MEASURES_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    BOUND_FIELD_NUMBER: _ClassVar[int]
     keys: _containers.RepeatedCompositeFieldContainer[Expression]
     measures: _containers.RepeatedCompositeFieldContainer[Measure]
     threshold_weight: Rational
-    def __init__(self, keys: _Optional[_Iterable[_Union[Expression, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[Measure, _Mapping]]] = ..., threshold_weight: _Optional[_Union[Rational, _Mapping]] = ...) -> None: ...
+    bound: Bound
+    def __init__(self, keys: _Optional[_Iterable[_Union[Expression, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[Measure, _Mapping]]] = ..., threshold_weight: _Optional[_Union[Rational, _Mapping]] = ..., bound: _Optional[_Union[Bound, _Mapping]] = ...) -> None: ...
 
 class Aggregate(_message.Message):
     __slots__ = ("grouped_sums",)
