@@ -22,7 +22,7 @@ from fedstats.core.privacy import DELTA_STEP, Mechanism, MechanismLoss
 from fedstats.core.query import Computation, Query, RoundOrder, Scope
 from fedstats.core.rules import check_query, check_round, open_delta_of
 from fedstats.core.schema import ColumnDefinition
-from fedstats.core.statistic import Ask, Mode, Noisy, Round
+from fedstats.core.statistic import Ask, Mode, Round
 from fedstats.errors import (
     AgreementInvalid,
     LanguageError,
@@ -43,7 +43,6 @@ from fedstats.wire.codec import (
     encode_query,
     encode_release,
     encode_round,
-    totals_hash,
 )
 from fedstats.wire.codec.strict import to_bytes
 from fedstats.wire.v1 import query_pb2
@@ -308,12 +307,6 @@ def test_a_release_with_other_values_is_no_release(values: tuple[str, ...]) -> N
     """Out of order, twice, empty, with what a terminal obeys, too long: refused when it is read."""
     with pytest.raises(MessageInvalid):
         decode_release(release(*values))
-
-
-def test_totals_are_bound_with_their_values() -> None:
-    """The same numbers at other values are other totals for the next round."""
-    vectors = ((np.array([1, 2], dtype=np.int64),),)
-    assert totals_hash([Noisy(vectors, ("a", "b"))]) != totals_hash([Noisy(vectors, ("a", "c"))])
 
 
 def test_a_value_fits_its_column() -> None:

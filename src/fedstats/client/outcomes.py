@@ -26,7 +26,7 @@ from fedstats.errors import (
     who_acts,
 )
 from fedstats.identity.keys import Context
-from fedstats.wire.codec import computation_hash, decode_refusal, decode_release, signed_from
+from fedstats.wire.codec import computation_hash, decode_refusal, decode_release, releases_hash, signed_from
 from fedstats.wire.codec.strict import sha256
 from fedstats.wire.v1 import analysts_pb2
 
@@ -55,6 +55,11 @@ class Told:
     charged: frozenset[str] = frozenset()
     used_ppm: int | None = None
     hashes: tuple[Mapping[str, str], ...] = ()
+
+    @property
+    def releases_hash(self) -> bytes:
+        """By which the next round names all that was released so far."""
+        return releases_hash([{name: bytes.fromhex(h) for name, h in of.items()} for of in self.hashes])
 
     def after(self, outcomes: Outcomes) -> Told:
         """What was said until the end of this round."""

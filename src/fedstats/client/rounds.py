@@ -37,7 +37,7 @@ from fedstats.core.guarantee import AnsweredRound, Run
 from fedstats.core.query import Query, RoundOrder
 from fedstats.core.query_entry import query_entry
 from fedstats.core.rules import check_round
-from fedstats.core.statistic import Noisy, Round, RoundResult, Statistic
+from fedstats.core.statistic import Round, RoundResult, Statistic
 from fedstats.errors import (
     AgreementNotInForce,
     CoordinatorUnreachable,
@@ -53,7 +53,7 @@ from fedstats.errors import (
     Spent,
 )
 from fedstats.identity.keys import Context, Signed, SigningKey
-from fedstats.wire.codec import decode_appointment, encode_round, signed_to, task_hash, totals_hash
+from fedstats.wire.codec import decode_appointment, encode_round, signed_to, task_hash
 from fedstats.wire.codec.strict import sha256
 from fedstats.wire.method import Transport
 from fedstats.wire.methods import FETCH, SUBMIT
@@ -164,7 +164,7 @@ class Rounds:
                 number=order.number + 1,
                 round=step.normalised(),
                 participants=tuple(sorted(outcomes.released)),
-                totals_before=totals_hash([Noisy(result.total, result.values) for result in history]),
+                totals_before=told.releases_hash,
             )
             check_round(asked.agreement, asked.query, order)
 

@@ -146,8 +146,9 @@ class Query:
 class RoundOrder:
     """One round of a query, as its analyst signs it.
 
-    `totals_before` is the hash of the totals of all earlier rounds (empty in round 0); `participants` are the
-    departments that are asked, the same in every round unless the analyst signs a smaller set.
+    `totals_before` is the hash of the salted releases that the totals of all earlier rounds were made of
+    (empty in round 0), so that it binds and tells nothing; `participants` are the departments that are asked,
+    the same in every round unless the analyst signs a smaller set.
     """
 
     query: bytes

@@ -43,8 +43,8 @@ from fedstats.wire.codec.releases import (
     decode_release,
     encode_refusal,
     encode_release,
+    releases_hash,
     task_hash,
-    totals_hash,
 )
 from fedstats.wire.codec.witnesses import decode_witness, encode_witness
 
@@ -80,8 +80,8 @@ __all__ = [
     "encode_witness",
     "inclusion_from",
     "inclusion_to",
+    "releases_hash",
     "signed_from",
     "signed_to",
     "task_hash",
-    "totals_hash",
 ]

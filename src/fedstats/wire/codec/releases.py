@@ -1,9 +1,9 @@
-"""Releases and refusals as signed bytes, and the hash of totals."""
+"""Releases and refusals as signed bytes, and the hash that later rounds name them by."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -123,14 +123,14 @@ def task_hash(task: nodes_pb2.Task) -> bytes:
     return sha256(to_bytes(shown))
 
 
-def totals_hash(totals: Sequence[Noisy]) -> bytes:
-    """SHA-256 over the totals of all earlier rounds, which binds a round to what was seen before it."""
-    return sha256(
-        b"".join(
-            sha256(to_bytes(query_pb2.Totals(aggregates=_aggregates_to(total.vectors), values=total.values)))
-            for total in totals
-        )
-    )
+def releases_hash(rounds: Sequence[Mapping[str, bytes]]) -> bytes:
+    """SHA-256 over all releases of earlier rounds, which binds a round to what was seen before it.
+
+    Of each round the SHA-256 of what each department signed, by its name. Releases are salted: whoever sees a
+    later round cannot try out what was answered to the earlier ones, as with a hash of their totals.
+    """
+    of_rounds = (sha256(b"".join(hashed for _, hashed in sorted(hashes.items()))) for hashes in rounds)
+    return sha256(b"".join(of_rounds))
 
 
 def _release_to(note: ReleaseNote) -> query_pb2.Release:

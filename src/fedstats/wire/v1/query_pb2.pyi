@@ -371,11 +371,3 @@ class Budget(_message.Message):
     left_ppm: int
     free: bool
     def __init__(self, used_ppm: _Optional[int] = ..., left_ppm: _Optional[int] = ..., free: bool = ...) -> None: ...
-
-class Totals(_message.Message):
-    __slots__ = ("aggregates", "values")
-    AGGREGATES_FIELD_NUMBER: _ClassVar[int]
-    VALUES_FIELD_NUMBER: _ClassVar[int]
-    aggregates: _containers.RepeatedCompositeFieldContainer[AggregateRelease]
-    values: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, aggregates: _Optional[_Iterable[_Union[AggregateRelease, _Mapping]]] = ..., values: _Optional[_Iterable[str]] = ...) -> None: ...
