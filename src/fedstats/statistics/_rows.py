@@ -24,6 +24,7 @@ from fedstats.statistics._columns import Column
 from fedstats.statistics._disclosing import Disclosed, disclosed
 from fedstats.statistics._measures import MeasurePlan
 from fedstats.statistics._totals import (
+    LEVEL,
     HalfWidths,
     Place,
     RowTotals,
@@ -152,7 +153,7 @@ def _answers(
             total=False,
         )
         if name in given
-        else _Nothing(_absence(result.absent.get(name)))
+        else _Nothing(absence_of(result.absent.get(name)))
         for name in ask.departments
     }
 
@@ -171,12 +172,12 @@ def _half_widths(plan: MeasurePlan, ask: Ask, result: RoundResult) -> HalfWidths
 
     @cache
     def widths(noises: int, level: float) -> list[int]:
-        return [_half_width(mechanism, scales[i], noises, level) for i in positions]
+        return [half_width_of(mechanism, scales[i], noises, level) for i in positions]
 
     return widths
 
 
-def _half_width(mechanism: Mechanism, scale: Fraction, noises: int, level: float) -> int:
+def half_width_of(mechanism: Mechanism, scale: Fraction, noises: int, level: float = LEVEL) -> int:
     """As `noise_half_width`; of still more noises, whose sum is normal, as a multiple of that."""
     if noises <= TERMS_MAX:
         return noise_half_width(mechanism, scale, noises, level)
@@ -191,7 +192,8 @@ def _label_of_all(labels: Sequence[str | None]) -> str:
     return label
 
 
-def _absence(refusal: Refusal | None) -> Absence:
+def absence_of(refusal: Refusal | None) -> Absence:
+    """Why a department that was asked gave nothing."""
     if refusal is None:
         return Absence(AbsenceReason.NO_ANSWER)
     decided = issubclass(error_classes().get(refusal.code, NodeFailed), Refused)
