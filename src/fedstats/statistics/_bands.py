@@ -2,8 +2,10 @@
 
 Band 0 holds waits of 7 days or less, band k those of 7k + 1 to 7k + 7 days, and the last, 104, all longer
 ones. So a pathway of 126 days is within 18 weeks, in band 17. Whatever is said here is a function of prefix
-sums over the bands of one cell, in which all noises are independent and of one scale; so the standard
-deviation of a sum of so many counts is known exactly.
+sums over the bands of one cell. Their noises are independent and of one scale; each cell's pathways are also
+counted once whole, with a noise of their own. The best linear estimate of both adds to every band the same
+part of the difference between the whole and the sum of the bands (generalised least squares), so that counts,
+shares and quantiles agree with each other, and the variance of each is known exactly.
 
 Quantiles are interpolated within their band, as NHS England does: where so many pathways of a band are still
 needed, so much of its week is added. A wait beyond 104 weeks is read as 104.
@@ -11,6 +13,7 @@ needed, so much of its week is added. A wait beyond 104 weeks is read as 104.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -62,17 +65,69 @@ class Numbers:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class BandNoise:
+    """The noise of one cell's bands: `variance` that of one band alone, of `count` bands from `first` on.
+
+    Other bands are always empty, as the declared columns allow no such wait. `shared` is the part of a
+    difference that each band takes: with the variance v of a band and V of the whole, v / (count v + V).
+    After that, the noises of two bands have the covariance - shared * v.
+    """
+
+    variance: float
+    shared: float
+    first: int = 0
+    count: int = BANDS
+
+    @classmethod
+    def of(cls, variance: float, whole: float, first: int, count: int) -> BandNoise:
+        """From the variances of a band and of the whole."""
+        return cls(variance, variance / (count * variance + whole), first, count)
+
+    def joined(self, bands: Floats, wholes: Floats) -> Floats:
+        """The best estimates: shape (..., 105) of bands, (...) of wholes."""
+        part = self.shared * (wholes - bands.sum(axis=-1))
+        joined = bands.copy()
+        joined[..., self.first : self.first + self.count] += part[..., None]
+        return joined
+
+    def of_sum(self, weeks: int) -> float:
+        """The variance of how many waited at most so many weeks; of 105, of all."""
+        bands = self._noisy(weeks)
+        return float(self.variance * (bands - self.shared * bands**2))
+
+    def of_rest(self, weeks: int) -> float:
+        """The variance of how many waited longer."""
+        bands = self.count - self._noisy(weeks)
+        return float(self.variance * (bands - self.shared * bands**2))
+
+    def with_all(self, weeks: int) -> float:
+        """The covariance of how many waited at most so many weeks with all."""
+        bands = self._noisy(weeks)
+        return float(self.variance * (bands - self.shared * bands * self.count))
+
+    def of_contrast(self, weeks: int | NDArray[np.int64], share: float) -> Floats:
+        """The variance of (how many waited at most so many weeks) - share * (all)."""
+        inside = self._noisy(weeks)
+        squares = (1 - share) ** 2 * inside + share**2 * (self.count - inside)
+        return np.asarray(self.variance * (squares - self.shared * (inside - share * self.count) ** 2))
+
+    def _noisy(self, weeks: int | NDArray[np.int64]) -> Floats:
+        """How many of the first bands have noise."""
+        return np.clip(np.asarray(weeks, dtype=np.float64) - self.first, 0.0, float(self.count))
+
+
 @dataclass(frozen=True, eq=False)
 class Banded:
-    """Noisy counts of pathways by band: shape (cells, 105).
+    """Noisy counts of pathways by band, joined with their wholes: shape (cells, 105).
 
-    Each count carries `noises` independent noises; `width` gives the half width (95 %) of a sum of so many.
+    Each adds up the counts of so many cells of the release, `noises` in all, each with this `noise`.
     `round_to` is how disclosure control shows a count, and `slack` how far that moves it at most.
     """
 
     counts: Floats
     noises: int
-    width: Callable[[int], float]
+    noise: BandNoise
     round_to: Callable[[Floats], Floats] = lambda counts: counts
     slack: float = 0.0
 
@@ -92,16 +147,16 @@ class Banded:
 
     def pathways(self) -> Numbers:
         """How many pathways there are."""
-        return self._counted(self.all, BANDS)
+        return self._counted(self.all, self.noise.of_sum(BANDS))
 
     def over(self, weeks: int) -> Numbers:
         """How many waited longer."""
         longer = self._passed[:, -1] - self._passed[:, weeks]
-        return self._counted(self.round_to(longer), BANDS - weeks)
+        return self._counted(self.round_to(longer), self.noise.of_rest(weeks))
 
-    def _counted(self, counts: Floats, bands: int) -> Numbers:
+    def _counted(self, counts: Floats, variance: float) -> Numbers:
         """Noise around a count; for the population, a Poisson variance added in squares."""
-        reach = np.full_like(counts, self.width(bands * self.noises) + self.slack)
+        reach = np.full_like(counts, Z * math.sqrt(self.noises * variance) + self.slack)
         whole = np.sqrt(reach**2 + Z**2 * np.maximum(counts, 0.0))
         told = np.ones(len(counts), dtype=np.bool_)
         return Numbers(counts, counts - reach, counts + reach, counts - whole, counts + whole, told)
@@ -114,13 +169,14 @@ class Banded:
         the noise interval.
         """
         top, bottom = self.within(weeks), self.all
-        spread_top = self.width(weeks * self.noises) ** 2
-        spread_all = self.width(BANDS * self.noises) ** 2
+        unit = Z**2 * self.noises
+        spread_top, spread_all = unit * self.noise.of_sum(weeks), unit * self.noise.of_sum(BANDS)
+        shared = unit * self.noise.with_all(weeks)
         told = (bottom > self.slack) & ((bottom - self.slack) ** 2 > spread_all)
         safe = np.where(told, bottom, 1.0 + self.slack + spread_all)
         value = np.clip(top / safe, 0.0, 1.0)
         ends = [
-            _fieller(top + s * self.slack, safe + t * self.slack, spread_top, spread_all)
+            _fieller(top + s * self.slack, safe + t * self.slack, spread_top, spread_all, shared)
             for s in (-1, 1)
             for t in (-1, 1)
         ]
@@ -160,14 +216,13 @@ class Banded:
         """
         passed, total = self._passed, self._passed[:, -1:]
         edge = np.arange(BANDS + 1)
-        one_sd = self.width(self.noises * BANDS) / Z / np.sqrt(BANDS)
-        noise = one_sd**2 * ((1 - share) ** 2 * edge + share**2 * (BANDS - edge))
+        noise = self.noises * self.noise.of_contrast(edge, share)
         sampling = share * (1 - share) * np.maximum(total, 0.0)
         crossing = passed - share * total
         lo, hi = _not_refuted(crossing, Z * np.sqrt(noise))
         least, most = _not_refuted(crossing, Z * np.sqrt(noise + sampling))
         value = np.clip(_first_rise(_monotone(passed) - share * total), lo, hi)
-        clear = total[:, 0] ** 2 > self.width(BANDS * self.noises) ** 2
+        clear = total[:, 0] ** 2 > Z**2 * self.noises * self.noise.of_sum(BANDS)
         told = (total[:, 0] > 0) & clear & ~((lo <= 0) & (hi >= BANDS))
         value, lo, hi, least, most = (np.minimum(part, WEEKS_MAX) for part in (value, lo, hi, least, most))
         return Numbers(value, lo, hi, least, most, told)
@@ -180,11 +235,13 @@ def _monotone(rows: Floats) -> Floats:
     return np.asarray((risen + to_come) / 2)
 
 
-def _fieller(top: Floats, bottom: Floats, spread_top: float, spread_all: float) -> tuple[Floats, Floats]:
-    """Where top / bottom can lie; the noise of `top` is a part of that of `bottom`."""
+def _fieller(
+    top: Floats, bottom: Floats, spread_top: float, spread_all: float, shared: float
+) -> tuple[Floats, Floats]:
+    """As `ratio_interval`: spreads are squares of half widths, `shared` what both have in common."""
     a = bottom**2 - spread_all
     a = np.where(a > 0, a, 1.0)
-    b = top * bottom - spread_top
+    b = top * bottom - shared
     root = np.sqrt(np.maximum(b**2 - a * (top**2 - spread_top), 0.0))
     return (b - root) / a, (b + root) / a
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from fedstats.core.estimate import Absence, Cell, Interval, Picture, PictureKind, Table, TableRow, Value
 from fedstats.core.schema import DEPARTMENT_KEY
-from fedstats.statistics._bands import BANDS, Flags, Floats
+from fedstats.statistics._bands import Flags, Floats
 from fedstats.statistics._formula import TOO_FEW
 from fedstats.statistics._intervals import Z
 from fedstats.statistics._totals import withheld_by
@@ -56,13 +56,12 @@ class Limits:
         told = banded.share_within(weeks).told & ~group.hides(inside) & ~absent
         expected = float(inside[told].sum() / max(whole[told].sum(), 1.0)) if told.any() else 0.0
         expected = min(max(expected, 0.0), 1.0)
-        one = (banded.width(BANDS * banded.noises) / Z) ** 2 / BANDS
         size = np.where(told, whole, 1.0)
-        apart = (1 - expected) ** 2 * weeks + expected**2 * (BANDS - weeks)
+        noise = float(banded.noises * banded.noise.of_contrast(weeks, expected))
         return cls(
             share=np.where(told, inside / size, 0.0),
             expected=expected,
-            noise=one * apart / size**2,
+            noise=noise / size**2,
             sampling=expected * (1 - expected) / size,
             used=told,
         )

@@ -93,8 +93,8 @@ class Group:
         counts = self.places.bands[:, list(parts)].sum(axis=1)
         noises = self.places.noises * len(parts)
         if self.rule is None:
-            return Banded(counts, noises, self.places.width)
-        return Banded(counts, noises, self.places.width, self._rounded, self.rule.slack_of_part)
+            return Banded(counts, noises, self.places.noise)
+        return Banded(counts, noises, self.places.noise, self._rounded, self.rule.slack_of_part)
 
     def _rounded(self, counts: Floats) -> Floats:
         multiple = self.rule.multiple if self.rule is not None else 1

@@ -16,11 +16,12 @@ from fedstats.core.domain import cells_of
 from fedstats.core.estimate import Absence
 from fedstats.core.expression import Expression, normalise
 from fedstats.core.inference import domain_of
+from fedstats.core.noise import noise_sd
 from fedstats.core.schema import Dataset
 from fedstats.core.statistic import Ask, RoundResult
 from fedstats.errors import InternalError, ValueInvalid
 from fedstats.sql.texts import key_of
-from fedstats.statistics._bands import BANDS, Floats
+from fedstats.statistics._bands import BANDS, BandNoise, Floats
 from fedstats.statistics._rows import absence_of, half_width_of
 from fedstats.statistics._waiting_round import Asked
 
@@ -73,8 +74,8 @@ class Places:
     """What the release says at each place of a report: one combination of the labels of its keys.
 
     `bands` has the shape (places, kinds, 105), `flow` (places, starts, stops), `people` (places, kinds).
-    Every number carries `noises` noises; `absent` says why a place has none. `width` is the half width of a
-    sum of so many noises of a band, `flow_width` of a flow.
+    Every number carries `noises` noises; `absent` says why a place has none. `noise` is that of a cell's
+    bands, which are joined with its whole; `flow_width` the half width of a sum of so many noises of flows.
     """
 
     labels: tuple[tuple[str | None, ...], ...]
@@ -83,7 +84,7 @@ class Places:
     people: Floats | None
     noises: int
     absent: tuple[Absence | None, ...]
-    width: Callable[[int], float]
+    noise: BandNoise
     flow_width: Callable[[int], float]
 
     @classmethod
@@ -95,7 +96,9 @@ class Places:
         left = [_labels(e, ask) for e in keys.grouped if e not in by.expressions]
         noises = math.prod(len(each) for each in left) * (1 if apart else result.noises)
         kinds = len(asked.kinds)
-        bands = reading.places(asked.bands).reshape(-1, kinds, reading.bands)
+        bands = _padded(reading.places(asked.bands).reshape(-1, kinds, reading.bands), reading.first_band)
+        wholes = reading.places(asked.wholes).reshape(-1, kinds)
+        noise = reading.band_noise()
         flow = None if asked.flow is None else reading.places(asked.flow)
         people = None if asked.people is None else reading.places(asked.people)
         places = tuple(product(*labels))
@@ -103,7 +106,7 @@ class Places:
         given = result.by_department or {}
         return cls(
             labels=places,
-            bands=_padded(bands, reading.first_band),
+            bands=noise.joined(bands, wholes),
             flow=None if flow is None else flow.reshape(len(places), *reading.ends),
             people=None if people is None else people.reshape(len(places), kinds),
             noises=noises,
@@ -113,10 +116,8 @@ class Places:
                 else absence_of(result.absent.get(str(label[position])))
                 for label in places
             ),
-            width=_widths(ask, result, reading.position(asked.bands)),
-            flow_width=_widths(
-                ask, result, reading.position(asked.bands if asked.flow is None else asked.flow)
-            ),
+            noise=noise,
+            flow_width=_widths(ask, result, reading.position(asked.flow or asked.wholes)),
         )
 
     def together(self) -> Places:
@@ -129,7 +130,7 @@ class Places:
             people=None if self.people is None else self.people.sum(axis=0, keepdims=True),
             noises=self.noises * max(answered, 1),
             absent=(None if answered else self.absent[0],),
-            width=self.width,
+            noise=self.noise,
             flow_width=self.flow_width,
         )
 
@@ -156,6 +157,15 @@ class _Reading:
             for name in self.ask.departments
         ]
         return np.stack(each, axis=self.by.expressions.index(None))
+
+    def band_noise(self) -> BandNoise:
+        """How bands and wholes are joined: by the variances of one noise of each."""
+        mechanism, scales = self.ask.loss.mechanism, self.result.scales
+        band, whole = (
+            noise_sd(mechanism, scales[self.position(each)][0], 1) ** 2
+            for each in (self.asked.bands, self.asked.wholes)
+        )
+        return BandNoise.of(band, whole, self.first_band, self.bands)
 
     def position(self, aggregate: GroupedSums) -> int:
         """Which of the round's aggregates it is."""
