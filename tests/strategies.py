@@ -283,6 +283,11 @@ def _chosen(
     return build
 
 
+def _product(draw: Draw, dataset: Dataset, depth: int, x: Expression) -> Expression:
+    """Of two numbers, which are often the same: a square is never below 0."""
+    return Call(Op.MULTIPLY, (x, x if draw(st.booleans()) else _number(draw, dataset, depth)))
+
+
 def _difference(draw: Draw, dataset: Dataset, depth: int, x: Expression) -> Expression:
     if draw(st.booleans()):
         return Call(Op.SUBTRACT, (x, _number(draw, dataset, depth)))
@@ -364,7 +369,7 @@ _COMPARISONS = (Op.EQUAL, Op.LESS, Op.LESS_EQUAL)
 _NUMBER_OPS: dict[Op, Callable[[Draw, Dataset, int, Expression], Expression]] = {
     Op.ADD: _two(Op.ADD),
     Op.SUBTRACT: _difference,
-    Op.MULTIPLY: _two(Op.MULTIPLY),
+    Op.MULTIPLY: _product,
     Op.LEAST: _two(Op.LEAST),
     Op.GREATEST: _two(Op.GREATEST),
     Op.DIVIDE: _divided,

@@ -21,7 +21,7 @@ from fedstats.core.domain import (
     Numbers,
     common_step,
 )
-from fedstats.core.expression import Expression, NumberLiteral
+from fedstats.core.expression import Expression, NumberLiteral, normalise
 from fedstats.errors import ExpressionInvalid, TooLarge
 
 Args = tuple[Expression, ...]
@@ -90,10 +90,12 @@ def _shift(dates: Dates, days: Domain, sign: int) -> Dates:
 
 
 def multiply(args: Args, domains: Domains) -> Domain:
-    """Two numbers."""
+    """Two numbers; what is multiplied by itself is never below 0."""
     pair(args, domains, "*")
     a, b = only_numbers(domains, "*")
     corners = [x * y for x in (a.lo, a.hi) for y in (b.lo, b.hi)]
+    if normalise(args[0]) == normalise(args[1]):
+        corners = [Fraction(0) if a.lo <= 0 <= a.hi else min(a.lo**2, a.hi**2), *corners[::3]]
     return Numbers(min(corners), max(corners), a.step * b.step, nullable=a.nullable or b.nullable)
 
 

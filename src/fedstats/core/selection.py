@@ -23,6 +23,11 @@ class AggregateKind(Enum):
     SUM = "sum"
     AVG = "avg"
     SHARE = "share"
+    VAR_SAMP = "variance"
+    STDDEV_SAMP = "standard deviation"
+
+
+VARIANCES = (AggregateKind.VAR_SAMP, AggregateKind.STDDEV_SAMP)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from fractions import Fraction
 
 from sqlglot import exp
 
-from fedstats.core.domain import Texts, Truth
+from fedstats.core.domain import Numbers, Texts, Truth
 from fedstats.core.expression import Call, Expression, NumberLiteral, Op, columns_of
 from fedstats.core.grid import centred_grid
 from fedstats.core.inference import domain_of, is_literal
 from fedstats.core.privacy import UnitKind
-from fedstats.core.selection import AggregateCall, AggregateKind, Arithmetic, Formula
+from fedstats.core.selection import VARIANCES, AggregateCall, AggregateKind, Arithmetic, Formula
+from fedstats.core.squares import squares_of
 from fedstats.errors import ExpressionInvalid, SqlRefused
 from fedstats.sql.parse_literals import literal_of
 from fedstats.sql.parse_refusals import (
@@ -26,6 +27,11 @@ from fedstats.sql.parse_refusals import (
 )
 from fedstats.sql.parse_row import RowReader
 
+_SPREADS = {
+    **dict.fromkeys(("VAR_SAMP", "VARIANCE", "VAR"), AggregateKind.VAR_SAMP),
+    **dict.fromkeys(("STDDEV_SAMP", "STDDEV", "STDEV", "STD"), AggregateKind.STDDEV_SAMP),
+}
+"""The names that people and databases give the variance and the standard deviation of a sample."""
 _ZERO, _ONE = NumberLiteral(Fraction(0)), NumberLiteral(Fraction(1))
 _SHARE = "SHARE"
 _OPERATIONS: dict[type[exp.Expr], Op] = {
@@ -40,7 +46,11 @@ _WRAPPERS = (exp.Window, exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.Respe
 def is_aggregate(node: exp.Expr) -> bool:
     """Whether the node adds up rows, so that its column of the answer is a number and no key."""
     name = function_name(node)
-    offered = name == _SHARE or SYNONYMS.get(name, name) in NOT_OFFERED_YET or SYNONYMS.get(name) == "AVG"
+    offered = (
+        name in (_SHARE, *_SPREADS)
+        or SYNONYMS.get(name, name) in NOT_OFFERED_YET
+        or SYNONYMS.get(name) == "AVG"
+    )
     return isinstance(node, (exp.AggFunc, *_WRAPPERS)) or offered
 
 
@@ -129,6 +139,8 @@ def _aggregate(reader: RowReader, node: exp.Expr, only: Expression | None) -> Ag
         return _over_numbers(reader, node, AggregateKind.SUM, only)
     if isinstance(node, exp.Avg):
         return _over_numbers(reader, node, AggregateKind.AVG, only)
+    if function_name(node) in _SPREADS:
+        return _over_numbers(reader, node, _SPREADS[function_name(node)], only)
     if isinstance(node, exp.Anonymous) and function_name(node) == _SHARE:
         return _share(reader, node, only)
     raise refusal_of(node)
@@ -176,13 +188,26 @@ def _count_people(reader: RowReader, node: exp.Distinct, only: Expression | None
 def _over_numbers(
     reader: RowReader, node: exp.Expr, kind: AggregateKind, only: Expression | None
 ) -> AggregateCall:
-    check_parts(node, ("this",))
-    _refuse_nested(node.this)
-    expression = reader.read(node.this)
+    inner = _only_argument(node)
+    _refuse_nested(inner)
+    expression = reader.read(inner)
     _check_measure(reader, node, expression)
     with placed(node):
-        centred_grid(domain_of(expression, reader.dataset))
+        domain = domain_of(expression, reader.dataset)
+        centred_grid(domain)
+        if kind in VARIANCES and isinstance(domain, Numbers):
+            squares_of(expression, reader.dataset)
     return AggregateCall(kind, _where(reader, node, only, expression))
+
+
+def _only_argument(node: exp.Expr) -> exp.Expr:
+    """The one argument of an aggregate, whether sqlglot knows a node for it or not."""
+    if not isinstance(node, exp.Anonymous):
+        check_parts(node, ("this",))
+        return node.args["this"]  # type: ignore[no-any-return]  # sqlglot's dictionary of parts has no types
+    if len(node.expressions) != 1:
+        raise ExpressionInvalid(f"{fragment_of(node)}: {function_name(node)[:40]} takes one expression.")
+    return node.expressions[0]  # type: ignore[no-any-return]  # as above
 
 
 def _share(reader: RowReader, node: exp.Anonymous, only: Expression | None) -> AggregateCall:

@@ -38,8 +38,6 @@ CLAUSES: dict[str, tuple[str, str]] = {
 NOT_OFFERED_YET: dict[str, str] = {
     "MEDIAN": "Ask for shares at the cuts you care about, such as SHARE(x <= 126).",
     "QUANTILE": "Ask for shares at the cuts you care about, such as SHARE(x <= 126).",
-    "VAR_SAMP": "Ask for AVG(x) and AVG(x * x).",
-    "STDDEV_SAMP": "Ask for AVG(x) and AVG(x * x).",
     "HISTOGRAM": "Write COUNT(*) with GROUP BY BAND(x, cut, cut, ...).",
 }
 """Aggregates that will come, and what to ask until then."""
@@ -55,11 +53,8 @@ SYNONYMS: dict[str, str] = {
     "PERCENTILE_DISC": "QUANTILE",
     "APPROX_QUANTILE": "QUANTILE",
     "APPROX_MEDIAN": "MEDIAN",
-    "VARIANCE": "VAR_SAMP",
     "VARIANCE_POP": "VAR_SAMP",
     "VAR_POP": "VAR_SAMP",
-    "STD": "STDDEV_SAMP",
-    "STDDEV": "STDDEV_SAMP",
     "STDDEV_POP": "STDDEV_SAMP",
     "MEAN": "AVG",
 }
@@ -99,7 +94,7 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
 
 KNOWN_FUNCTIONS = (
     "Row functions are ABS, FLOOR, CEIL, LEAST, GREATEST, CLAMP, BAND, WEEK_BAND, COALESCE, CASE, DATE_TRUNC "
-    "and DATEDIFF; aggregates are COUNT, SUM, AVG and SHARE."
+    "and DATEDIFF; aggregates are COUNT, SUM, AVG, SHARE, VAR_SAMP and STDDEV_SAMP."
 )
 
 _PATTERN = "Compare with declared categories: x IN ('a', 'b')."

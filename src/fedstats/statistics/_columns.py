@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from fedstats.core.estimate import Absence, Cell, Interval, Value
 from fedstats.core.expression import NumberLiteral, Op
 from fedstats.core.selection import AggregateCall, AggregateKind, Formula, Output, aggregate_calls
-from fedstats.statistics._formula import Form, Linear, Measured, bounds_of, cell_of, form_of
+from fedstats.statistics._formula import Form, bounds_of, cell_of, form_of
 from fedstats.statistics._intervals import Bounds, widened
+from fedstats.statistics._linear import Linear, Measured
 from fedstats.statistics._measures import CallMeasures
+from fedstats.statistics._variance import Variance
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ class Column:
         found = cell_of(self.form, self.bounds, measured)
         if isinstance(found, Absence):
             return found
-        population = None
-        if self.call is not None:
+        population = found.interval
+        if self.call is not None and not isinstance(self.form, Variance):
             found = _with_rounding(self.call, found, self.bounds, measured)
             population = _population_interval(self.call, found, self.bounds, measured)
         return Value(

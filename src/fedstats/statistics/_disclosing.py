@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fedstats.core.aggregate.grouped_sums import MeasureKind
 from fedstats.core.disclosure import DisclosureRule
-from fedstats.statistics._formula import Totals
+from fedstats.statistics._linear import Totals
 from fedstats.statistics._measures import CallMeasures, MeasurePlan
 
 

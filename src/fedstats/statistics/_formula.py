@@ -1,84 +1,26 @@
 """From noisy totals to one number of the answer: formulas of aggregates as functions of the totals.
 
-A formula is brought to the simplest of three forms, because each has its own best interval: linear in the
-totals, a ratio of two linear forms, or anything else.
+A formula is brought to the simplest of four forms, because each has its own best interval: linear in the
+totals, a ratio of two linear forms, a variance, or anything else.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from fedstats.core.estimate import Absence, AbsenceReason, Cell, Interval, Value
+from fedstats.core.estimate import Cell, Value
 from fedstats.core.expression import NumberLiteral, Op
-from fedstats.core.selection import AggregateCall, AggregateKind, Formula
+from fedstats.core.selection import VARIANCES, AggregateCall, AggregateKind, Formula
 from fedstats.errors import ExpressionInvalid
-from fedstats.statistics._intervals import Bounds, around, ratio_interval
+from fedstats.statistics._intervals import Bounds, around
+from fedstats.statistics._linear import TOO_FEW, Linear, Measured, Ratio, Totals, interval_of_ratio
 from fedstats.statistics._measures import CallMeasures
+from fedstats.statistics._variance import Variance, variance_bounds, variance_cell
 
-Totals = Sequence[float]
-"""One cell's noisy totals, by position of the measure; or their half widths."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One cell's totals, each with how far it may be from the exact one.
-
-    Noise moves it by its half width of `widths` (95 % or more), and on top of that disclosure control by its
-    `slacks` at most. All by position of the measure.
-    """
-
-    totals: Totals
-    widths: Totals
-    slacks: Totals
-
-
-TOO_FEW = Absence(
-    AbsenceReason.TOO_FEW, "The noise is as large as the number of rows, so nothing can be divided by it."
-)
 _DELTA_HALF_WIDTHS_MIN = 2.0
 """The delta method takes divisors for nearly exact; fewer half widths (4 standard deviations) are refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """constant + sum of coefficient * total."""
-
-    constant: float
-    terms: Mapping[int, float]
-
-    def at(self, totals: Totals) -> float:
-        """Its value."""
-        return self.constant + sum(c * totals[i] for i, c in self.terms.items())
-
-    def plus(self, other: Linear, factor: float = 1.0) -> Linear:
-        """This form plus `factor` times the other."""
-        positions = {**self.terms, **other.terms}
-        terms = {i: self.terms.get(i, 0.0) + factor * other.terms.get(i, 0.0) for i in positions}
-        return Linear(self.constant + factor * other.constant, {i: c for i, c in terms.items() if c})
-
-    def times(self, factor: float) -> Linear:
-        """`factor` times this form."""
-        return Linear(0.0, {}).plus(self, factor)
-
-    def spread(self, widths: Totals, other: Linear | None = None) -> float:
-        """The square of its half width, or what it has in common with the `other` form."""
-        terms = self.terms if other is None else other.terms
-        return sum(c * terms.get(i, 0.0) * widths[i] ** 2 for i, c in self.terms.items())
-
-    def reach(self, slacks: Totals) -> float:
-        """How far it moves at most where each total moves by its slack at most."""
-        return sum(abs(c) * slacks[i] for i, c in self.terms.items())
-
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """top / bottom; `positive` if the exact bottom cannot be below 0, as a count cannot."""
-
-    top: Linear
-    bottom: Linear
-    positive: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +32,7 @@ class General:
     right: Form
 
 
-Form = Linear | Ratio | General
+Form = Linear | Ratio | Variance | General
 
 
 def form_of(formula: Formula, calls: Mapping[AggregateCall, CallMeasures]) -> Form:
@@ -111,8 +53,26 @@ def _form_of_call(call: CallMeasures) -> Form:
     count = Linear(0.0, {}) if call.count is None else Linear(0.0, {call.count: 1.0})
     if call.total is None:
         return count
-    total = count.times(call.centre).plus(Linear(0.0, {call.total: call.step}))
+    if call.kind in VARIANCES:
+        return _variance_of_call(call, count)
+    total = _total_of(call, count)
     return total if call.kind is AggregateKind.SUM else Ratio(total, count, positive=True)
+
+
+def _variance_of_call(call: CallMeasures, count: Linear) -> Variance:
+    """Around the centre of the squares; values of which there are two only have one square around theirs."""
+    root, squared = call.kind is AggregateKind.STDDEV_SAMP, call.squares
+    rounding = [0.0 if made is None else float(made.rounded_to or 0) / 2 for made in (call, squared)]
+    lo, hi = (call.lo, call.hi) if call.either is None else sorted(call.either)
+    centre = (lo + hi) / 2 if squared is None else squared.around
+    squares = count.times((hi - centre) ** 2) if squared is None else _total_of(squared, count)
+    total = _total_of(call, count).plus(count, -centre)
+    return Variance(count, total, squares, lo - centre, hi - centre, (rounding[0], rounding[1]), root)
+
+
+def _total_of(call: CallMeasures, count: Linear) -> Linear:
+    """The sum of all values."""
+    return count.times(call.centre).plus(Linear(0.0, {} if call.total is None else {call.total: call.step}))
 
 
 def _sum(op: Op, left: Form, right: Form) -> Form:
@@ -168,6 +128,9 @@ def _bounds_of_call(call: CallMeasures) -> Bounds:
         return Bounds(0.0)
     if call.kind is AggregateKind.SUM:
         return Bounds(0.0 if call.lo >= 0 else -math.inf, 0.0 if call.hi <= 0 else math.inf)
+    if call.kind in VARIANCES:
+        bounds = variance_bounds(call.lo, call.hi)
+        return Bounds(0.0, math.sqrt(bounds.hi)) if call.kind is AggregateKind.STDDEV_SAMP else bounds
     return Bounds(call.lo, call.hi)
 
 
@@ -201,11 +164,16 @@ def cell_of(form: Form, bounds: Bounds, measured: Measured) -> Cell:
         half_width = math.sqrt(form.spread(measured.widths)) + form.reach(measured.slacks)
         return Value(value, around(value, half_width))
     if isinstance(form, Ratio):
-        interval = _interval_of_ratio(form, measured)
+        interval = interval_of_ratio(form, measured)
         if interval is None:
             return TOO_FEW
         value = form.top.at(measured.totals) / form.bottom.at(measured.totals)
         return Value(bounds.clip(value), bounds.within(interval))
+    return variance_cell(form, measured) if isinstance(form, Variance) else _by_slope(form, bounds, measured)
+
+
+def _by_slope(form: General, bounds: Bounds, measured: Measured) -> Cell:
+    """By the delta method."""
     slope = _slope(form, measured)
     if slope is None:
         return TOO_FEW
@@ -213,27 +181,6 @@ def cell_of(form: Form, bounds: Bounds, measured: Measured) -> Cell:
     if not math.isfinite(slope.value + half_width):
         return TOO_FEW
     return Value(bounds.clip(slope.value), bounds.within(around(slope.value, half_width)))
-
-
-def _interval_of_ratio(form: Ratio, measured: Measured) -> Interval | None:
-    """Where the exact ratio can lie, None where it can lie anywhere.
-
-    The totals before rounding lie in a rectangle around these. Whatever ratio fits the noise around a point
-    of it lies between ratios that fit the noise around its corners, as the least of |top - r * bottom| over
-    a rectangle that does not hold the ratio r itself is at a corner.
-    """
-    widths, slacks = measured.widths, measured.slacks
-    top, bottom = form.top.at(measured.totals), form.bottom.at(measured.totals)
-    across, below = form.top.reach(slacks), form.bottom.reach(slacks)
-    if (form.positive and bottom <= 0) or abs(bottom) <= below:
-        return None
-    spread = (form.top.spread(widths), form.bottom.spread(widths), form.top.spread(widths, form.bottom))
-    corners = {(top + s * across, bottom + t * below) for s in (-1, 1) for t in (-1, 1)}
-    found = [ratio_interval(*corner, spread) for corner in corners]
-    ends = [interval for interval in found if interval is not None]
-    if len(ends) < len(found):
-        return None
-    return Interval(min(interval.lo for interval in ends), max(interval.hi for interval in ends))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +206,13 @@ def _slope(form: Form, measured: Measured) -> _Slope | None:
     """The value and slope of a form, None where a divisor does not stand out clearly from its noise."""
     if isinstance(form, Linear):
         return _Slope(form.at(measured.totals), form.terms)
+    if isinstance(form, Variance):
+        return _slope_of_variance(form, measured)
+    return _slope_of_two(form, measured)
+
+
+def _slope_of_two(form: Ratio | General, measured: Measured) -> _Slope | None:
+    """The rules of sums, products and quotients."""
     parts = (form.top, form.bottom) if isinstance(form, Ratio) else (form.left, form.right)
     left, right = (_slope(part, measured) for part in parts)
     if left is None or right is None:
@@ -275,3 +229,15 @@ def _slope(form: Form, measured: Measured) -> _Slope | None:
         return None
     quotient = left.value / right.value
     return left.with_terms(quotient, 1 / right.value, right, -quotient / right.value)
+
+
+def _slope_of_variance(form: Variance, measured: Measured) -> _Slope | None:
+    """As of the ratio at its mean: where the mean is S / N, the variance does not change with it."""
+    mean = form.mean(measured)
+    slope = None if mean is None else _slope(form.at(mean), measured)
+    if slope is None or not form.root:
+        return slope
+    if slope.value <= _DELTA_HALF_WIDTHS_MIN * slope.half_width(measured.widths):
+        return None  # a root is too steep near 0
+    root = math.sqrt(slope.value)
+    return _Slope(root, {i: c / (2 * root) for i, c in slope.terms.items()})

@@ -4,6 +4,8 @@
   missing.
 - AVG(x) and SHARE(x) over [lo, hi] are mid + S / N with the sum S of x - mid, which has half the sensitivity
   of a sum of x.
+- VAR_SAMP(x) and STDDEV_SAMP(x) add to AVG(x) the sum of the squares around the middle, with a grid of its
+  own; where x has two values only, such as a condition, its squares are all the same and cost nothing.
 - SUM(x) is mid N + S if the count N of x is asked for anyway: with D the rows of one person, its noise is
   then as sqrt(mid^2 + half^2) D = sqrt((lo^2 + hi^2) / 2) D, never more than the max(|lo|, |hi|) D of a sum
   around 0, and both cost one measure besides N. Where no N is asked for, the sum around 0 costs one measure
@@ -15,7 +17,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -26,14 +28,15 @@ from fedstats.core.grid import Grid, centred_grid, zero_grid
 from fedstats.core.inference import domain_of
 from fedstats.core.privacy import UnitKind
 from fedstats.core.schema import Dataset
-from fedstats.core.selection import AggregateCall, AggregateKind
+from fedstats.core.selection import VARIANCES, AggregateCall, AggregateKind
+from fedstats.core.squares import squares_of
 from fedstats.core.two_values import two_values
 from fedstats.errors import InternalError
 
 _OF_MISSING = {Op.AND, Op.OR, Op.IS_NULL, Op.COALESCE, Op.CASE}
 _ONE_BRANCH = 2
 _SUPPORT_WEIGHT = Fraction(1, 4)
-_AVERAGES = (AggregateKind.AVG, AggregateKind.SHARE)
+_AVERAGES = (AggregateKind.AVG, AggregateKind.SHARE, *VARIANCES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ class CallMeasures:
     The values that are added up lie between `lo` and `hi`; `rounded_to` is the step to which they are rounded
     before, if they are. `either` are the two values that each can have, if there are only two: then a sum is
     a count of those with the second, in other words. `rests_on` are the positions of all measures without
-    which disclosure control shows nothing of it.
+    which disclosure control shows nothing of it. A variance is made of an average and of one of `squares`,
+    which are those of the distances from `around`; it has none where all squares are the same.
     """
 
     kind: AggregateKind
@@ -58,6 +62,8 @@ class CallMeasures:
     rounded_to: Fraction | None = None
     either: tuple[float, float] | None = None
     rests_on: frozenset[int] = frozenset()
+    squares: CallMeasures | None = None
+    around: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,8 @@ class MeasurePlan:
 
     def counted_in_sums(self) -> Iterator[tuple[CallMeasures, int]]:
         """Every sum that is a count in other words, once, as a call that takes it, with its position."""
-        sums = {call.total: call for call in self.calls.values() if call.either is not None}
+        made = [part for call in self.calls.values() for part in (call, call.squares) if part is not None]
+        sums = {part.total: part for part in made if part.either is not None}
         return ((call, total) for total, call in sums.items() if total is not None)
 
     def aggregate(self, keys: tuple[Expression, ...], dataset: Dataset) -> GroupedSums:
@@ -123,7 +130,8 @@ def plan_measures(
     asked = len(found)
     for call, measures in made.items() if supported else ():
         support = found.setdefault(_support(call, dataset), len(found))
-        rests_on = (support, measures.count, measures.total)
+        squares = None if measures.squares is None else measures.squares.total
+        rests_on = (support, measures.count, measures.total, squares)
         made[call] = replace(measures, rests_on=frozenset(i for i in rests_on if i is not None))
     return MeasurePlan(tuple(found), made, asked)
 
@@ -176,7 +184,35 @@ def _call_measures(
         float(lo),
         float(hi),
         grid.step if isinstance(domain, Numbers) and grid.step > domain.step else None,
-        either=_either(call.argument, dataset, with_count=with_count),
+        either=(either := _either(call.argument, dataset, with_count=with_count)),
+        squares=_squares(call.argument, dataset, count, position)
+        if call.kind in VARIANCES and either is None
+        else None,
+    )
+
+
+def _squares(
+    expression: Expression,
+    dataset: Dataset,
+    count: int | None,
+    position: Callable[[MeasureKind, Expression, Grid], int],
+) -> CallMeasures:
+    """The sum of the squared distances from the middle, with the count of the values themselves."""
+    squares, centre = squares_of(expression, dataset)
+    domain = domain_of(squares, dataset)
+    assert isinstance(domain, Numbers)  # noqa: S101  # a product of numbers
+    grid = centred_grid(domain)
+    return CallMeasures(
+        AggregateKind.SUM,
+        count,
+        position(MeasureKind.SUM, normalise(squares), grid),
+        float(grid.centre),
+        float(grid.step),
+        float(domain.lo),
+        float(domain.hi),
+        grid.step if grid.step > domain.step else None,
+        either=_either(squares, dataset, with_count=True),
+        around=float(centre),
     )
 
 

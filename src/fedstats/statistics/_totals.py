@@ -23,7 +23,7 @@ from fedstats.core.estimate import Absence, AbsenceReason, Cell
 from fedstats.core.noise import LEVEL_MAX
 from fedstats.statistics._columns import Column
 from fedstats.statistics._disclosing import Disclosed
-from fedstats.statistics._formula import Measured
+from fedstats.statistics._linear import Measured
 
 LEVEL = 0.95
 LEVEL_OF_ALL = 0.96

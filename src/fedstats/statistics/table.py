@@ -21,7 +21,7 @@ from fedstats.core.statistic import Ask, Mode, Round, RoundResult, Statistic
 from fedstats.errors import SqlRefused, TooLarge
 from fedstats.sql.parse import parse
 from fedstats.statistics._columns import Column
-from fedstats.statistics._measures import MeasurePlan, plan_measures
+from fedstats.statistics._measures import CallMeasures, MeasurePlan, plan_measures
 from fedstats.statistics._rows import keys_of, table_rows
 
 ADDITIONS_MAX = 10_000_000
@@ -152,11 +152,16 @@ class Table:
             )
         yield from _open_notes(ask, result, by_department=self.selection.by_department)
         for made in plan.calls.values():
-            if made.rounded_to is not None:
-                yield (
-                    f"Values between {made.lo:g} and {made.hi:g} are rounded to steps of "
-                    f"{float(made.rounded_to):g} before they are added up."
-                )
+            for part, what in ((made, "Values"), (made.squares, f"Squared distances from {_around(made):g}")):
+                if part is not None and part.rounded_to is not None:
+                    yield (
+                        f"{what} between {part.lo:g} and {part.hi:g} are rounded to steps of "
+                        f"{float(part.rounded_to):g} before they are added up."
+                    )
+
+
+def _around(made: CallMeasures) -> float:
+    return 0.0 if made.squares is None else made.squares.around
 
 
 def disclosure_notes(profile: DisclosureProfile, table: estimate.Table) -> Iterator[str]:
