@@ -3,8 +3,8 @@
 With N values x of mean m, the sample variance is the ratio (Q - 2 m S + m^2 N) / (N - 1), where S and Q are
 the sums of x and of x^2. For a given m this is a ratio of linear forms, whose interval is Fieller's; and m is
 S / N, another such ratio. So the noise interval is the union of the intervals at S / N and at both ends of
-the interval of the mean. As the ratio is least at m = S / N, and changes there with the square of the distance,
-the union is hardly wider than the interval at S / N, unless the noise hides the mean.
+the interval of the mean. As the ratio is least at m = S / N, and changes with the square of the distance from
+it, the union is hardly wider than the interval at S / N, unless the noise hides the mean.
 
 Values are counted from a centre near the middle of their declared range, so that S and Q stay small.
 """
