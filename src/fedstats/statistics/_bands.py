@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.core.estimate import Absence, Cell, Interval, Value
-from fedstats.statistics._formula import TOO_FEW
 from fedstats.statistics._intervals import Z
+from fedstats.statistics._linear import TOO_FEW
 
 BANDS = 105
 WEEKS_MAX = BANDS - 1

@@ -20,8 +20,8 @@ import numpy as np
 from fedstats.core.estimate import Absence, Cell, Interval, Picture, PictureKind, Table, TableRow, Value
 from fedstats.core.schema import DEPARTMENT_KEY
 from fedstats.statistics._bands import Flags, Floats
-from fedstats.statistics._formula import TOO_FEW
 from fedstats.statistics._intervals import Z
+from fedstats.statistics._linear import TOO_FEW
 from fedstats.statistics._totals import withheld_by
 from fedstats.statistics._waiting_report import Group
 
