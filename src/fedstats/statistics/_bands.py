@@ -82,7 +82,8 @@ class BandNoise:
     @classmethod
     def of(cls, variance: float, whole: float, first: int, count: int) -> BandNoise:
         """From the variances of a band and of the whole."""
-        return cls(variance, variance / (count * variance + whole), first, count)
+        both = count * variance + whole
+        return cls(variance, variance / both if both else 0.0, first, count)
 
     def joined(self, bands: Floats, wholes: Floats) -> Floats:
         """The best estimates: shape (..., 105) of bands, (...) of wholes."""
