@@ -33,7 +33,7 @@ from fedstats.core.estimate import (
     Value,
 )
 from fedstats.core.privacy import Loss
-from fedstats.errors import ValueInvalid
+from fedstats.errors import TableUnclear
 
 QUESTION = Question(
     text="SELECT sex, COUNT(*) AS n FROM rtt GROUP BY sex",
@@ -245,7 +245,7 @@ def test_flat_forms_hold_one_table() -> None:
     one = answer(SIMPLE)
     two = Answer(Estimate((SIMPLE, SIMPLE)), QUESTION)
     assert one.table is SIMPLE
-    with pytest.raises(ValueInvalid, match="several tables"):
+    with pytest.raises(TableUnclear, match="2 tables, and this form holds one"):
         two.to_csv()
     assert len(json.loads(two.to_json())["tables"]) == 2
 

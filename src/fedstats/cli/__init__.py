@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "query": ("fedstats.cli.query:query", "Ask a question in SQL."),
     "jobs": ("fedstats.cli.jobs:jobs", "List the questions of this computer."),
     "resume": ("fedstats.cli.jobs:resume", "Take a question up again, or show its answer again, free."),
+    "plot": ("fedstats.cli.plot:plot", "Draw the answer of a job, in a file or in the terminal."),
     "proceed": ("fedstats.cli.jobs:proceed", "Go on without departments that do not answer."),
     "guarantee": (
         "fedstats.cli.guarantee:guarantee",

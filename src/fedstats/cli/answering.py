@@ -19,7 +19,8 @@ if TYPE_CHECKING:  # imported when the command runs
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
-FORMATS = ("table", "json", "csv", "parquet")
+FORMATS_OF_TABLES = ("csv", "parquet")
+FORMATS = ("table", "json", *FORMATS_OF_TABLES)
 
 
 def totals_option(command: Command) -> Command:
@@ -28,6 +29,16 @@ def totals_option(command: Command) -> Command:
         "--totals",
         is_flag=True,
         help="Add rows labelled all, which add up the cells over each key. Free: the same release is used.",
+    )(command)
+
+
+def table_option(command: Command) -> Command:
+    """Add `--table`."""
+    return click.option(
+        "--table",
+        "table",
+        metavar="NAME",
+        help="Which table of the answer, where it has several and the format holds one.",
     )(command)
 
 
@@ -44,9 +55,9 @@ def output_options(command: Command) -> Command:
         ),
         click.option(
             "--output",
-            type=FilePath(dir_okay=False),
+            type=FilePath(),
             metavar="FILE",
-            help="Write to this file.",
+            help="Write to this file; csv and parquet also into a folder, one file for each table.",
         ),
         click.option(
             "--format",
@@ -73,7 +84,7 @@ def chosen_format(form: str | None, output: Path | None) -> str:
 
     """
     if output is not None:
-        check_writable(output)
+        check_writable(output, folder=form in FORMATS_OF_TABLES)
     ending = output.suffix[1:] if output is not None else ""
     chosen = form or (ending if ending in FORMATS else "table")
     if chosen == "parquet" and output is None:
@@ -81,31 +92,47 @@ def chosen_format(form: str | None, output: Path | None) -> str:
     return chosen
 
 
-def check_writable(output: Path) -> None:
-    """Return if a file of this name can be written; raises FileProblem."""
-    folder = output.parent
+def check_writable(output: Path, *, folder: bool = False) -> None:
+    """Return if a file of this name can be written, or files into this `folder`; raises FileProblem."""
+    within = output if output.is_dir() else output.parent
     if (
-        output.is_dir()
-        or not folder.is_dir()
-        or not os.access(output if output.exists() else folder, os.W_OK)
+        (output.is_dir() and not folder)
+        or not within.is_dir()
+        or not os.access(output if output.exists() else within, os.W_OK)
     ):
-        raise FileProblem(
-            f"{output} cannot be written.", remedy="Name a file in a folder that you can write to."
-        )
+        remedy = "Name a file in a folder that you can write to."
+        if output.is_dir():
+            remedy += " One file for each table comes into a folder with --format csv or parquet."
+        raise FileProblem(f"{output} cannot be written.", remedy=remedy)
 
 
-def put_out(answer: Answer, form: str, output: Path | None) -> None:
-    """Print the answer, or write it to the file."""
+def put_out(answer: Answer, form: str, output: Path | None, table: str | None = None) -> None:
+    """Print the answer, or write it to the file; `table` where the format holds one."""
+    if output is not None and output.is_dir():
+        _write_tables(answer, form, output, table)
+        return
     if form == "parquet" and output is not None:
-        answer.write_parquet(output)
+        answer.write_parquet(output, table)
     elif form in ("json", "csv"):
-        write_text(output, answer.to_json() if form == "json" else answer.to_csv())
+        write_text(output, answer.to_json() if form == "json" else answer.to_csv(table))
     elif output is not None:
         write_text(output, str(answer))
     else:
         _show(answer)
     if output is not None:
         say_error(f"Wrote {output}.")
+
+
+def _write_tables(answer: Answer, form: str, folder: Path, name: str | None) -> None:
+    """One file for each table, or for the one that was named."""
+    for file, table in answer.tables.files(form):
+        if name is None or table == answer.tables[name]:
+            path = folder / file
+            if form == "parquet":
+                answer.write_parquet(path, table.name)
+            else:
+                write_text(path, answer.to_csv(table.name))
+            say_error(f"Wrote {path}.")
 
 
 def _show(answer: Answer) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fedstats.cli.answering import chosen_format, output_options, put_out, totals_option
+from fedstats.cli.answering import chosen_format, output_options, put_out, table_option, totals_option
 from fedstats.cli.running import home_at, home_option, say, say_hanging, say_json, session_at
 from fedstats.core.times import iso_of
 
@@ -46,12 +46,14 @@ def jobs(*, form: str, home: Path | None) -> None:
 @click.command
 @click.argument("job")
 @totals_option
+@table_option
 @output_options
 @home_option
 def resume(
     *,
     job: str,
     totals: bool,
+    table: str | None,
     form: str | None,
     output: Path | None,
     wait_s: float | None,
@@ -67,18 +69,20 @@ def resume(
     chosen = chosen_format(form, output)
     with session_at(home) as session, shown(quiet=False) as tell:
         answer = session.resume(job, totals=totals, progress=tell, wait_s=wait_s)
-    put_out(answer, chosen, output)
+    put_out(answer, chosen, output, table)
 
 
 @click.command
 @click.argument("job")
 @totals_option
+@table_option
 @output_options
 @home_option
 def proceed(
     *,
     job: str,
     totals: bool,
+    table: str | None,
     form: str | None,
     output: Path | None,
     wait_s: float | None,
@@ -94,7 +98,7 @@ def proceed(
     chosen = chosen_format(form, output)
     with session_at(home) as session, shown(quiet=False) as tell:
         answer = session.proceed(job, totals=totals, progress=tell, wait_s=wait_s)
-    put_out(answer, chosen, output)
+    put_out(answer, chosen, output, table)
 
 
 def _show(kept: tuple[Job, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fedstats.cli.answering import chosen_format, output_options, put_out, totals_option
+from fedstats.cli.answering import chosen_format, output_options, put_out, table_option, totals_option
 from fedstats.cli.running import columns, home_option, say_error, session_at, write_text
 
 if TYPE_CHECKING:  # imported when the command runs
@@ -49,6 +49,7 @@ if TYPE_CHECKING:  # imported when the command runs
     "--explain", is_flag=True, help="Say what it would cost and how exact it would be. Asks nothing."
 )
 @totals_option
+@table_option
 @output_options
 @home_option
 def query(
@@ -62,6 +63,7 @@ def query(
     pure: bool,
     explain: bool,
     totals: bool,
+    table: str | None,
     form: str | None,
     output: Path | None,
     wait_s: float | None,
@@ -100,7 +102,7 @@ def query(
                 progress=tell,
                 wait_s=wait_s,
             )
-    put_out(answer, chosen, output)
+    put_out(answer, chosen, output, table)
 
 
 def _epsilon_for(session: Session, sql: str, target: str, under: dict[str, str], *, pure: bool) -> str:

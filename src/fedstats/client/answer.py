@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fedstats.client import export, notebook, render
+from fedstats.client.picture import figure
+from fedstats.client.picture.drawing import Drawing, drawing_of
+from fedstats.client.picture.text import text_of
 from fedstats.client.question import Question
+from fedstats.client.tables import Tables
 from fedstats.core.agreement_document import Document
 from fedstats.core.estimate import Cost, Estimate, Guarantee, Participant, Table
 from fedstats.core.guarantee import Run, report_of
@@ -16,6 +20,10 @@ from fedstats.errors import ValueInvalid
 if TYPE_CHECKING:  # they come with [analysis], and are imported when somebody asks for them
     import pandas as pd
     import pyarrow as pa
+    from matplotlib.figure import Figure
+
+COLUMNS = 100
+"""How wide a picture in characters is where nobody says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +31,8 @@ class Answer:
     """The answer to one question.
 
     `print(answer)` shows what the command line shows; `answer.table` has typed cells; `to_pandas`, `to_arrow`
-    and `to_json` hand it on.
+    and `to_json` hand it on; `plot` and `draw` show it as a picture. Where a statistic makes several tables,
+    `answer.tables["name"]` is one of them, and what holds one table takes its name.
     """
 
     estimate: Estimate
@@ -31,9 +40,9 @@ class Answer:
     run: Run | None = None
 
     @property
-    def tables(self) -> tuple[Table, ...]:
-        """Every table of the estimate."""
-        return self.estimate.tables
+    def tables(self) -> Tables:
+        """Every table of the estimate, in order and by name."""
+        return Tables(self.estimate.tables)
 
     @property
     def table(self) -> Table:
@@ -41,15 +50,11 @@ class Answer:
 
         Raises
         ------
-        ValueInvalid
+        TableUnclear
             There are several.
 
         """
-        if len(self.tables) != 1:
-            raise ValueInvalid(
-                "This answer has several tables, and this form holds one.", remedy="Use JSON for all of them."
-            )
-        return self.tables[0]
+        return self.tables.chosen(None)
 
     @property
     def participants(self) -> tuple[Participant, ...]:
@@ -96,18 +101,52 @@ class Answer:
         """JSON text; its form is described in `client.export`."""
         return export.to_json(self.estimate, self.question)
 
-    def to_csv(self) -> str:
-        """The table as CSV text; raises ValueInvalid where there are several."""
-        return export.to_csv(self.table)
+    def to_csv(self, table: str | None = None) -> str:
+        """A table as CSV text: the one of this name, or the only one; raises TableUnclear."""
+        return export.to_csv(self.tables.chosen(table))
 
-    def to_arrow(self) -> pa.Table:
-        """The table for Arrow; raises ExtraMissing without `fedstats[analysis]`."""
-        return export.to_arrow(self.table)
+    def to_arrow(self, table: str | None = None) -> pa.Table:
+        """A table for Arrow; raises TableUnclear, or ExtraMissing without `fedstats[analysis]`."""
+        return export.to_arrow(self.tables.chosen(table))
 
-    def to_pandas(self) -> pd.DataFrame:
-        """The table for pandas; raises ExtraMissing without `fedstats[analysis]`."""
-        return export.to_pandas(self.table)
+    def to_pandas(self, table: str | None = None) -> pd.DataFrame:
+        """A table for pandas; raises TableUnclear, or ExtraMissing without `fedstats[analysis]`."""
+        return export.to_pandas(self.tables.chosen(table))
 
-    def write_parquet(self, path: str | Path) -> None:
-        """The table as a Parquet file; raises ExtraMissing without `fedstats[analysis]`."""
-        export.write_parquet(self.table, Path(path))
+    def write_parquet(self, path: str | Path, table: str | None = None) -> None:
+        """A table as a Parquet file; raises TableUnclear, or ExtraMissing without `fedstats[analysis]`."""
+        export.write_parquet(self.tables.chosen(table), Path(path))
+
+    def plot(self, table: str | None = None, column: str | None = None) -> Figure:
+        """A picture as a matplotlib Figure, to show, change or save: of this table, or the first with one.
+
+        `column` is drawn in place of the one that the statistic chose.
+
+        Raises
+        ------
+        TableUnclear, PictureImpossible
+            There is no such table or column, or too much of it to be seen.
+        ExtraMissing
+            `fedstats[analysis]` is not installed.
+
+        """
+        return figure.figure_of(self.drawing(table, column))
+
+    def write_picture(self, path: str | Path, table: str | None = None, column: str | None = None) -> None:
+        """Write the picture to a file that ends in .svg, .png or .pdf; raises as `plot`, or FileProblem."""
+        figure.write(self.drawing(table, column), Path(path))
+
+    def draw(
+        self,
+        table: str | None = None,
+        column: str | None = None,
+        *,
+        columns: int = COLUMNS,
+        ascii_only: bool = False,
+    ) -> str:
+        """The picture in characters, so many wide: raises as `plot`, but needs nothing installed."""
+        return text_of(self.drawing(table, column), columns=columns, ascii_only=ascii_only)
+
+    def drawing(self, table: str | None = None, column: str | None = None) -> Drawing:
+        """What a picture shows, as data; raises TableUnclear and PictureImpossible."""
+        return drawing_of(self.tables.drawn(table), self.estimate, self.question, column)

@@ -14,7 +14,9 @@
     |   |-- StillWaiting      FS-110
     |   |-- TargetOutOfReach  FS-111
     |   |-- QuestionUnknown   FS-115
-    |   `-- ApprovalInvalid   FS-116
+    |   |-- ApprovalInvalid   FS-116
+    |   |-- PictureImpossible FS-125
+    |   `-- TableUnclear      FS-126
     |-- Refused               FS-2xx  a node said no; travels as a typed refusal
     |   |-- NotAuthorised     FS-201
     |   |-- AgreementNotInForce FS-202
@@ -155,8 +157,10 @@ from fedstats.errors.usage import (
     LossInvalid,
     NotAnswered,
     NotJoined,
+    PictureImpossible,
     QuestionUnknown,
     StillWaiting,
+    TableUnclear,
     TargetOutOfReach,
     UsageError,
     ValueInvalid,
@@ -213,6 +217,7 @@ __all__ = [
     "OutsideAgreement",
     "OutsideScope",
     "PaceExceeded",
+    "PictureImpossible",
     "ProxyRefused",
     "QuestionUnknown",
     "Refused",
@@ -226,6 +231,7 @@ __all__ = [
     "SqlRefused",
     "SqlUnreadable",
     "StillWaiting",
+    "TableUnclear",
     "TargetOutOfReach",
     "TokenInvalid",
     "TooLarge",

@@ -125,3 +125,19 @@ class ApprovalInvalid(UsageError):
     code = "FS-116"
     title = "This question cannot be approved like this."
     acts = (Actor.DEPARTMENT_IT,)
+
+
+class PictureImpossible(UsageError):
+    """A table cannot be drawn: it has no such column, no numbers, or more than a picture can show."""
+
+    code = "FS-125"
+    title = "This cannot be drawn."
+    acts = (Actor.ANALYST,)
+
+
+class TableUnclear(UsageError):
+    """An answer has several tables, or none of the name that was asked for."""
+
+    code = "FS-126"
+    title = "It is not clear which table is meant."
+    acts = (Actor.ANALYST,)

@@ -1,0 +1,272 @@
+"""What a picture of a table shows, whoever draws it: points with intervals, titles, what is absent. Pure.
+
+Everything here is text for people's eyes: labels come from other machines and have been made printable.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from fedstats.client.figures import ABSENT, MISSING_KEY
+from fedstats.client.printable import printable
+from fedstats.client.question import Question
+from fedstats.core.agreement_document import decimal_text
+from fedstats.core.estimate import Absence, Cell, Estimate, Picture, PictureKind, Table, TableRow, Value
+from fedstats.core.guarantee.figures import plain
+from fedstats.errors import PictureImpossible
+
+ROWS_MAX = 200
+"""Rows of bars, or departments of a funnel: more cannot be read, on paper or on a screen."""
+SERIES_MAX = 30
+TITLE_CHARACTERS = 180
+NAMES_MAX = 6
+BETWEEN = " · "
+
+_NUMBER = re.compile(r"\D{0,12}?(-?\d+(?:\.\d+)?)")
+_ACROSS = (PictureKind.BARS, PictureKind.INTERVALS)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One cell: its label, where it stands along the axis, and of how many it is a share (in a funnel)."""
+
+    label: str
+    at: float
+    cell: Cell
+    size: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Points that belong together: one curve, or all bars of one colour."""
+
+    name: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A picture as data. `numeric`: the labels of a curve are numbers, and stand where these are."""
+
+    kind: PictureKind
+    title: str
+    question: str
+    value_name: str
+    label_name: str
+    size_name: str
+    series: tuple[Series, ...]
+    reference: float | None
+    numeric: bool
+    absent: tuple[str, ...]
+    footer: tuple[str, ...]
+
+    @property
+    def points(self) -> Iterator[Point]:
+        """The points of all series."""
+        for series in self.series:
+            yield from series.points
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """All numbers."""
+        return tuple(point.cell for point in self.points if isinstance(point.cell, Value))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels along the axis, each once, in order."""
+        return tuple(dict.fromkeys(point.label for point in self.points))
+
+    @property
+    def reading(self) -> str:
+        """What its lines and bands stand for."""
+        population = any(value.interval is not None for value in self.values)
+        return _READING[self.kind] + (_OF_POPULATION if population and self.kind in _ACROSS else "")
+
+    @property
+    def description(self) -> str:
+        """What somebody who cannot see it is told: what it shows, how much, from where to where."""
+        values = [cell.value for cell in self.values]
+        extent = f" from {min(values):,.6g} to {max(values):,.6g}" if values else ""
+        count = f"{len(values)} numbers{extent}"
+        parts = (f"{_WORDS[self.kind]}: {self.title}, {count}.", *self.absent, *self.footer)
+        return " ".join(parts)
+
+
+_HIDES = "what the privacy noise hides of the exact numbers, 95 times in 100"
+_READING = {
+    PictureKind.BARS: f"Thick lines: {_HIDES}.",
+    PictureKind.INTERVALS: f"Thick lines: {_HIDES}.",
+    PictureKind.HISTOGRAM: f"Lines: {_HIDES}.",
+    PictureKind.CURVE: f"Bands: {_HIDES}.",
+    PictureKind.FUNNEL: "Curves: limits that chance and privacy noise keep to, 95 % (dashed) and 99.8 % "
+    f"(solid) of the time; who lies beyond is named. Upright lines: {_HIDES}.",
+}
+_OF_POPULATION = " Thin lines: where the population lies."
+_WORDS = {
+    PictureKind.BARS: "Bars",
+    PictureKind.HISTOGRAM: "Histogram",
+    PictureKind.CURVE: "Curves",
+    PictureKind.FUNNEL: "Funnel plot",
+    PictureKind.INTERVALS: "Points with intervals",
+}
+
+
+def drawing_of(table: Table, estimate: Estimate, question: Question, column: str | None = None) -> Drawing:
+    """What the picture of a table shows; `column` in place of the one that its statistic chose.
+
+    Raises
+    ------
+    PictureImpossible
+        The table has no such column, nothing to draw, or more of it than anybody could read.
+
+    """
+    picture = _picture(table, column)
+    rows = [row for row in table if not row.total] or list(table)
+    if not rows or not table.columns:
+        raise PictureImpossible(f"The table {printable(table.name)} has no numbers to draw.", remedy="")
+    label = picture.label if picture.label is not None else (table.keys[0] if table.keys else "")
+    all_series, numeric, left_out = _series(table, rows, picture, label)
+    _check_size(picture, all_series)
+    return Drawing(
+        kind=picture.kind,
+        title=_title(table, picture, label),
+        question=textwrap.shorten(printable(question.text), TITLE_CHARACTERS, placeholder=" ..."),
+        value_name=printable(picture.value + (f" ({picture.unit})" if picture.unit else "")),
+        label_name=printable(label),
+        size_name=printable(picture.size or ""),
+        series=all_series,
+        reference=picture.reference,
+        numeric=numeric,
+        absent=tuple(_absent(all_series, left_out)),
+        footer=tuple(_footer(estimate, question)),
+    )
+
+
+def _picture(table: Table, column: str | None) -> Picture:
+    chosen = table.picture or Picture(PictureKind.BARS, table.columns[0] if table.columns else "")
+    if column is not None and column != chosen.value:
+        of_another = chosen.kind is PictureKind.FUNNEL  # whose limits are those of its own column
+        kind = PictureKind.BARS if of_another else chosen.kind
+        chosen = Picture(kind, column, chosen.label, chosen.series)
+    if table.columns and chosen.value not in table.columns:
+        names = ", ".join(printable(name) for name in table.columns)
+        raise PictureImpossible(
+            f"The table {printable(table.name)} has no column {printable(chosen.value)}.",
+            remedy=f"Its columns are: {names}.",
+        )
+    return chosen
+
+
+def _series(
+    table: Table, rows: Sequence[TableRow], picture: Picture, label: str
+) -> tuple[tuple[Series, ...], bool, tuple[str, ...]]:
+    """The points by series, whether they stand at numbers, and the labels that stand nowhere then."""
+    value = table.columns.index(picture.value)
+    size = table.columns.index(picture.size) if picture.size in table.columns else None
+    apart = picture.kind is PictureKind.CURVE or picture.series is not None
+    found: dict[str, list[tuple[str, float | None, Cell, float | None]]] = {}
+    for row in rows:
+        keys = {name: MISSING_KEY if k is None else k for name, k in zip(table.keys, row.key, strict=True)}
+        column = row.cells[table.columns.index(label)] if label in table.columns else None
+        own = keys.get(label, "")
+        at = column.value if isinstance(column, Value) else _number_in(own)
+        others = [text for name, text in keys.items() if name != label]
+        name = printable(BETWEEN.join(others)) if apart else ""
+        text = printable(own if apart else BETWEEN.join(keys.values())) or printable(picture.value)
+        denominator = row.cells[size] if size is not None else None
+        number = denominator.value if isinstance(denominator, Value) else None
+        found.setdefault(name, []).append((text, at, row.cells[value], number))
+    numeric = picture.kind is PictureKind.CURVE and all(_rises(points) for points in found.values())
+    left_out = tuple(dict.fromkeys(p[0] for ps in found.values() for p in ps if numeric and p[1] is None))
+    places = {text: i for i, text in enumerate(dict.fromkeys(p[0] for ps in found.values() for p in ps))}
+    series = tuple(
+        Series(
+            name,
+            tuple(
+                Point(text, at if numeric and at is not None else float(places[text]), cell, number)
+                for text, at, cell, number in points
+                if not numeric or at is not None
+            ),
+        )
+        for name, points in found.items()
+    )
+    return series, numeric, left_out
+
+
+def _number_in(label: str) -> float | None:
+    """The first number in a label such as `18`, `<= 18 weeks` or `18 to 26`; None if it begins otherwise."""
+    matched = _NUMBER.match(label)
+    return float(matched[1]) if matched else None
+
+
+def _rises(points: Sequence[tuple[str, float | None, Cell, float | None]]) -> bool:
+    places = [at for _, at, _, _ in points if at is not None]
+    return len(places) > 1 and all(one < two for one, two in pairwise(places))
+
+
+def _check_size(picture: Picture, series: Sequence[Series]) -> None:
+    points, remedy = max(len(each.points) for each in series), "Ask for one part of it, or for fewer keys."
+    if picture.kind is PictureKind.CURVE:
+        points = 0  # a curve may have as many as it likes
+    elif picture.kind is not PictureKind.HISTOGRAM:
+        points = sum(len(each.points) for each in series)
+    if points > ROWS_MAX:
+        raise PictureImpossible(
+            f"This table has {points:,} rows, and a picture of it can show {ROWS_MAX}.", remedy=remedy
+        )
+    if len(series) > SERIES_MAX:
+        raise PictureImpossible(
+            f"This table has {len(series):,} curves, and a picture can show {SERIES_MAX}.", remedy=remedy
+        )
+
+
+def _title(table: Table, picture: Picture, label: str) -> str:
+    others = [key for key in table.keys if key != label]
+    keys = [label, *others] if label in table.keys else [*table.keys]
+    by = f" by {', '.join(keys)}" if keys else ""
+    return printable(f"{picture.value}{by}")
+
+
+def _absent(series: Sequence[Series], left_out: Sequence[str]) -> Iterator[str]:
+    """Sentences about everything that is not drawn, each reason with how many and which."""
+    cells = [(each, point) for each in series for point in each.points if isinstance(point.cell, Absence)]
+    reasons = Counter(_reason(point.cell) for _, point in cells)
+    for reason, count in reasons.items():
+        names = dict.fromkeys(
+            BETWEEN.join(part for part in (each.name, point.label) if part)
+            for each, point in cells
+            if _reason(point.cell) == reason
+        )
+        yield f"Not drawn, {reason}: {listed(tuple(names), count)}."
+    if left_out:
+        yield f"Not drawn, not on the axis: {listed(left_out, len(left_out))}."
+
+
+def _reason(cell: Cell) -> str:
+    return ABSENT[cell.reason] if isinstance(cell, Absence) else ""
+
+
+def listed(names: Sequence[str], count: int) -> str:
+    """The names, or the first of them and how many more."""
+    shown = ", ".join(names[:NAMES_MAX])
+    return shown if count <= NAMES_MAX else f"{shown} and {count - NAMES_MAX:,} more"
+
+
+def _footer(estimate: Estimate, question: Question) -> Iterator[str]:
+    """Who answered, what it cost, under what: a picture travels without its table."""
+    answered = [p.department for p in estimate.participants if p.refusal is None]
+    absent = [p.department for p in estimate.participants if p.refusal is not None]
+    if estimate.participants:
+        names = f" ({', '.join(answered)})" if len(answered) <= NAMES_MAX and answered else ""
+        without = f", without {listed(absent, len(absent))}" if absent else ""
+        yield printable(f"From {len(answered)} of {len(estimate.participants)} departments{names}{without}.")
+    if estimate.cost is not None:
+        delta = f" at delta {decimal_text(estimate.cost.delta)}" if estimate.cost.delta else ""
+        yield f"Differential privacy: epsilon {plain(estimate.cost.epsilon)}{delta} for one person."
+    source = (question.agreement, question.dataset, question.edition, estimate.job and f"job {estimate.job}")
+    yield printable(", ".join(part for part in source if part) + ".")
