@@ -235,6 +235,12 @@ def test_an_analyst_looks_asks_and_sees_it_again(town: Town) -> None:
     assert "--replaces" in town.run("analyst", "publish", job["job"], "--withdraw", code=2)
     csv = town.run("analyst", "resume", job["job"][:4], "--format", "csv")
     assert csv.startswith("sex,n,n_lo,n_hi,n_absent\nF,2000.0,")
+    town.run("analyst", "resume", job["job"], "--format", "csv", "--output", str(town.folder))
+    assert (town.folder / "table.csv").read_text() == csv
+    assert re.search(r"^F +│?█+├─*┼─*┤ 2,000", town.run("analyst", "plot", job["job"]), re.MULTILINE)
+    picture = town.folder / "sex.svg"
+    town.run("analyst", "plot", job["job"], "--output", str(picture))
+    assert "without west" in picture.read_text()
 
 
 def test_an_auditor_reads_checks_and_does_nothing_else(town: Town) -> None:

@@ -39,6 +39,7 @@ HEAVY = (
     "pyarrow",
     "scipy",
     "rich",
+    "matplotlib",
     "structlog",
     "prometheus_client",
     "cryptography",

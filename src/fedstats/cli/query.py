@@ -90,18 +90,9 @@ def query(
 
         if target is not None and epsilon is None:
             epsilon, target = _epsilon_for(session, text, target, under, pure=pure), None
-
         with shown(quiet=False) as tell:
-            answer = session.query(
-                text,
-                epsilon=epsilon,
-                target=target,
-                **under,
-                pure=pure,
-                totals=totals,
-                progress=tell,
-                wait_s=wait_s,
-            )
+            asked = {"epsilon": epsilon, "target": target, **under}
+            answer = session.query(text, **asked, pure=pure, totals=totals, progress=tell, wait_s=wait_s)
     put_out(answer, chosen, output, table)
 
 

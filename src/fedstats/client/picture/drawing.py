@@ -1,6 +1,6 @@
 """What a picture of a table shows, whoever draws it: points with intervals, titles, what is absent. Pure.
 
-Everything here is text for people's eyes: labels come from other machines and have been made printable.
+Labels come from other machines: what is here is printable, and has no line breaks.
 """
 
 from __future__ import annotations
@@ -128,23 +128,28 @@ def drawing_of(table: Table, estimate: Estimate, question: Question, column: str
     picture = _picture(table, column)
     rows = [row for row in table if not row.total] or list(table)
     if not rows or not table.columns:
-        raise PictureImpossible(f"The table {printable(table.name)} has no numbers to draw.", remedy="")
+        raise PictureImpossible(f"The table {one_line(table.name)} has no numbers to draw.", remedy="")
     label = picture.label if picture.label is not None else (table.keys[0] if table.keys else "")
     all_series, numeric, left_out = _series(table, rows, picture, label)
     _check_size(picture, all_series)
     return Drawing(
         kind=picture.kind,
         title=_title(table, picture, label),
-        question=textwrap.shorten(printable(question.text), TITLE_CHARACTERS, placeholder=" ..."),
-        value_name=printable(picture.value + (f" ({picture.unit})" if picture.unit else "")),
-        label_name=printable(label),
-        size_name=printable(picture.size or ""),
+        question=textwrap.shorten(one_line(question.text), TITLE_CHARACTERS, placeholder=" ..."),
+        value_name=one_line(picture.value + (f" ({picture.unit})" if picture.unit else "")),
+        label_name=one_line(label),
+        size_name=one_line(picture.size or ""),
         series=all_series,
         reference=picture.reference,
         numeric=numeric,
         absent=tuple(_absent(all_series, left_out)),
         footer=tuple(_footer(estimate, question)),
     )
+
+
+def one_line(text: str) -> str:
+    """What others wrote, as it may be shown in one line."""
+    return printable(text).replace("\n", " ")
 
 
 def _picture(table: Table, column: str | None) -> Picture:
@@ -154,9 +159,9 @@ def _picture(table: Table, column: str | None) -> Picture:
         kind = PictureKind.BARS if of_another else chosen.kind
         chosen = Picture(kind, column, chosen.label, chosen.series)
     if table.columns and chosen.value not in table.columns:
-        names = ", ".join(printable(name) for name in table.columns)
+        names = ", ".join(one_line(name) for name in table.columns)
         raise PictureImpossible(
-            f"The table {printable(table.name)} has no column {printable(chosen.value)}.",
+            f"The table {one_line(table.name)} has no column {one_line(chosen.value)}.",
             remedy=f"Its columns are: {names}.",
         )
     return chosen
@@ -176,8 +181,8 @@ def _series(
         own = keys.get(label, "")
         at = column.value if isinstance(column, Value) else _number_in(own)
         others = [text for name, text in keys.items() if name != label]
-        name = printable(BETWEEN.join(others)) if apart else ""
-        text = printable(own if apart else BETWEEN.join(keys.values())) or printable(picture.value)
+        name = one_line(BETWEEN.join(others)) if apart else ""
+        text = one_line(own if apart else BETWEEN.join(keys.values())) or one_line(picture.value)
         denominator = row.cells[size] if size is not None else None
         number = denominator.value if isinstance(denominator, Value) else None
         found.setdefault(name, []).append((text, at, row.cells[value], number))
@@ -229,7 +234,7 @@ def _title(table: Table, picture: Picture, label: str) -> str:
     others = [key for key in table.keys if key != label]
     keys = [label, *others] if label in table.keys else [*table.keys]
     by = f" by {', '.join(keys)}" if keys else ""
-    return printable(f"{picture.value}{by}")
+    return one_line(f"{picture.value}{by}")
 
 
 def _absent(series: Sequence[Series], left_out: Sequence[str]) -> Iterator[str]:
@@ -264,9 +269,9 @@ def _footer(estimate: Estimate, question: Question) -> Iterator[str]:
     if estimate.participants:
         names = f" ({', '.join(answered)})" if len(answered) <= NAMES_MAX and answered else ""
         without = f", without {listed(absent, len(absent))}" if absent else ""
-        yield printable(f"From {len(answered)} of {len(estimate.participants)} departments{names}{without}.")
+        yield one_line(f"From {len(answered)} of {len(estimate.participants)} departments{names}{without}.")
     if estimate.cost is not None:
         delta = f" at delta {decimal_text(estimate.cost.delta)}" if estimate.cost.delta else ""
         yield f"Differential privacy: epsilon {plain(estimate.cost.epsilon)}{delta} for one person."
     source = (question.agreement, question.dataset, question.edition, estimate.job and f"job {estimate.job}")
-    yield printable(", ".join(part for part in source if part) + ".")
+    yield one_line(", ".join(part for part in source if part) + ".")

@@ -22,7 +22,7 @@ BAR_COLUMNS_MIN = 12
 LINES = 18
 BINS_AS_ROWS_MAX = 40
 LETTERS = string.ascii_uppercase + string.ascii_lowercase
-_IN_ASCII = str.maketrans({"±": "+-", "·": "-", "…": "."})
+_IN_ASCII = str.maketrans({"·": "-", "…": "."})
 _HIDES = "what the privacy noise hides of the exact number, 95 times in 100"
 
 
@@ -55,7 +55,7 @@ def text_of(drawing: Drawing, *, columns: int, ascii_only: bool = False) -> str:
 def _rows(drawing: Drawing, columns: int, *, ascii_only: bool) -> Iterator[str]:
     """One row for each number: its label, a bar with its noise, the number."""
     points = _by_label(drawing)
-    labels, numbers = [label for label, _ in points], _numbers([point for _, point in points])
+    labels, numbers = [label for label, _ in points], _numbers([p for _, p in points], ascii_only=ascii_only)
     extent = _extent(drawing)
     first = min(max(len(label) for label in labels), LABEL_COLUMNS, columns // 3)
     last = max(len(number) for number in numbers)
@@ -104,10 +104,11 @@ def _by_label(drawing: Drawing) -> list[tuple[str, Point]]:
     return [(f"{point.label}, {name}" if several else point.label, point) for name, point in points]
 
 
-def _numbers(points: Sequence[Point]) -> list[str]:
+def _numbers(points: Sequence[Point], *, ascii_only: bool) -> list[str]:
     """The numbers as they stand in a table."""
     table = Table("", (), ("",), tuple(TableRow((), (point.cell,)) for point in points))
-    return [numbers[0] for _, numbers in figures_of(table).rows]
+    numbers = [numbers[0] for _, numbers in figures_of(table).rows]
+    return [number.replace("±", "+-") for number in numbers] if ascii_only else numbers
 
 
 def _extent(drawing: Drawing) -> Extent:
@@ -137,7 +138,7 @@ def _columns(drawing: Drawing, columns: int, *, ascii_only: bool) -> Iterator[st
     yield drawing.value_name
     yield from framed(canvas, across, upwards)
     yield f"{drawing.label_name:>{columns}}"
-    yield from _at_most(drawing, columns)
+    yield from _at_most(drawing, columns, "+-" if ascii_only else "±")
 
 
 def _curves(drawing: Drawing, columns: int, *, ascii_only: bool) -> Iterator[str]:
@@ -160,7 +161,7 @@ def _curves(drawing: Drawing, columns: int, *, ascii_only: bool) -> Iterator[str
     if len(drawing.series) > 1:
         named = (f"{LETTERS[i]} {series.name}" for i, series in enumerate(drawing.series))
         yield from textwrap.wrap("   ".join(named), columns)
-    yield from _at_most(drawing, columns)
+    yield from _at_most(drawing, columns, "+-" if ascii_only else "±")
 
 
 def _curve(canvas: Canvas, series: Series, along: Extent, extent: Extent, *, letter: str) -> None:
@@ -185,11 +186,11 @@ def _curve(canvas: Canvas, series: Series, along: Extent, extent: Extent, *, let
                 canvas.mark(along.part(point.at), extent.part(point.cell.value), letter)
 
 
-def _at_most(drawing: Drawing, columns: int) -> Iterator[str]:
+def _at_most(drawing: Drawing, columns: int, sign: str) -> Iterator[str]:
     """What the dashed line is, and how far noise reaches: a band as thin as a dot cannot be seen."""
     line = "" if drawing.reference is None else f"Dashed: {tick_text(drawing.reference)}. "
     widths = [value.noise_interval.half_width for value in drawing.values]
-    noise = f"The noise: ± {_about(max(widths))} at most, {_HIDES}." if widths else ""
+    noise = f"The noise: {sign} {_about(max(widths))} at most, {_HIDES}." if widths else ""
     yield from ("", *textwrap.wrap(line + noise, columns))
 
 
@@ -218,17 +219,17 @@ def _funnel(drawing: Drawing, columns: int, *, ascii_only: bool) -> Iterator[str
     yield drawing.value_name
     yield from framed(canvas, [(along.part(n), tick_text(n)) for n in along.ticks], upwards)
     yield f"{drawing.size_name:>{columns}}"
-    yield from _beyond(outside, columns)
+    yield from _beyond(outside, columns, ascii_only=ascii_only)
 
 
-def _beyond(outside: Sequence[Point], columns: int) -> Iterator[str]:
+def _beyond(outside: Sequence[Point], columns: int, *, ascii_only: bool) -> Iterator[str]:
     yield from textwrap.wrap(
         "o a department. Dotted: the limits that chance and privacy noise keep to, 95 % and 99.8 % of the "
         "time. " + ("Beyond them:" if outside else "Nobody is beyond them."),
         columns,
     )
-    for i, (point, number) in enumerate(zip(outside, _numbers(outside), strict=True)):
-        yield f"{LETTERS[i % len(LETTERS)]} {point.label}  {number} of {point.size or 0.0:,.0f}"
+    for i, (point, number) in enumerate(zip(outside, _numbers(outside, ascii_only=ascii_only), strict=True)):
+        yield f"{LETTERS[i % len(LETTERS)]} {point.label}  {number} of {point.size or 0.0:,.0f}"[:columns]
 
 
 def _canvas(extent: Extent, columns: int, *, ascii_only: bool) -> tuple[Canvas, list[tuple[float, str]]]:
