@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fedstats.cli.answering import chosen_format, output_options, put_out, table_option, totals_option
+from fedstats.cli.answering import chosen_format, output_options, put_out, totals_option
 from fedstats.cli.running import columns, home_option, say_error, session_at, write_text
 
 if TYPE_CHECKING:  # imported when the command runs
@@ -49,7 +49,6 @@ if TYPE_CHECKING:  # imported when the command runs
     "--explain", is_flag=True, help="Say what it would cost and how exact it would be. Asks nothing."
 )
 @totals_option
-@table_option
 @output_options
 @home_option
 def query(
@@ -63,7 +62,6 @@ def query(
     pure: bool,
     explain: bool,
     totals: bool,
-    table: str | None,
     form: str | None,
     output: Path | None,
     wait_s: float | None,
@@ -90,10 +88,19 @@ def query(
 
         if target is not None and epsilon is None:
             epsilon, target = _epsilon_for(session, text, target, under, pure=pure), None
+
         with shown(quiet=False) as tell:
-            asked = {"epsilon": epsilon, "target": target, **under}
-            answer = session.query(text, **asked, pure=pure, totals=totals, progress=tell, wait_s=wait_s)
-    put_out(answer, chosen, output, table)
+            answer = session.query(
+                text,
+                epsilon=epsilon,
+                target=target,
+                **under,
+                pure=pure,
+                totals=totals,
+                progress=tell,
+                wait_s=wait_s,
+            )
+    put_out(answer, chosen, output)
 
 
 def _epsilon_for(session: Session, sql: str, target: str, under: dict[str, str], *, pure: bool) -> str:
