@@ -222,7 +222,7 @@ class Federation:
 
     def _report(self, department: str, query: bytes, computation: bytes) -> nodes_pb2.ReportRequest:
         vector = np.arange(CELLS, dtype=np.int64)
-        note = codec.ReleaseNote(department, computation, ((vector,),), bytes(16))
+        note = codec.ReleaseNote(department, computation, "2025-09", ((vector,),), bytes(16))
         release = Signed.make(Context.RELEASE, codec.encode_release(note), self.controllers[department])
         task = f"{query.hex()[:32]}-0-{department}"
         return nodes_pb2.ReportRequest(task=task, release=codec.signed_to(release))

@@ -55,10 +55,10 @@ def exact_vectors(task: nodes_pb2.Task, rows: People) -> Vectors:
 
 
 def signed_release(
-    department: str, computation: bytes, vectors: Vectors, *, key: str = ""
+    department: str, computation: bytes, vectors: Vectors, *, key: str = "", edition: str = "2025-09"
 ) -> signed_pb2.Signed:
     """A release as a node signs it; `key` names another key than the node's."""
-    note = codec.ReleaseNote(department, computation, vectors, bytes(16))
+    note = codec.ReleaseNote(department, computation, edition, vectors, bytes(16))
     signer = seed_key(key or f"node {department}")
     return codec.signed_to(Signed.make(Context.RELEASE, codec.encode_release(note), signer))
 
@@ -68,7 +68,8 @@ def releasing(rows: People, *, left_ppm: int = 600_000) -> Answer:
 
     def answer(task: nodes_pb2.Task, department: str) -> nodes_pb2.ReportRequest:
         budget = query_pb2.Budget(used_ppm=1_000_000 - left_ppm, left_ppm=left_ppm)
-        signed = signed_release(department, computation_of(task), exact_vectors(task, rows))
+        edition = codec.decode_query(task.query.payload).edition
+        signed = signed_release(department, computation_of(task), exact_vectors(task, rows), edition=edition)
         return nodes_pb2.ReportRequest(release=signed, budget=budget)
 
     return answer

@@ -233,7 +233,7 @@ def heads(world: World) -> agreements_pb2.HeadsReply:
 def release(task: nodes_pb2.Task, department: str, *, first: int = 0, cells: int = 2) -> signed_pb2.Signed:
     """A node's release of a task of the sample query: two measures over the sexes, counting from `first`."""
     vector = np.arange(first, first + cells, dtype=np.int64)
-    note = codec.ReleaseNote(department, computation_of(task), ((vector, vector),), bytes(16))
+    note = codec.ReleaseNote(department, computation_of(task), "2025-09", ((vector, vector),), bytes(16))
     signed = Signed.make(Context.RELEASE, codec.encode_release(note), seed_key(f"node {department}"))
     return codec.signed_to(signed)
 

@@ -63,7 +63,7 @@ DOCUMENTS: dict[str, tuple[type[Message], object]] = {
     ),
     "decode_release": (
         query_pb2.Release,
-        codec.ReleaseNote("north", bytes(32), (), bytes(16), ("A81001", "A81002")),
+        codec.ReleaseNote("north", bytes(32), "2025-09", (), bytes(16), ("A81001", "A81002")),
     ),
     "decode_revocation": (signed_pb2.Revocation, Revocation("north", bytes(32), NOW_S, "left")),
     "decode_round": (query_pb2.Round, sample_order(bytes(32))),

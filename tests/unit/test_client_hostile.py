@@ -111,6 +111,12 @@ def another_question(outcome: analysts_pb2.Outcome, _order: RoundOrder) -> None:
     outcome.release.CopyFrom(signed_release("west", sha256(b"another"), vectors))
 
 
+def another_edition(outcome: analysts_pb2.Outcome, _order: RoundOrder) -> None:
+    """The node's own release of this computation, which says that it is about another edition."""
+    note = codec.decode_release(outcome.release.payload)
+    outcome.release.CopyFrom(signed_release("west", note.computation, note.vectors, edition="2025-10"))
+
+
 def wrong_shape(outcome: analysts_pb2.Outcome, _order: RoundOrder) -> None:
     """More numbers than cells, signed by the node itself."""
     note = codec.decode_release(outcome.release.payload)
@@ -159,6 +165,7 @@ def refusal_of_another_appointment(outcome: analysts_pb2.Outcome, order: RoundOr
 CHANGES = [
     refusal_of_another_appointment,
     another_question,
+    another_edition,
     wrong_shape,
     another_departments,
     in_anothers_name,

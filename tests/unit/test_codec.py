@@ -61,7 +61,11 @@ WITNESS = Witness(
 LOG_HEAD = LogHead(bytes(range(16)), "coordinator", 9, bytes([9]) * 32, NOW_S)
 COSIGNATURE = Cosignature("north", bytes(range(16)), 9, bytes([9]) * 32, NOW_S)
 RELEASE = codec.ReleaseNote(
-    "north", bytes(32), ((np.array([1, -(2**62), 2**62]), np.zeros(3, np.int64)),), bytes(range(16))
+    "north",
+    bytes(32),
+    "2025-09.2",
+    ((np.array([1, -(2**62), 2**62]), np.zeros(3, np.int64)),),
+    bytes(range(16)),
 )
 
 KINDS: list[tuple[Callable[[bytes], object], bytes, type[Message]]] = [

@@ -36,7 +36,7 @@ def test_it_cannot_be_written() -> None:
 def test_it_has_no_codec() -> None:
     """The encoder of releases takes vectors, and an Exact is none."""
     with pytest.raises((TypeError, AttributeError)):
-        encode_release(ReleaseNote("north", bytes(32), (EXACT,), bytes(16)))  # type: ignore[arg-type]  # the mistake
+        encode_release(ReleaseNote("north", bytes(32), "2025-09", (EXACT,), bytes(16)))  # type: ignore[arg-type]  # the mistake
 
 
 def test_it_is_compared_by_identity_only() -> None:

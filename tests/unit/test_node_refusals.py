@@ -93,7 +93,6 @@ TASKS = {
     "another purpose": ("FS-203", ANALYST.task(sample_query(purpose="marketing"))),
     "an unscheduled edition": ("FS-203", ANALYST.task(sample_query(edition="2031-01"))),
     "an edition that is not here": ("FS-208", ANALYST.task(sample_query(edition="2025-10"))),
-    "a revision that is not here": ("FS-208", ANALYST.task(sample_query(edition="2025-09.2"))),
     "another mechanism": (
         "FS-203",
         ANALYST.task(sample_query(loss=MechanismLoss(Mechanism.LAPLACE, Fraction(1, 128)))),

@@ -286,6 +286,7 @@ def release(*values: str) -> bytes:
             aggregates=[query_pb2.AggregateRelease(measures=[vector])],
             values=values,
             salt=b"s" * 16,
+            edition="2025-09",
         )
     )
 
@@ -296,7 +297,7 @@ def test_a_release_has_one_encoding() -> None:
     assert note.values == ("A", "B", "b", "Ä")
     assert encode_release(note) == release("A", "B", "b", "Ä")
     with pytest.raises(MessageInvalid, match="in order"):
-        ReleaseNote("north", b"c" * 32, note.vectors, bytes(16), ("b", "a"))
+        ReleaseNote("north", b"c" * 32, "2025-09", note.vectors, bytes(16), ("b", "a"))
 
 
 @pytest.mark.parametrize(

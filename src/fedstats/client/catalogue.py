@@ -55,6 +55,8 @@ def presences_of(reply: analysts_pb2.CatalogueReply, dataset: Dataset, *, now_s:
 def choose(agreement: Agreement, dataset: Dataset, holdings: Holdings, edition: str | None) -> Choice:
     """The edition asked for, else the newest of those that the most departments hold.
 
+    A department that holds any revision of an edition holds it, and answers from its newest.
+
     Raises
     ------
     NameUnknown
@@ -63,6 +65,7 @@ def choose(agreement: Agreement, dataset: Dataset, holdings: Holdings, edition: 
         Fewer departments hold it than the agreement needs.
 
     """
+    holdings = {name: frozenset(map(base_edition, editions)) for name, editions in holdings.items()}
     if edition is None:
         held = {name for editions in holdings.values() for name in editions}
         if not held:
@@ -71,7 +74,13 @@ def choose(agreement: Agreement, dataset: Dataset, holdings: Holdings, edition: 
                 remedy="Each department makes one: fedstats node refresh --edition NAME",
             )
         edition = max(held, key=lambda name: (_count(holdings, name), edition_order(dataset, name)))
-    elif not _is_scheduled(edition, dataset):
+    elif edition not in dataset.editions and _is_scheduled(edition, dataset):
+        base = base_edition(edition)
+        raise NameUnknown(
+            f"{edition[:40]} is a revision, and each department answers from its own newest one.",
+            remedy=f"Ask about the edition: --edition {base}",
+        )
+    elif edition not in dataset.editions:
         known = ", ".join(dataset.editions)
         close = did_you_mean(edition, dataset.editions) or "."
         raise NameUnknown(f"{dataset.name} has no edition {edition[:40]!r}; there are {known}{close}")

@@ -13,6 +13,7 @@ from fedstats.core.agreement import Agreement
 from fedstats.core.domain import Texts
 from fedstats.core.estimate import Refusal
 from fedstats.core.query import Computation, Query, RoundOrder
+from fedstats.core.rules import base_edition
 from fedstats.core.schema import Dataset
 from fedstats.core.statistic import Noisy, RoundResult
 from fedstats.errors import (
@@ -26,7 +27,14 @@ from fedstats.errors import (
     who_acts,
 )
 from fedstats.identity.keys import Context
-from fedstats.wire.codec import computation_hash, decode_refusal, decode_release, releases_hash, signed_from
+from fedstats.wire.codec import (
+    ReleaseNote,
+    computation_hash,
+    decode_refusal,
+    decode_release,
+    releases_hash,
+    signed_from,
+)
 from fedstats.wire.codec.strict import sha256
 from fedstats.wire.v1 import analysts_pb2
 
@@ -45,16 +53,18 @@ class Outcomes:
     used_ppm: int | None = field(default=None)
     free: frozenset[str] = frozenset()  # departments that say that they answered from their record
     hashes: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of what each signed that released
+    editions: Mapping[str, str] = field(default_factory=dict)  # the revision that each of them answered from
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What departments said over the rounds: budgets, which nobody signs, and hashes of their releases."""
+    """What departments said over the rounds: budgets, which nobody signs, and of their releases the rest."""
 
     left_ppm: int | None = None
     charged: frozenset[str] = frozenset()
     used_ppm: int | None = None
     hashes: tuple[Mapping[str, str], ...] = ()
+    editions: tuple[Mapping[str, str], ...] = ()
 
     @property
     def releases_hash(self) -> bytes:
@@ -69,6 +79,7 @@ class Told:
             self.charged | charged,
             self.used_ppm if outcomes.used_ppm is None else outcomes.used_ppm,
             (*self.hashes, outcomes.hashes),
+            (*self.editions, outcomes.editions),
         )
 
 
@@ -100,7 +111,7 @@ def verify_outcomes(
     vectors have the shape that the computation gives; a refusal when it is one to what the analyst signed.
     A department without an outcome did not answer.
     """
-    released: dict[str, Noisy] = {}
+    released: dict[str, ReleaseNote] = {}
     absent: dict[str, Refusal] = {}
     left, used, free, hashes = [], [], set[str](), dict[str, str]()
     for message in messages:
@@ -110,9 +121,8 @@ def verify_outcomes(
         try:
             outcome = _verified(message, query, order, agreement, authority, expected)
         except FedstatsError as problem:
-            absent[department] = Refusal(
-                department, problem.code, f"Its answer does not count: {problem.sentence}"
-            )
+            why = f"Its answer does not count: {problem.sentence}"
+            absent[department] = Refusal(department, problem.code, why)
             continue
         if isinstance(outcome, Refusal):
             absent[department] = outcome
@@ -126,13 +136,14 @@ def verify_outcomes(
     silent = tuple(name for name in order.participants if name not in released and name not in absent)
     absent |= {name: Refusal(name, NoReplyInTime.code, why_silent) for name in silent}
     return Outcomes(
-        released,
+        {name: note.noisy for name, note in released.items()},
         absent,
         silent,
         left_ppm=min(left, default=None),
         used_ppm=max(used, default=None),
         free=frozenset(free),
         hashes=hashes,
+        editions={name: note.edition for name, note in released.items()},
     )
 
 
@@ -201,7 +212,7 @@ def _verified(
     agreement: Agreement,
     authority: Authority,
     expected: Expected,
-) -> Noisy | Refusal:
+) -> ReleaseNote | Refusal:
     if message.WhichOneof("what") == "release":
         return _release(message, query, order, agreement, authority, expected)
     signed = signed_from(message.refusal)
@@ -221,7 +232,7 @@ def _release(
     agreement: Agreement,
     authority: Authority,
     expected: Expected,
-) -> Noisy:
+) -> ReleaseNote:
     signed = signed_from(message.release)
     authority.check_node(agreement, message.department, signed.key, expected.between)
     note = decode_release(signed.verify(Context.RELEASE))
@@ -229,12 +240,14 @@ def _release(
         raise MessageInvalid("The release is another department's.")
     if note.computation != computation_hash(Computation.of(query, order)):
         raise MessageInvalid("The release answers another question.")
+    if base_edition(note.edition) != query.edition:
+        raise MessageInvalid("The release is about another edition than the question.")
     dataset = agreement.dataset(query.dataset)
     _check_values(note.values, order, dataset)
     shape = [[len(vector) for vector in vectors] for vectors in note.vectors]
     if shape != _shape(order, dataset, note.values):
         raise MessageInvalid("The release has another shape than the question.")
-    return note.noisy
+    return note
 
 
 def _check_values(values: Sequence[str], order: RoundOrder, dataset: Dataset) -> None:

@@ -29,6 +29,7 @@ from fedstats.client.outcomes import (
 )
 from fedstats.client.proceeding import KnownRound, counted, go_on, known_rounds
 from fedstats.client.question import Question
+from fedstats.client.revisions import revision_notes
 from fedstats.client.waiting import still_waiting
 from fedstats.core.agreement import Agreement
 from fedstats.core.agreement_document import canonical_json, document_of
@@ -322,6 +323,7 @@ def completed(asked: Asked, estimate: Estimate, history: Sequence[RoundResult], 
     return Answer(
         replace(
             estimate,
+            notes=(*estimate.notes, *revision_notes(query.edition, told.editions)),
             participants=_participants(dataset.holders, refusals),
             guarantee=guarantee_of(
                 agreement, dataset, query.loss, query.contribution, len(asked.first.participants)
@@ -352,9 +354,9 @@ def run_of(asked: Asked, history: Sequence[RoundResult], told: Told) -> Run:
     appointment = decode_appointment(asked.job.appointment.payload)
     answered = tuple(
         AnsweredRound(
-            result.round, hashes, {name: r.code for name, r in result.absent.items()}, result.values
+            result.round, hashes, {name: r.code for name, r in result.absent.items()}, result.values, editions
         )
-        for result, hashes in zip(history, told.hashes, strict=True)
+        for result, hashes, editions in zip(history, told.hashes, told.editions, strict=True)
     )
     return Run(
         agreement=asked.agreement,

@@ -10,7 +10,13 @@ from typing import Self
 from fedstats.core.aggregate import Aggregate
 from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.expression import Expression, columns_of, normalise, order_key
-from fedstats.core.names import check_agreement, check_department, check_edition, check_identifier, check_text
+from fedstats.core.names import (
+    check_agreement,
+    check_department,
+    check_identifier,
+    check_scheduled_edition,
+    check_text,
+)
 from fedstats.core.privacy import DELTA_STEP, RHO_STEP, Contribution, MechanismLoss
 from fedstats.core.statistic import Mode, Round
 from fedstats.core.times import SECONDS_MAX
@@ -102,6 +108,9 @@ class StatisticLabel:
 class Query:
     """One question, as its analyst signs it; times are seconds since 1970, `nonce` makes its hash unique.
 
+    `edition` is one of the agreement's schedule. Each department answers from its newest revision of it and
+    says which that is: they repair their data, and their lists of opt-outs change, on days of their own.
+
     `disclosure` is by which profile its answer will be shown: departments refuse one that is not the
     agreement's. It says nothing of what is computed.
     """
@@ -127,7 +136,7 @@ class Query:
         check_agreement(self.agreement)
         check_agreement(self.purpose, what="purpose")
         check_identifier(self.dataset, what="dataset")
-        check_edition(self.edition)
+        check_scheduled_edition(self.edition)
         if not 1 <= self.agreement_version < 2**31 or not 1 <= self.rounds_max <= ROUNDS_MAX:
             raise ValueInvalid("The version or the number of rounds is out of range.")
         if not 0 <= self.deadline_s < SECONDS_MAX or len(self.nonce) != NONCE_BYTES:
@@ -203,9 +212,10 @@ class Proceeding:
 
 @dataclass(frozen=True, slots=True)
 class Computation:
-    """What is computed, and nothing of who asks: the key of recorded answers.
+    """What is computed, and nothing of who asks: with a revision of the edition, the key of recorded answers.
 
-    Two rounds with one computation get one release and are charged once. Noise scales follow from it.
+    Two rounds with one computation get one release of a revision and are charged once for it. Noise scales
+    follow from it.
     """
 
     agreement: str

@@ -93,7 +93,7 @@ def check_query(agreement: Agreement, query: Query, today: date) -> None:
     if query.dataset not in [dataset.name for dataset in agreement.datasets]:
         raise OutsideAgreement(f"Agreement {agreement.id} has no dataset {query.dataset}.")
     dataset = agreement.dataset(query.dataset)
-    if base_edition(query.edition) not in dataset.editions:
+    if query.edition not in dataset.editions:
         raise OutsideAgreement(
             f"Edition {query.edition} of {dataset.name} is not in the agreement's schedule."
         )

@@ -159,10 +159,10 @@ def integers_max(computation: Computation, dataset: Dataset) -> int:
     return integers
 
 
-def released(department: str, computation: bytes, noisy: Noisy) -> bytes:
+def released(department: str, computation: bytes, edition: str, noisy: Noisy) -> bytes:
     """The bytes that a node signs of a release that it just made, with a salt of their own.
 
     The salt is no noise and protects no number of the release: it keeps its published hash from being tried.
     """
     salt = secrets.token_bytes(SALT_BYTES)
-    return encode_release(ReleaseNote(department, computation, noisy.vectors, salt, noisy.values))
+    return encode_release(ReleaseNote(department, computation, edition, noisy.vectors, salt, noisy.values))

@@ -15,8 +15,9 @@ from fedstats.core.schema import DEPARTMENT_KEY, Dataset
 from fedstats.core.times import minute_of
 from fedstats.errors import FedstatsError
 from fedstats.node.approvals import Standing
+from fedstats.node.asked import Asked
 from fedstats.node.caps import agreement_cap, percent
-from fedstats.node.runner import Asked, Runner
+from fedstats.node.runner import Runner
 from fedstats.wire.codec import decode_query, decode_round
 
 Sections = tuple[tuple[str, tuple[str, ...]], ...]
@@ -112,7 +113,7 @@ def _budget(runner: Runner, asked: Asked) -> Iterator[str]:
     loss = asked.query.loss.charge(asked.query.contribution.departments_max)
     before = 1 - status.used_share
     after = max(before - status.share_of(loss), Fraction(0))
-    if runner.ledger.find(asked.record) is not None:
+    if runner.recorded(asked):
         yield "free: the same was answered before, and its recorded answer would leave again"
     uses = percent(status.share_of(loss), up=True)
     yield f"all its rounds together use at most {uses} of the agreement's budget here"

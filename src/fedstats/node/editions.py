@@ -90,7 +90,7 @@ class Editions:
         return tuple(self._edition(row) for row in rows)
 
     def find(self, agreement: Agreement, dataset: Dataset, name: str) -> Edition:
-        """The edition that a question names exactly.
+        """The newest revision of the edition that a question names; a name of a revision stands for it alone.
 
         Raises
         ------
@@ -103,7 +103,7 @@ class Editions:
         for edition in self.all():
             if not edition.is_of(agreement, dataset) or edition.base != base:
                 continue
-            if edition.name != name:
+            if name not in (base, edition.name):
                 raise EditionMissing(
                     f"Of {dataset.name} {base} this department answers from {edition.name} only."
                 )

@@ -192,6 +192,13 @@ class Ledger:
             row = sqlite.execute(sql, (computation,)).fetchone()
         return None if row is None else (bytes(row[0]), int(row[1]))
 
+    def charged_for(self, query: bytes, number: int) -> bytes | None:
+        """The newest computation that this round was charged for, None if it was charged for none."""
+        with self._database.look() as sqlite:
+            sql = "SELECT computation FROM entry WHERE query = ? AND round = ? ORDER BY number DESC LIMIT 1"
+            row = sqlite.execute(sql, (query, number)).fetchone()
+        return None if row is None else bytes(row[0])
+
     def reserve(self, charge: Charge, *, now_s: int) -> bool:
         """Check both limits and charge both; False if this computation was charged before, which is free.
 

@@ -36,10 +36,11 @@ from fedstats.wire.codec import (
     decode_query,
     decode_refusal,
     decode_round,
+    record_key,
     signed_from,
 )
 from fedstats.wire.codec.strict import sha256
-from fedstats.wire.v1 import nodes_pb2
+from fedstats.wire.v1 import nodes_pb2, query_pb2
 
 REFUSALS_DAILY_MAX = 10_000
 DAY_S = 86_400
@@ -54,12 +55,12 @@ class _Asked:
     order: RoundOrder
     analyst: str
 
-    @property
-    def computation(self) -> bytes:
-        return computation_hash(Computation.of(self.query, self.order))
+    def record(self, edition: str) -> bytes:
+        """What an answer over this revision of its edition is charged and recorded under."""
+        return record_key(computation_hash(Computation.of(self.query, self.order)), edition)
 
-    def document(self) -> dict[str, object]:
-        """What answers and refusals say of it."""
+    def document(self, edition: str = "") -> dict[str, object]:
+        """What answers and refusals say of it; an answer names the revision that it is about."""
         return {
             "query": self.query_hash.hex(),
             "round": self.order.number,
@@ -68,7 +69,7 @@ class _Asked:
             "version": self.query.agreement_version,
             "purpose": self.query.purpose,
             "dataset": self.query.dataset,
-            "edition": self.query.edition,
+            "edition": edition or self.query.edition,
         }
 
 
@@ -91,7 +92,7 @@ class Outcomes:
 
         """
         if report.WhichOneof("outcome") == "release":
-            self._answered(self._asked(task), sha256(report.release.payload))
+            self._answered(self._asked(task), report.release.payload)
         elif report.WhichOneof("outcome") == "refusal":
             note = decode_refusal(report.refusal.payload)
             self._refused(task, note.code, charged=note.charged)
@@ -119,24 +120,26 @@ class Outcomes:
             }
             self._enter(CHARGED, document, once=what)
 
-    def _answered(self, asked: _Asked, release: bytes) -> None:
-        query, computation = asked.query, asked.computation
+    def _answered(self, asked: _Asked, payload: bytes) -> None:
+        query, release = asked.query, sha256(payload)
+        edition = query_pb2.Release.FromString(payload).edition
+        record = asked.record(edition)
         once = digest("answered", asked.query_hash, asked.order.number, release)
         if self.log.has(once):
             return
         agreement = self.agreements.in_force(query.agreement, query.agreement_version)
         (status,) = self.ledger.status([agreement_cap(agreement)])
         loss = Computation.of(query, asked.order).loss.charge(query.contribution.departments_max)
-        free = self.ledger.charged_by(computation) != (asked.query_hash, asked.order.number)
+        free = self.ledger.charged_by(record) != (asked.query_hash, asked.order.number)
         document = {
-            **asked.document(),
-            "computation": computation.hex(),
+            **asked.document(edition),
+            "computation": record.hex(),
             "release": release.hex(),
             "charge": None if free else loss_document(loss),
             "spent_before": loss_document(status.spent if free else _without(status.spent, loss)),
             "spent_after": loss_document(status.spent),
         }
-        self._enter(ANSWERED, document, once=once, covers=charge_key(computation))
+        self._enter(ANSWERED, document, once=once, covers=charge_key(record))
 
     def _refused(self, task: nodes_pb2.Task, code: str, *, charged: bool) -> None:
         try:
@@ -153,8 +156,8 @@ class Outcomes:
             return
         document = {**asked.document(), "code": code, "charged": charged}
         covers = b""
-        if charged:
-            document["computation"], covers = asked.computation.hex(), charge_key(asked.computation)
+        if charged and (record := self.ledger.charged_for(asked.query_hash, asked.order.number)) is not None:
+            document["computation"], covers = record.hex(), charge_key(record)
         self._enter(REFUSED, document, once=once, covers=covers)
 
     def _unlisted(self, code: str, why: str) -> None:

@@ -25,13 +25,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 
-from fedstats.core.agreement import Agreement
-from fedstats.core.appointment import AppointedRole, Appointment
-from fedstats.core.query import Computation, Query, RoundOrder
+from fedstats.core.appointment import AppointedRole
+from fedstats.core.query import Computation
 from fedstats.core.rules import check_query, check_round
-from fedstats.core.schema import Dataset
 from fedstats.core.statistic import Mode
 from fedstats.errors import (
+    EditionMissing,
     FedstatsError,
     NodeFailed,
     NotAuthorised,
@@ -45,9 +44,10 @@ from fedstats.identity.keys import Context, Signed, SigningKey
 from fedstats.journal.events import TASK_FAILED
 from fedstats.node.agreements import Agreements
 from fedstats.node.approvals import Approvals, Question
+from fedstats.node.asked import Asked, Due, Plan, Waits
 from fedstats.node.caps import Cap, agreement_cap, caps_of
 from fedstats.node.computing import Noise, Workbench, integers_max, released
-from fedstats.node.editions import Edition, Editions
+from fedstats.node.editions import Editions
 from fedstats.node.ledger import Charge, Ledger
 from fedstats.node.pace import pace_of
 from fedstats.node.policy import Policy
@@ -60,6 +60,7 @@ from fedstats.wire.codec import (
     computation_hash,
     decode_query,
     decode_round,
+    record_key,
     signed_from,
     signed_to,
 )
@@ -68,51 +69,6 @@ from fedstats.wire.v1 import nodes_pb2, query_pb2, signed_pb2
 
 RELEASE_INTEGERS_MAX = 1_900_000
 """So that a release fits the 16 MiB that the coordinator takes; checked before anything is charged."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A verified question: everything in it was signed by an analyst and is allowed by the agreement."""
-
-    query: Query
-    query_hash: bytes
-    order: RoundOrder
-    order_hash: bytes
-    agreement: Agreement
-    dataset: Dataset
-    analyst: str
-    appointment: Appointment
-    computation: Computation
-
-    @property
-    def record(self) -> bytes:
-        """What the answer is recorded under: the hash of what is computed, not of who asks."""
-        return computation_hash(self.computation)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How the question will be answered, and what that costs."""
-
-    edition: Edition
-    noise: Noise
-    charge: Charge
-    period_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """The question waits for a person; `sentence` says for whom."""
-
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A reply that waits for its deadline."""
-
-    task: nodes_pb2.Task
-    asked: Asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +102,7 @@ class Runner:
     def due(self) -> tuple[tuple[nodes_pb2.Task, nodes_pb2.ReportRequest], ...]:
         """The replies whose deadline has come, with their tasks; each once."""
         return tuple(
-            (reply.task, self._report(reply.task, partial(self._waited, reply.asked, refusal)))
+            (reply.task, self._report(reply.task, partial(self._waited, reply.plan, refusal)))
             for reply, refusal in self.punctual.due()
         )
 
@@ -164,7 +120,7 @@ class Runner:
         return None
 
     def _report(
-        self, task: nodes_pb2.Task, answer: Callable[[], tuple[Asked, bytes] | Waits | None]
+        self, task: nodes_pb2.Task, answer: Callable[[], tuple[Plan, bytes] | Waits | None]
     ) -> nodes_pb2.ReportRequest:
         report = nodes_pb2.ReportRequest(task=task.id, lease_token=task.lease_token)
         try:
@@ -172,9 +128,9 @@ class Runner:
             if isinstance(answered, Waits):
                 report.waiting.sentence = answered.sentence
             elif answered is not None:
-                asked, release = answered
+                plan, release = answered
                 report.release.CopyFrom(self._signed_now(release))
-                report.budget.CopyFrom(self._budget(asked))
+                report.budget.CopyFrom(self._budget(plan))
         except Exception as problem:  # noqa: BLE001 # whatever it was, it becomes one typed refusal
             refusal = refused(problem)
             alarmed(problem, task)
@@ -195,7 +151,7 @@ class Runner:
             asked = self._verify(task)
             self.policy.check(asked.query, now_s=int(self.now()))
             self.witnesses.check()
-            self.editions.find(asked.agreement, asked.dataset, asked.query.edition)
+            self._check_edition(asked, report)
             if (undecided := self._undecided(task, asked)) is not None:
                 allowed.waiting.sentence = undecided.sentence
                 return allowed
@@ -205,7 +161,20 @@ class Runner:
             return allowed
         return report
 
-    def _answer(self, task: nodes_pb2.Task, begun_s: float) -> tuple[Asked, bytes] | Waits | None:
+    def _check_edition(self, asked: Asked, report: nodes_pb2.ReportRequest) -> None:
+        """Raises EditionMissing where the release was made over a revision that was replaced meanwhile."""
+        made_over = query_pb2.Release.FromString(report.release.payload).edition
+        newest = self.editions.find(asked.agreement, asked.dataset, asked.query.edition)
+        if newest.name != made_over:
+            raise EditionMissing(
+                f"The answer is from {made_over} of {asked.dataset.name}, which {newest.name} has replaced."
+            )
+
+    def recorded(self, asked: Asked) -> bool:
+        """Whether the same was answered before, over what is here now; raises as it would be refused."""
+        return self.ledger.find(self._plan(asked).record) is not None
+
+    def _answer(self, task: nodes_pb2.Task, begun_s: float) -> tuple[Plan, bytes] | Waits | None:
         """The recorded release, found or just made; None where the reply waits for its deadline."""
         asked = self._verify(task)
         self.checkpoint("verify")
@@ -221,24 +190,24 @@ class Runner:
         if (undecided := self._undecided(task, asked)) is not None:  # nothing is reserved while it waits
             return undecided
         self.checkpoint("approve")
-        reply = Due(task, asked)
+        reply = Due(task, plan)
         with self.punctual.turn:  # nothing is found before its time, and nobody begins what another began
-            if self.punctual.joins(asked.record, reply):
+            if self.punctual.joins(plan.record, reply):
                 return None
-            release = self.ledger.find(asked.record)
+            release = self.ledger.find(plan.record)
             self.checkpoint("find")
             if release is not None:
-                return asked, release
+                return plan, release
             self.ledger.reserve(plan.charge, now_s=int(self.now()))
-            waits = self.punctual.begin(asked.record, reply, begun_s=begun_s, period_s=plan.period_s)
+            waits = self.punctual.begin(plan.record, reply, begun_s=begun_s, period_s=plan.period_s)
         if not waits:
-            return asked, self._recorded(asked, self._computed(asked, plan))
+            return plan, self._recorded(plan, self._computed(plan))
         try:
-            made = self._computed(asked, plan)
+            made = self._computed(plan)
         except NodeFailed as refusal:
-            self.punctual.finish(asked.record, refusal)
+            self.punctual.finish(plan.record, refusal)
         else:
-            self.punctual.finish(asked.record, partial(self._settle, asked, made))
+            self.punctual.finish(plan.record, partial(self._settle, plan, made))
         return None
 
     def _undecided(self, task: nodes_pb2.Task, asked: Asked) -> Waits | None:
@@ -261,42 +230,43 @@ class Runner:
             return message
         return signed_to(Signed.make(Context.RELEASE, message.payload, key))
 
-    def _computed(self, asked: Asked, plan: Plan) -> bytes:
+    def _computed(self, plan: Plan) -> bytes:
         """Compute and sign; the charge is durable by now."""
         try:
             self.checkpoint("reserve")
+            asked = plan.asked
             noisy = self.bench.compute(plan.edition.path, asked.computation, asked.dataset, plan.noise)
             self.checkpoint("compute")
-            release = released(self.department, asked.record, noisy)
+            release = released(self.department, plan.computation, plan.edition.name, noisy)
             signed = Signed.make(Context.RELEASE, release, self.key())
             return to_bytes(signed_to(signed))
         except Exception as problem:  # noqa: BLE001 # no error may depend on the data
             TASK_FAILED(problem=problem, places=problem)
             raise NodeFailed from None
 
-    def _recorded(self, asked: Asked, made: bytes) -> bytes:
+    def _recorded(self, plan: Plan, made: bytes) -> bytes:
         """Record, and give back what was recorded: the first release of this computation."""
         try:
-            release = self.ledger.record(asked.record, made, now_s=int(self.now()))
+            release = self.ledger.record(plan.record, made, now_s=int(self.now()))
             self.checkpoint("record")
         except Exception as problem:  # noqa: BLE001 # as above
             TASK_FAILED(problem=problem, places=problem)
             raise NodeFailed from None
         return release
 
-    def _settle(self, asked: Asked, made: bytes) -> None:
+    def _settle(self, plan: Plan, made: bytes) -> None:
         """Record when the outcome may be known; without a record the replies say that the node failed."""
         with suppress(NodeFailed):
-            self._recorded(asked, made)
+            self._recorded(plan, made)
 
-    def _waited(self, asked: Asked, refusal: Refused | None) -> tuple[Asked, bytes]:
+    def _waited(self, plan: Plan, refusal: Refused | None) -> tuple[Plan, bytes]:
         """What leaves at a deadline: the recorded release, or this refusal."""
         if refusal is not None:
             raise refusal
-        release = self.ledger.find(asked.record)
+        release = self.ledger.find(plan.record)
         if release is None:
             raise NodeFailed
-        return asked, release
+        return plan, release
 
     def _verify(self, task: nodes_pb2.Task) -> Asked:
         """Who asks, and what: believe nothing that the coordinator says.
@@ -358,12 +328,18 @@ class Runner:
             )
         agreement_cap, lifetime_cap = caps_of(asked.agreement, asked.dataset, self.lifetime)
         self.bench.rehearse(computation, asked.dataset)
+        edition = self.editions.find(asked.agreement, asked.dataset, query.edition)
+        hashed = computation_hash(computation)
+        record = record_key(hashed, edition.name)
         return Plan(
-            edition=self.editions.find(asked.agreement, asked.dataset, query.edition),
+            asked=asked,
+            edition=edition,
+            computation=hashed,
+            record=record,
             noise=Noise.of(computation),
             period_s=period_s(self.reply_deadline_s, asked.dataset, integers),
             charge=Charge(
-                computation=asked.record,
+                computation=record,
                 agreement=agreement_cap,
                 lifetime=lifetime_cap,
                 loss=computation.loss.charge(query.contribution.departments_max),
@@ -373,7 +349,7 @@ class Runner:
                 round=asked.order.number,
                 agreement_version=asked.agreement.version,
                 dataset=query.dataset,
-                edition=query.edition,
+                edition=edition.name,
                 purpose=query.purpose,
                 analyst=asked.analyst,
                 pace=pace_of(asked.agreement),
@@ -383,10 +359,11 @@ class Runner:
     def _refusal(self, task: nodes_pb2.Task, refusal: Refused, *, charged: bool) -> signed_pb2.Signed:
         return signed_refusal(self.department, self.key(), task, refusal, charged=charged)
 
-    def _budget(self, asked: Asked) -> query_pb2.Budget:
+    def _budget(self, plan: Plan) -> query_pb2.Budget:
         """How full the agreement's budget is here, and whether this question charged it: both are public."""
+        asked = plan.asked
         (status,) = self.ledger.status([agreement_cap(asked.agreement)])
-        charged_by = self.ledger.charged_by(asked.record)
+        charged_by = self.ledger.charged_by(plan.record)
         return query_pb2.Budget(
             used_ppm=status.used_ppm,
             left_ppm=1_000_000 - status.used_ppm,

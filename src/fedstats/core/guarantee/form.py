@@ -115,6 +115,7 @@ _ROUND = table(
         table(
             "One department's signed numbers.",
             department=text("Whose."),
+            edition=text("The revision of the edition that it is about."),
             sha256=text("SHA-256 of the bytes that its node signed.", "^[0-9a-f]{64}$"),
         ),
     ),

@@ -41,7 +41,12 @@ def _round(run: Run, number: int, answered: AnsweredRound) -> Document:
             for aggregate, of_aggregate in zip(answered.asked.aggregates, scales, strict=True)
         ],
         "releases": [
-            {"department": name, "sha256": hashed} for name, hashed in sorted(answered.releases.items())
+            {
+                "department": name,
+                "edition": answered.editions.get(name, run.query.edition),
+                "sha256": hashed,
+            }
+            for name, hashed in sorted(answered.releases.items())
         ],
         "absent": [{"department": name, "code": code} for name, code in sorted(answered.absent.items())],
     }

@@ -18,13 +18,15 @@ from fedstats.errors import ValueInvalid
 class AnsweredRound:
     """One round: what was asked, who released (with the SHA-256 of what each signed), who did not and why.
 
-    `absent` holds stable codes; `values` are those of an open key that any department named.
+    `absent` holds stable codes; `values` are those of an open key that any department named; `editions` are
+    the revisions of the asked edition that the releases are about.
     """
 
     asked: Round
     releases: Mapping[str, str]
     absent: Mapping[str, str] = field(default_factory=dict)
     values: tuple[str, ...] = ()
+    editions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

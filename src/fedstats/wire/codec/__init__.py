@@ -43,6 +43,7 @@ from fedstats.wire.codec.releases import (
     decode_release,
     encode_refusal,
     encode_release,
+    record_key,
     releases_hash,
     task_hash,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "encode_witness",
     "inclusion_from",
     "inclusion_to",
+    "record_key",
     "releases_hash",
     "signed_from",
     "signed_to",

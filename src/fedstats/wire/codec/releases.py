@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from fedstats.core.names import check_department, check_label, check_text
+from fedstats.core.names import check_department, check_edition, check_label, check_text
 from fedstats.core.query import HASH_BYTES
 from fedstats.core.reason import Reason
 from fedstats.core.statistic import Noisy, Vectors
@@ -25,12 +25,14 @@ _CODE = re.compile(r"FS-[0-9]{3}")
 class ReleaseNote:
     """A node's noisy integers for one computation: per aggregate and measure, one int64 vector over cells.
 
-    `values` are those of a key of free text that the node names, in order. `salt` is random: hashes of
+    `edition` is the revision of the asked edition that they were computed over. `values` are those of a key
+    of free text that the node names, in order. `salt` is random: hashes of
     releases are published, and whoever tried numbers could else find a department's, withheld ones too.
     """
 
     department: str
     computation: bytes
+    edition: str
     vectors: Vectors
     salt: bytes
     values: tuple[str, ...] = ()
@@ -38,6 +40,7 @@ class ReleaseNote:
     def __post_init__(self) -> None:
         """A department, a hash, and readable values in order."""
         check_department(self.department)
+        check_edition(self.edition)
         if len(self.computation) != HASH_BYTES:
             raise MessageInvalid("A release names its computation by a hash of 32 bytes.")
         if len(self.salt) != SALT_BYTES:
@@ -94,6 +97,11 @@ def decode_release(payload: bytes) -> ReleaseNote:
     return decode_strictly(payload, query_pb2.Release, _release_from, _release_to)
 
 
+def record_key(computation: bytes, edition: str) -> bytes:
+    """By which a node records an answer: the hash of what is computed, and over which revision."""
+    return sha256(computation + edition.encode())
+
+
 def encode_refusal(note: RefusalNote) -> bytes:
     """The bytes that a node signs."""
     return to_bytes(_refusal_to(note))
@@ -140,6 +148,7 @@ def _release_to(note: ReleaseNote) -> query_pb2.Release:
         aggregates=_aggregates_to(note.vectors),
         values=note.values,
         salt=note.salt,
+        edition=note.edition,
     )
 
 
@@ -147,7 +156,14 @@ def _release_from(message: query_pb2.Release) -> ReleaseNote:
     vectors = tuple(
         tuple(_vector_from(measure) for measure in aggregate.measures) for aggregate in message.aggregates
     )
-    return ReleaseNote(message.department, message.computation, vectors, message.salt, tuple(message.values))
+    return ReleaseNote(
+        message.department,
+        message.computation,
+        message.edition,
+        vectors,
+        message.salt,
+        tuple(message.values),
+    )
 
 
 def _aggregates_to(vectors: Vectors) -> list[query_pb2.AggregateRelease]:

@@ -323,18 +323,20 @@ class Computation(_message.Message):
     def __init__(self, agreement: _Optional[str] = ..., agreement_version: _Optional[int] = ..., dataset: _Optional[str] = ..., edition: _Optional[str] = ..., where: _Optional[_Union[Expression, _Mapping]] = ..., aggregates: _Optional[_Iterable[_Union[Aggregate, _Mapping]]] = ..., mechanism: _Optional[_Union[Mechanism, str]] = ..., amount: _Optional[str] = ..., contribution: _Optional[_Union[Contribution, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., delta_add: _Optional[str] = ...) -> None: ...
 
 class Release(_message.Message):
-    __slots__ = ("department", "computation", "aggregates", "values", "salt")
+    __slots__ = ("department", "computation", "aggregates", "values", "salt", "edition")
     DEPARTMENT_FIELD_NUMBER: _ClassVar[int]
     COMPUTATION_FIELD_NUMBER: _ClassVar[int]
     AGGREGATES_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
     SALT_FIELD_NUMBER: _ClassVar[int]
+    EDITION_FIELD_NUMBER: _ClassVar[int]
     department: str
     computation: bytes
     aggregates: _containers.RepeatedCompositeFieldContainer[AggregateRelease]
     values: _containers.RepeatedScalarFieldContainer[str]
     salt: bytes
-    def __init__(self, department: _Optional[str] = ..., computation: _Optional[bytes] = ..., aggregates: _Optional[_Iterable[_Union[AggregateRelease, _Mapping]]] = ..., values: _Optional[_Iterable[str]] = ..., salt: _Optional[bytes] = ...) -> None: ...
+    edition: str
+    def __init__(self, department: _Optional[str] = ..., computation: _Optional[bytes] = ..., aggregates: _Optional[_Iterable[_Union[AggregateRelease, _Mapping]]] = ..., values: _Optional[_Iterable[str]] = ..., salt: _Optional[bytes] = ..., edition: _Optional[str] = ...) -> None: ...
 
 class AggregateRelease(_message.Message):
     __slots__ = ("measures",)
