@@ -6,6 +6,8 @@
         answer = session.query("SELECT COUNT(*) FROM rtt", epsilon=1)
         print(answer)
 
+A question can be tried on rows of one's own before any department is asked: `help(fedstats.simulate)`.
+
 Everything that fedstats raises on purpose is a `fedstats.errors.FedstatsError`.
 """
 
@@ -16,8 +18,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # imported when somebody connects: importing fedstats stays light
     from fedstats.client.session import Session
+    from fedstats.testing.simulate import simulate
 
-__all__ = ["connect"]
+__all__ = ["connect", "simulate"]
 
 
 def connect(home: str | Path | None = None) -> Session:
@@ -32,3 +35,12 @@ def connect(home: str | Path | None = None) -> Session:
     from fedstats.client.session import connect as open_session
 
     return open_session(home)
+
+
+def __getattr__(name: str) -> object:
+    """What is imported when somebody first uses it."""
+    if name == "simulate":
+        from fedstats.testing.simulate import simulate
+
+        return simulate
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
