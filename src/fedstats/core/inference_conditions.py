@@ -149,8 +149,8 @@ def _union_of_labels(args: Args, domains: Sequence[Categories], *, nullable: boo
     for arg, domain in zip(args, domains, strict=True):
         if is_literal(arg) and domain.labels[0] not in labels:
             raise ExpressionInvalid(
-                f"{domain.labels[0][:40]!r} is not a declared category. Use numbers in CASE, or BAND(x, ...) "
-                "for bands."
+                f"{domain.labels[0][:40]!r} is not a declared category. In a key of SELECT, a CASE may name "
+                "its cells if every branch is such a name; elsewhere use numbers."
             )
     return Categories(labels, nullable=nullable)
 

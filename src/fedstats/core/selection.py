@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from fedstats.core.expression import DEPTH_MAX, NODES_MAX, Expression, NumberLiteral, Op, normalise
+from fedstats.core.histogram import Bins
 from fedstats.core.names import check_identifier, check_label
 from fedstats.errors import TooLarge, ValueInvalid
 
@@ -69,10 +70,16 @@ Formula = AggregateCall | NumberLiteral | Arithmetic
 
 @dataclass(frozen=True, slots=True)
 class KeyOutput:
-    """A key and the name of its column; `expression` is None for the key `department`."""
+    """A key and the name of its column; `expression` is None for the key `department`.
+
+    `labels` name the cells in the order of their codes, where these are not named by the values themselves;
+    `bins` are those of a histogram.
+    """
 
     name: str
     expression: Expression | None
+    labels: tuple[str, ...] = ()
+    bins: Bins | None = None
 
     def __post_init__(self) -> None:
         """A printable name."""
@@ -95,12 +102,17 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """One question: keys and outputs in the order in which they were written, and the condition on rows."""
+    """One question: keys and outputs in the order in which they were written, and the condition on rows.
+
+    `marginals` are the totals that it asks for beside its cells: for each, the positions of the keys that it
+    keeps.
+    """
 
     dataset: str
     keys: tuple[KeyOutput, ...]
     outputs: tuple[Output, ...]
     where: Expression | None = None
+    marginals: tuple[frozenset[int], ...] = ()
 
     def __post_init__(self) -> None:
         """At least one output, every column of the answer named once and every key given once."""

@@ -38,7 +38,6 @@ CLAUSES: dict[str, tuple[str, str]] = {
 NOT_OFFERED_YET: dict[str, str] = {
     "MEDIAN": "Ask for shares at the cuts you care about, such as SHARE(x <= 126).",
     "QUANTILE": "Ask for shares at the cuts you care about, such as SHARE(x <= 126).",
-    "HISTOGRAM": "Write COUNT(*) with GROUP BY BAND(x, cut, cut, ...).",
 }
 """Aggregates that will come, and what to ask until then."""
 
@@ -133,9 +132,6 @@ NODES: dict[type[exp.Expr], tuple[str, str]] = {
         "DISTINCT counts values that rows have.",
         "Only COUNT(DISTINCT ...) of the person column is offered; for values write GROUP BY.",
     ),
-    exp.Rollup: ("ROLLUP is not offered.", "Ask for the totals as a question of their own."),
-    exp.Cube: ("CUBE is not offered.", "Ask for the totals as a question of their own."),
-    exp.GroupingSets: ("GROUPING SETS is not offered.", "Ask each set as a question of its own."),
     exp.Placeholder: _PLACEHOLDER,
     exp.Parameter: _PLACEHOLDER,
     exp.Tuple: ("A list stands only after IN.", "Write x IN (1, 2)."),

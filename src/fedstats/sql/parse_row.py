@@ -13,15 +13,15 @@ from sqlglot import exp
 
 from fedstats.core.domain import Dates
 from fedstats.core.expression import Call, CategoryLiteral, Column, Expression, NumberLiteral, Op
-from fedstats.core.inference import condition_of, domain_of, is_literal
+from fedstats.core.inference import condition_of, domain_of
 from fedstats.core.schema import DEPARTMENT_KEY, Dataset
 from fedstats.errors import ExpressionInvalid, NameUnknown, SqlRefused, SqlUnreadable
+from fedstats.sql import parse_functions as functions
 from fedstats.sql.parse_literals import date_of_text, folded, literal_of
 from fedstats.sql.parse_refusals import check_parts, fragment_of, function_name, placed, refusal_of
 
 _ONE = NumberLiteral(Fraction(1))
 _TRUE = Call(Op.EQUAL, (_ONE, _ONE))
-_WEEK_BAND_MAX = 104
 
 
 class RowReader:
@@ -299,29 +299,6 @@ def _cast(_reader: RowReader, node: exp.Expr) -> Expression:
         return date_of_text(text.name)
 
 
-def _clamp(reader: RowReader, node: exp.Expr) -> Expression:
-    return reader.call(node, Op.CLAMP, [reader.read(part) for part in node.expressions])
-
-
-def _band(reader: RowReader, node: exp.Expr) -> Expression:
-    return reader.call(node, Op.BAND, [reader.read(part) for part in node.expressions])
-
-
-def _week_band(reader: RowReader, node: exp.Expr) -> Expression:
-    """The weekly bands of published waiting times: 0 up to 7 days, then (days - 1) // 7, at most 104."""
-    if len(node.expressions) != 1:
-        raise ExpressionInvalid(
-            f"{fragment_of(node)}: WEEK_BAND takes a number of days: WEEK_BAND(wait_days)."
-        )
-    days = reader.read(node.expressions[0])
-    weeks = reader.call(node, Op.SUBTRACT, (days, _ONE))
-    for op, number in ((Op.DIVIDE, 7), (Op.FLOOR, None)):
-        others = () if number is None else (NumberLiteral(Fraction(number)),)
-        weeks = reader.call(node, op, (weeks, *others))
-    ends = (NumberLiteral(Fraction(0)), NumberLiteral(Fraction(_WEEK_BAND_MAX)))
-    return weeks if is_literal(weeks) else reader.call(node, Op.CLAMP, (weeks, *ends))
-
-
 _BOTH = ("this", "expression")
 _READERS: dict[type[exp.Expr], tuple[tuple[str, ...], Reader]] = {
     exp.Column: (("this", "table"), _column),
@@ -360,5 +337,10 @@ _READERS: dict[type[exp.Expr], tuple[tuple[str, ...], Reader]] = {
 }
 """Every node that is offered, the parts that it may have, and its reader."""
 
-_FUNCTIONS: dict[str, Reader] = {"CLAMP": _clamp, "BAND": _band, "WEEK_BAND": _week_band}
+_FUNCTIONS: dict[str, Reader] = {
+    "CLAMP": functions.clamp,
+    "BAND": functions.band,
+    "WEEK_BAND": functions.week_band,
+    functions.HISTOGRAM: functions.histogram,
+}
 """The functions that sqlglot knows no node for."""

@@ -13,8 +13,8 @@ from sqlglot import exp
 from fedstats.core.expression import Expression
 from fedstats.core.schema import Dataset
 from fedstats.errors import ExpressionInvalid, SqlRefused, TooLarge, ValueInvalid
-from fedstats.sql.parse import read_key
 from fedstats.sql.parse_aggregate import has_aggregate
+from fedstats.sql.parse_keys import read_key
 from fedstats.sql.parse_refusals import fragment_of
 from fedstats.sql.parse_row import RowReader
 from fedstats.sql.parse_text import read_select

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, partial
@@ -47,19 +47,20 @@ def table_rows(
     columns: Sequence[Column],
     result: RoundResult,
     *,
-    totals: bool = False,
+    marginals: Collection[frozenset[int]] = (),
 ) -> Iterator[TableRow]:
     """Every cell, the first key outermost; departments that gave nothing have theirs too, with the reason.
 
-    `totals` adds the marginal totals: rows in which a key is labelled `all`.
+    `marginals` are the totals that are shown too, by the positions of the keys that each keeps: rows in which
+    the other keys are labelled `all`.
     """
     labels = [_labels(key, ask, result.values) for key in selection.keys]
     sizes = [len(those) for those in labels]
     rule, widths = rule_of(ask.disclosure), _half_widths(plan, ask, result)
     rows = dict(_row_totals(selection, ask, plan, result, sizes))
-    groups = added_up(rows, sizes) if totals else {}
+    groups = added_up(rows, sizes, marginals)
     named = [[*those, _label_of_all(those)] for those in labels]
-    for place in places(sizes, totals=totals):
+    for place in places(sizes, totals=bool(marginals)):
         key = tuple(those[i] for those, i in zip(named, place, strict=True))
         if place in rows:
             row = rows[place]
@@ -207,4 +208,6 @@ def _labels(key: KeyOutput, ask: Ask, values: tuple[str, ...]) -> Sequence[str |
     domain = domain_of(key.expression, ask.dataset)
     if isinstance(domain, Texts):
         return (*values, None) if domain.nullable else values
+    if key.labels:
+        return (*key.labels, None) if domain.nullable else key.labels
     return [None if code is None else domain.label(code) for code in cells_of(domain)]

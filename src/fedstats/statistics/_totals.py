@@ -14,7 +14,7 @@ the second, and at most m times the second. Where nothing is withheld the first 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -54,18 +54,17 @@ def places(sizes: Sequence[int], *, totals: bool) -> Iterator[Place]:
     return product(*(range(size + totals) for size in sizes))
 
 
-def is_total(place: Place, sizes: Sequence[int]) -> bool:
-    """Whether this row adds up others."""
-    return any(i == size for i, size in zip(place, sizes, strict=True))
-
-
-def added_up(rows: Mapping[Place, RowTotals], sizes: Sequence[int]) -> dict[Place, list[RowTotals]]:
-    """For the place of every total, the rows that it adds up."""
+def added_up(
+    rows: Mapping[Place, RowTotals], sizes: Sequence[int], marginals: Collection[frozenset[int]]
+) -> dict[Place, list[RowTotals]]:
+    """For the place of every total, the rows that it adds up; each of `marginals` are the keys it keeps."""
     groups: dict[Place, list[RowTotals]] = {}
     for place, row in rows.items():
-        for total in product(*zip(place, sizes, strict=True)):
-            if is_total(total, sizes):
-                groups.setdefault(total, []).append(row)
+        for kept in marginals:
+            total = tuple(
+                i if k in kept else size for k, (i, size) in enumerate(zip(place, sizes, strict=True))
+            )
+            groups.setdefault(total, []).append(row)
     return groups
 
 

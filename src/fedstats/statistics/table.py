@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 from typing import ClassVar, Self
 
 from fedstats.core import estimate
 from fedstats.core.disclosure import DisclosureProfile, rule_of, rule_words
-from fedstats.core.estimate import Estimate
+from fedstats.core.estimate import Estimate, Picture, PictureKind
 from fedstats.core.expression import Expression
 from fedstats.core.foresight import Foreseen
 from fedstats.core.inference import condition_of
@@ -55,6 +56,14 @@ class Table:
     def dataset(self) -> str:
         """The dataset it asks about."""
         return self.selection.dataset
+
+    @property
+    def marginals(self) -> tuple[frozenset[int], ...]:
+        """Which keys each marginal total keeps: every smaller set of them, or those that GROUP BY names."""
+        if not self.totals:
+            return self.selection.marginals
+        positions = range(len(self.selection.keys))
+        return tuple(frozenset(kept) for size in positions for kept in combinations(positions, size))
 
     def condition(self, dataset: Dataset) -> Expression | None:
         """The condition on rows; it was read with a definition."""
@@ -116,10 +125,10 @@ class Table:
     def _check_totals(self, cells: int, *, departments: int) -> None:
         """Every cell is added to a total for each way of leaving keys out; refused while nothing is spent."""
         rows = cells * (departments if self.selection.by_department else 1)
-        if self.totals and rows * 2 ** len(self.selection.keys) > ADDITIONS_MAX:
+        if rows * len(self.marginals) > ADDITIONS_MAX:
             raise TooLarge(
                 f"The totals of so many cells by {len(self.selection.keys)} keys are too many.",
-                remedy="Leave --totals out, or ask for fewer keys or cells.",
+                remedy="Leave --totals out (or ROLLUP, CUBE, GROUPING SETS), or ask for fewer keys or cells.",
             )
 
     def _estimate(
@@ -129,20 +138,33 @@ class Table:
             name="table",
             keys=tuple(key.name for key in self.selection.keys),
             columns=tuple(column.name for column in columns),
-            rows=tuple(table_rows(self.selection, ask, plan, columns, result, totals=self.totals)),
-            counts=tuple(c.name for c in columns if c.counts and (c.shift, c.factor) == (0.0, 1.0)),
+            rows=tuple(table_rows(self.selection, ask, plan, columns, result, marginals=self.marginals)),
+            counts=(
+                counts := tuple(c.name for c in columns if c.counts and (c.shift, c.factor) == (0.0, 1.0))
+            ),
+            picture=self._picture(counts),
         )
         notes = (*disclosure_notes(ask.disclosure, table), *self._notes(ask, plan, result))
         return Estimate((table,), notes, disclosure=ask.disclosure)
+
+    def _picture(self, counts: Sequence[str]) -> Picture | None:
+        """The first histogram, once for each value of another key if there is one; else bars, as of any."""
+        keys = self.selection.keys
+        bins = next((key for key in keys if key.bins is not None), None)
+        if bins is None:
+            return None
+        value = next(iter(counts), self.selection.outputs[0].name)
+        series = next((key.name for key in keys if key is not bins), None)
+        return Picture(PictureKind.HISTOGRAM, value, label=bins.name, series=series)
 
     def _notes(self, ask: Ask, plan: MeasurePlan, result: RoundResult) -> Iterator[str]:
         """What a reader must know beside the numbers; nothing here depends on the data."""
         if ask.dataset.unit.kind is UnitKind.ROW:
             yield "Per record: what is protected is one record, and records may be several of one person."
         people = any(call.kind is AggregateKind.COUNT_PEOPLE for call in plan.calls)
-        if self.totals and people and ask.contribution.cells_max > 1:
+        if self.marginals and people and ask.contribution.cells_max > 1:
             yield "A total of people adds up the cells: someone who is in several of them counts in each."
-        if self.totals or not self.selection.by_department:
+        if self.marginals or not self.selection.by_department:
             for department, refusal in sorted(result.absent.items()):
                 yield f"The totals are without {department}: {refusal.sentence}"
         if people and not self.selection.by_department and ask.contribution.departments_max > 1:
@@ -150,14 +172,22 @@ class Table:
                 f"COUNT(DISTINCT {ask.dataset.unit.column}) adds up the people of each department: "
                 "someone in several departments counts in each."
             )
+        for key in self.selection.keys:
+            if key.bins is not None and key.bins.narrower:
+                yield f"The last bin of {key.name}, {key.labels[-1]}, is narrower than the others."
         yield from _open_notes(ask, result, by_department=self.selection.by_department)
-        for made in plan.calls.values():
-            for part, what in ((made, "Values"), (made.squares, f"Squared distances from {_around(made):g}")):
-                if part is not None and part.rounded_to is not None:
-                    yield (
-                        f"{what} between {part.lo:g} and {part.hi:g} are rounded to steps of "
-                        f"{float(part.rounded_to):g} before they are added up."
-                    )
+        yield from _rounding_notes(plan)
+
+
+def _rounding_notes(plan: MeasurePlan) -> Iterator[str]:
+    """What is rounded before it is added up, since it is finer than the grid."""
+    for made in plan.calls.values():
+        for part, what in ((made, "Values"), (made.squares, f"Squared distances from {_around(made):g}")):
+            if part is not None and part.rounded_to is not None:
+                yield (
+                    f"{what} between {part.lo:g} and {part.hi:g} are rounded to steps of "
+                    f"{float(part.rounded_to):g} before they are added up."
+                )
 
 
 def _around(made: CallMeasures) -> float:
