@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import assert_type
+from typing import ClassVar, assert_type
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 import fedstats
+from fedstats import author
 from fedstats.client.answer import Answer
 from fedstats.client.directory import DatasetEntry
 from fedstats.client.explanation import Explanation
@@ -39,6 +46,48 @@ def ask() -> None:
     assert_type(answer.to_json(), str)
     assert_type(answer.to_csv(), str)
     answer.write_parquet("answer.parquet")
+    assert_type(answer.tables["table"], Table)
+    assert_type(answer.to_csv("table"), str)
+
+
+def look_at_pictures(answer: Answer) -> None:
+    """As a figure, as a file, in characters; of any table and column."""
+    assert_type(answer.plot(), Figure)
+    answer.write_picture("funnel.svg", "funnel", "share")
+    assert_type(answer.draw("funnel", columns=80, ascii_only=True), str)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """An analysis of one's own."""
+
+    name: ClassVar[str] = "share"
+    version: ClassVar[str] = "1"
+    rounds_max: ClassVar[int] = 1
+    dataset: str
+    where: str = ""
+
+    def condition(self, dataset: author.Dataset) -> author.Expression | None:
+        """The rows that count."""
+        return author.condition_of(self.where, dataset)
+
+    def step(self, ask: author.Ask, history: Sequence[author.RoundResult]) -> author.Round | author.Estimate:
+        """Ask once, then divide."""
+        wanted = author.sums(ask, by=("sex",), n="COUNT(*)", late="SUM(days > 126)")
+        if not history:
+            return wanted.round(Fraction(1, 2))
+        cells = wanted.read(history[0])
+        assert_type(cells["n"].value, NDArray[np.float64])
+        assert_type((cells["n"] - cells["late"]).half_width, float)
+        share = author.ratio(cells["late"], cells["n"], lo=0, hi=1)
+        assert_type(share, tuple[author.Cell, ...])
+        picture = author.Picture(author.PictureKind.BARS, "share", reference=0.92)
+        return author.Estimate((cells.table("shares", picture, share=share),), wanted.notes)
+
+
+def ask_ones_own(session: Session) -> None:
+    """A statistic of one's own is asked like any other."""
+    assert_type(session.run(Share("rtt"), epsilon=1), Answer)
 
 
 def ask_with_every_choice() -> None:
