@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from fedstats.client.origin import TABLE, Origin
 from fedstats.client.private import keep_private
 from fedstats.client.replaying import Kept
 from fedstats.errors import FileProblem, JobUnknown
@@ -27,7 +28,9 @@ CREATE TABLE IF NOT EXISTS jobs (
     dataset TEXT NOT NULL,
     edition TEXT NOT NULL,
     question TEXT NOT NULL,
-    sql TEXT NOT NULL,
+    statistic TEXT NOT NULL,
+    parameters TEXT NOT NULL,
+    file_hash TEXT NOT NULL,
     state TEXT NOT NULL,
     sentence TEXT NOT NULL,
     key BLOB NOT NULL,
@@ -64,7 +67,10 @@ class JobState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A signed question with its first round; `sql` is empty where it came from Python."""
+    """A signed question with its first round.
+
+    `origin` is where its statistic comes from; None where only whoever asked it can make it again.
+    """
 
     query_hash: bytes
     asked_at_s: int
@@ -73,7 +79,7 @@ class Job:
     dataset: str
     edition: str
     question: str
-    sql: str
+    origin: Origin | None
     query: Signed
     round: Signed
     appointment: Signed
@@ -84,6 +90,11 @@ class Job:
     def name(self) -> str:
         """What people type: the first digits of the query's hash."""
         return job_name(self.query_hash)
+
+    @property
+    def sql(self) -> str:
+        """The question as it was typed; empty where it was not asked in SQL."""
+        return str(self.origin.plain.get("sql", "")) if self.origin and self.origin.statistic == TABLE else ""
 
 
 def job_name(query_hash: bytes) -> str:
@@ -106,6 +117,7 @@ class JobStore:
         )
         row = {
             **{name: getattr(job, name) for name in _PLAIN},
+            **{name: getattr(job.origin, name, "") for name in _ORIGIN},
             "state": job.state.value,
             "key": job.query.key.raw,
             "query": query,
@@ -210,10 +222,11 @@ class JobStore:
 
 
 _PLAIN = (
-    "query_hash", "asked_at_s", "agreement", "purpose", "dataset", "edition", "question", "sql", "sentence",
+    "query_hash", "asked_at_s", "agreement", "purpose", "dataset", "edition", "question", "sentence",
 )  # fmt: skip
 
 
+_ORIGIN = ("statistic", "parameters", "file_hash")
 _KEPT = ("authority", "fetched", "answered_at_s", "complete", "agreement_version", "left_ppm")
 
 
@@ -221,6 +234,7 @@ def _job(row: sqlite3.Row) -> Job:
     key = PublicKey(row["key"])
     return Job(
         **{name: row[name] for name in _PLAIN},
+        origin=Origin(**{name: row[name] for name in _ORIGIN}) if row["statistic"] else None,
         state=JobState(row["state"]),
         query=Signed(row["query"], key, row["query_signature"]),
         round=Signed(row["round"], key, row["round_signature"]),

@@ -17,6 +17,7 @@ from fedstats.client.authority import Authority
 from fedstats.client.following import Patience, Progress, Tell, follow
 from fedstats.client.guarantee import cost_of, guarantee_of
 from fedstats.client.jobs import Job, JobState, JobStore
+from fedstats.client.next_round import next_order
 from fedstats.client.outcomes import (
     NOT_IN_TIME,
     WENT_ON,
@@ -37,7 +38,6 @@ from fedstats.core.estimate import Estimate, Participant, Refusal
 from fedstats.core.guarantee import AnsweredRound, Run
 from fedstats.core.query import Query, RoundOrder
 from fedstats.core.query_entry import query_entry
-from fedstats.core.rules import check_round
 from fedstats.core.statistic import Round, RoundResult, Statistic
 from fedstats.errors import (
     AgreementNotInForce,
@@ -160,14 +160,15 @@ class Rounds:
                 _check_disclosed(step, asked.query)
                 self.jobs.finish(asked.job.query_hash, JobState.ANSWERED)
                 return completed(asked, step, history, told)
-            order = RoundOrder(
-                query=order.query,
-                number=order.number + 1,
-                round=step.normalised(),
+            order = next_order(
+                order,
+                asked.query,
+                asked.agreement,
+                step,
+                [result.round for result in history],
                 participants=tuple(sorted(outcomes.released)),
                 totals_before=told.releases_hash,
             )
-            check_round(asked.agreement, asked.query, order)
 
     def _known(self, asked: Asked) -> Sequence[KnownRound]:
         """The rounds that the coordinator has, each verified to be one that this analyst signed."""

@@ -8,42 +8,42 @@ with fedstats.connect() as session:
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from fedstats.client.aiming import Aim, aim, parse_target
+from fedstats.client.aiming import Aim
 from fedstats.client.answer import Answer
-from fedstats.client.asking import Draft, Terms, Under, choose_purpose, draft, loss_of, parameters_text
+from fedstats.client.asking import Under, parameters_text
 from fedstats.client.authority import Authority, authority_of
-from fedstats.client.catalogue import choose
+from fedstats.client.custom.process import Limits
 from fedstats.client.directory import DatasetEntry, Directory
 from fedstats.client.explanation import Explanation, explain
 from fedstats.client.following import Patience, Tell
 from fedstats.client.home import Home
 from fedstats.client.jobs import Job, JobStore
 from fedstats.client.joining import open_channel
-from fedstats.client.keyring import key_that_signed, signing
+from fedstats.client.keyring import signing
+from fedstats.client.parameters import Given, plain_of
+from fedstats.client.preparing import Prepared, Preparing
 from fedstats.client.register_seen import Continuing
 from fedstats.client.replaying import Remembering, Replaying, kept_of
-from fedstats.client.rounds import Asked, Rounds, kept
-from fedstats.core.accounting import EPSILON_MIN, parse_epsilon
-from fedstats.core.query import NONCE_BYTES
+from fedstats.client.rounds import Asked, Rounds
+from fedstats.client.taking_up import Take, taken_up
 from fedstats.core.statistic import Statistic
-from fedstats.errors import CoordinatorUnreachable, JobUnknown, NoReplyInTime
+from fedstats.errors import CoordinatorUnreachable, NoReplyInTime
 from fedstats.identity.keys import Context, Signed
-from fedstats.statistics.table import Table
-from fedstats.wire.codec import decode_query, decode_round, encode_round
+from fedstats.wire.codec import encode_round
 from fedstats.wire.method import Transport
 from fedstats.wire.methods import CATALOGUE, FETCH_AUTHORITY
 from fedstats.wire.v1 import agreements_pb2, analysts_pb2
+
+Announce = Callable[[str], None]
+"""Is told in one sentence what a question may cost in all, before anything is sent."""
 
 
 class Session:
@@ -93,13 +93,15 @@ class Session:
         totals: bool = False,
         progress: Tell | None = None,
         wait_s: float | None = None,
+        announce: Announce | None = None,
     ) -> Answer:
         """Ask a question in SQL and wait for the answer, until its deadline or for `wait_s` seconds.
 
         `epsilon` is the loss of one person over the whole federation; `target`, in its place, the widest half
         width that is exact enough (50, "2%" of the public size, "5% of JOB"), for which the least epsilon is
         asked. `pure` asks for pure epsilon (Laplace); `totals` adds the cells up over each key. What is not
-        given comes from `fedstats use`, or is the only or newest there is. `progress` is told of each change.
+        given comes from `fedstats use`, or is the only or newest there is. `progress` is told of each change,
+        `announce` what it may cost in all, before anything is sent, where it asks more than one round.
 
         Raises
         ------
@@ -114,9 +116,11 @@ class Session:
 
         """
         under = Under(epsilon, target, purpose, agreement, edition, pure)
-        directory, statistic = self._parsed(sql, under, totals=totals)
-        drafted, _ = self._draft(directory, statistic, sql, under)
-        return self._ask(directory, drafted, statistic, sql, progress, wait_s)
+        preparing = self._preparing()
+        prepared = preparing.prepare(preparing.asking(sql, under, totals=totals), under)
+        if announce is not None and prepared.draft.query.rounds_max > 1:
+            announce(prepared.sentence)
+        return self._ask(preparing.directory, prepared, progress, wait_s)
 
     def run(  # noqa: PLR0913 # one parameter per choice that the analyst has
         self,
@@ -130,16 +134,29 @@ class Session:
         pure: bool = False,
         progress: Tell | None = None,
         wait_s: float | None = None,
+        announce: Announce | None = None,
     ) -> Answer:
-        """Ask a statistic, as `query` does; the register shows its fields. To resume it, give it again."""
+        """Ask a statistic, as `query` does; the register shows its parameters.
+
+        The job remembers a built-in one, and one of a file (`client.opening.statistic_at`); to resume
+        another, give it again. `announce` is told what it may cost in all, before anything is sent.
+
+        Raises
+        ------
+        StatisticFailed, StatisticStopped
+            It raised, never ended, or gave back what it may not; the error says what was spent.
+
+        """
         under = Under(epsilon, target, purpose, agreement, edition, pure)
-        directory = self.directory()
-        drafted, _ = self._draft(directory, statistic, repr(statistic), under)
-        return self._ask(directory, drafted, statistic, "", progress, wait_s)
+        preparing = self._preparing()
+        prepared = preparing.prepare(preparing.asking(statistic, under), under)
+        if announce is not None:
+            announce(prepared.sentence)
+        return self._ask(preparing.directory, prepared, progress, wait_s)
 
     def explain(
         self,
-        sql: str,
+        question: str | Statistic,
         *,
         epsilon: float | str | None = None,
         target: float | str | None = None,
@@ -148,19 +165,18 @@ class Session:
         edition: str = "",
         pure: bool = False,
     ) -> Explanation:
-        """Say what a question would cost and how wide its intervals would be; nothing is asked or spent.
+        """Say what a question (SQL or a statistic) would cost and how wide its intervals would be.
 
         Raises as `query`, for everything that can be known beforehand.
         """
         under = Under(epsilon, target, purpose, agreement, edition, pure)
-        directory, statistic = self._parsed(sql, under)
-        drafted, aimed = self._draft(directory, statistic, sql, under)
-        epsilon_asked = aimed.epsilon if aimed else parse_epsilon(str(epsilon))
-        return explain(drafted, statistic, epsilon_asked, aimed)
+        preparing = self._preparing()
+        prepared = preparing.prepare(preparing.asking(question, under), under)
+        return explain(prepared.draft, prepared.asking.statistic, prepared.epsilon, prepared.aimed)
 
     def aim(
         self,
-        sql: str,
+        question: str | Statistic,
         *,
         target: float | str,
         purpose: str = "",
@@ -170,8 +186,8 @@ class Session:
     ) -> Aim:
         """Find the least epsilon for an accuracy, as `query` does, and ask nothing."""
         under = Under(None, target, purpose, agreement, edition, pure)
-        directory, statistic = self._parsed(sql, under)
-        return self._aim(self._terms(directory, statistic, under), statistic, sql, under)
+        preparing = self._preparing()
+        return preparing.aim(preparing.asking(question, under), under)
 
     def datasets(self) -> tuple[DatasetEntry, ...]:
         """Every dataset that can be asked about: those of agreements in force with trusted controllers."""
@@ -185,46 +201,74 @@ class Session:
         """The questions of this computer, the newest first."""
         return self._jobs.all()
 
+    def job(self, name: str) -> Job:
+        """The question of this computer whose name begins like this; raises JobUnknown."""
+        return self._jobs.find(name)
+
     def resume(
         self,
         job: str,
         *,
-        statistic: Statistic | None = None,
+        statistic: Statistic | Path | None = None,
         totals: bool = False,
         progress: Tell | None = None,
         wait_s: float | None = None,
         ask: bool = True,
+        limits: Limits | None = None,
     ) -> Answer:
-        """Take a job up again; nothing is paid twice. One that came from Python needs its `statistic` again.
+        """Take a job up again; nothing is paid twice.
 
-        An answer from all departments is shown from what this computer kept of it, also while the coordinator
-        is away; so is any other then, or without `ask`. Else who could not answer is asked again.
+        `statistic` is needed for a job whose class was defined in a notebook; of one whose file was moved,
+        where the file is. An answer from all departments is shown from what this computer kept of it, also
+        while the coordinator is away; so is any other then, or without `ask`. Else who could not answer is
+        asked again.
 
         Raises
         ------
         JobUnknown
             No job of this computer is called so, it was asked with another key, or it needs its statistic.
+        StatisticChanged
+            The file of its statistic is not the one that it was asked with.
         StillWaiting, NotAnswered
             As `query`.
         RoundConflict
             The statistic no longer asks what was signed.
 
         """
+        take = Take(statistic, totals=totals, limits=limits or Limits())
         seen = self._jobs.kept(self._jobs.find(job).query_hash)
         if seen is None or (ask and not seen.complete):
             try:
-                return self._resumed(self._asked(job, statistic, totals=totals), progress, wait_s)
+                return self._resumed(self._asked(job, take), progress, wait_s)
             except (CoordinatorUnreachable, NoReplyInTime):
                 if seen is None:
                     raise
         then = Session(self.home, Replaying(seen), now=lambda: seen.answered_at_s, pause=lambda _: None)
-        return then._resumed(then._asked(job, statistic, totals=totals), None, wait_s)  # this class's own
+        return then._resumed(then._asked(job, take), None, wait_s)  # this class's own
+
+    def view(self, job: str, *, statistic: Statistic | Path | None = None, **fields: Given) -> Answer:
+        """Show the answer of a job with other free parameters of its statistic: nothing is asked or spent.
+
+        Raises
+        ------
+        ParameterInvalid
+            A field is not free: another value would be a new question.
+        JobUnknown, StatisticChanged, RoundConflict, NotAnswered
+            As `resume`.
+
+        """
+        take = Take(statistic, fields={name: plain_of(value) for name, value in fields.items()})
+        seen = self._jobs.kept(self._jobs.find(job).query_hash)
+        if seen is None:
+            return self._resumed(self._asked(job, take), None, 0)
+        then = Session(self.home, Replaying(seen), now=lambda: seen.answered_at_s, pause=lambda _: None)
+        return then._resumed(then._asked(job, take), None, 0)  # this class's own
 
     def proceed(
         self,
         job: str,
         *,
-        statistic: Statistic | None = None,
+        statistic: Statistic | Path | None = None,
         totals: bool = False,
         progress: Tell | None = None,
         wait_s: float | None = None,
@@ -237,11 +281,11 @@ class Session:
         ------
         OutsideAgreement
             The agreement needs more departments than have answered.
-        JobUnknown, StillWaiting, NotAnswered, RoundConflict
+        JobUnknown, StatisticChanged, StillWaiting, NotAnswered, RoundConflict
             As `resume`.
 
         """
-        asked = self._asked(job, statistic, totals=totals)
+        asked = self._asked(job, Take(statistic, totals=totals))
         return self._kept(asked, self._rounds(asked.query.deadline_s, progress, wait_s).proceed(asked))
 
     def authority(self) -> Authority:
@@ -265,84 +309,20 @@ class Session:
             self._jobs.keep(asked.job.query_hash, seen)
         return answer
 
-    def _asked(self, job: str, statistic: Statistic | None, *, totals: bool) -> Asked:
-        """A kept job with everything that is needed to go on with it."""
-        found = self._jobs.find(job)
-        key = key_that_signed(self.home, found.query.key)
-        if key is None:
-            raise JobUnknown(f"Job {found.name} was asked with another key than this home has.", remedy="")
-        if statistic is None and not found.sql:
-            raise JobUnknown(
-                f"Job {found.name} was asked from Python.",
-                remedy=f"Give its statistic again: session.resume({found.name!r}, statistic=...)",
-            )
-        query = decode_query(found.query.payload)
-        try:
-            directory = self.directory()
-        except (CoordinatorUnreachable, NoReplyInTime) as problem:
-            raise kept(problem, found) from None
-        agreement = directory.agreement(query.agreement, version=query.agreement_version)
-        return Asked(
-            job=found,
-            statistic=statistic or Table.from_sql(found.sql, agreement.dataset, totals=totals),
-            query=query,
-            first=decode_round(found.round.payload),
-            agreement=agreement,
-            authority=directory.authority,
-            key=key,
+    def _asked(self, job: str, take: Take) -> Asked:
+        return taken_up(self._jobs.find(job), take, self.home, self.directory)
+
+    def _preparing(self) -> Preparing:
+        return Preparing(
+            self.home, self._jobs, self.directory(), self._now, lambda job: self.resume(job, wait_s=0).table
         )
-
-    def _parsed(self, sql: str, under: Under, *, totals: bool = False) -> tuple[Directory, Table]:
-        directory, named = self.directory(), under.agreement or self.home.config().agreement
-        definition = partial(directory.find, agreement=named)
-        return directory, Table.from_sql(sql, lambda name: definition(name).dataset, totals=totals)
-
-    def _draft(
-        self, directory: Directory, statistic: Statistic, text: str, under: Under
-    ) -> tuple[Draft, Aim | None]:
-        """Everything that can go wrong before sending goes wrong here, and costs nothing."""
-        terms = self._terms(directory, statistic, under)
-        aimed = None if under.target is None else self._aim(terms, statistic, text, under)
-        epsilon = parse_epsilon(str(under.epsilon)) if aimed is None else aimed.epsilon
-        return self._drafted(terms, statistic, text, epsilon, under), aimed
-
-    def _aim(self, terms: Terms, statistic: Statistic, text: str, under: Under) -> Aim:
-        target = parse_target(str(under.target))
-        earlier = self.resume(target.job, wait_s=0).table if target.job else None
-        least = self._drafted(terms, statistic, text, EPSILON_MIN, under)
-        left_ppm = self._jobs.left_ppm(terms.agreement.id, terms.agreement.version)
-        return aim(least, statistic, target, pure=under.pure, earlier=earlier, left_ppm=left_ppm)
-
-    def _terms(self, directory: Directory, statistic: Statistic, under: Under) -> Terms:
-        named, config = under.agreement or self.home.config().agreement, self.home.config()
-        entry = directory.find(statistic.dataset, agreement=named)
-        agreement = entry.agreement
-        used = config.purpose if agreement.id == config.agreement else ""
-        return Terms(
-            agreement=agreement,
-            purpose=choose_purpose(agreement, under.purpose or used),
-            dataset=entry.dataset,
-            choice=choose(agreement, entry.dataset, entry.holdings, under.edition or None),
-        )
-
-    def _drafted(
-        self, terms: Terms, statistic: Statistic, text: str, epsilon: Fraction, under: Under
-    ) -> Draft:
-        loss = loss_of(terms.agreement, epsilon, pure=under.pure)
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        return draft(statistic, text, terms, loss, now_s=int(self._now()), nonce=nonce)
 
     def _ask(
-        self,
-        directory: Directory,
-        drafted: Draft,
-        statistic: Statistic,
-        sql: str,
-        progress: Tell | None,
-        wait_s: float | None,
+        self, directory: Directory, prepared: Prepared, progress: Tell | None, wait_s: float | None
     ) -> Answer:
+        drafted = prepared.draft
         query, agreement, now_s = drafted.query, drafted.terms.agreement, int(self._now())
-        key, appointment = signing(self.home, directory.authority, agreement, now_s=int(self._now()))
+        key, appointment = signing(self.home, directory.authority, agreement, now_s=now_s)
         job = Job(
             query_hash=drafted.order.query,
             asked_at_s=now_s,
@@ -351,12 +331,13 @@ class Session:
             dataset=query.dataset,
             edition=query.edition,
             question=parameters_text(query.statistic.parameters),
-            sql=sql,
+            origin=prepared.asking.origin,
             query=Signed.make(Context.QUERY, drafted.payload, key),
             round=Signed.make(Context.ROUND, encode_round(drafted.order), key),
             appointment=appointment,
         )
         self._jobs.add(job)  # kept before it is sent: whatever happens next, `resume` finds it
+        statistic = prepared.asking.statistic
         asked = Asked(job, statistic, query, drafted.order, agreement, directory.authority, key)
         return self._kept(asked, self._rounds(query.deadline_s, progress, wait_s).ask(asked))
 

@@ -15,6 +15,11 @@
     |   |-- TargetOutOfReach  FS-111
     |   |-- QuestionUnknown   FS-115
     |   |-- ApprovalInvalid   FS-116
+    |   |-- StatisticUnreadable FS-120
+    |   |-- StatisticFailed   FS-121
+    |   |-- StatisticStopped  FS-122
+    |   |-- StatisticChanged  FS-123
+    |   |-- ParameterInvalid  FS-124
     |   |-- PictureImpossible FS-125
     |   `-- TableUnclear      FS-126
     |-- Refused               FS-2xx  a node said no; travels as a typed refusal
@@ -157,8 +162,13 @@ from fedstats.errors.usage import (
     LossInvalid,
     NotAnswered,
     NotJoined,
+    ParameterInvalid,
     PictureImpossible,
     QuestionUnknown,
+    StatisticChanged,
+    StatisticFailed,
+    StatisticStopped,
+    StatisticUnreadable,
     StillWaiting,
     TableUnclear,
     TargetOutOfReach,
@@ -217,6 +227,7 @@ __all__ = [
     "OutsideAgreement",
     "OutsideScope",
     "PaceExceeded",
+    "ParameterInvalid",
     "PictureImpossible",
     "ProxyRefused",
     "QuestionUnknown",
@@ -230,6 +241,10 @@ __all__ = [
     "Spent",
     "SqlRefused",
     "SqlUnreadable",
+    "StatisticChanged",
+    "StatisticFailed",
+    "StatisticStopped",
+    "StatisticUnreadable",
     "StillWaiting",
     "TableUnclear",
     "TargetOutOfReach",

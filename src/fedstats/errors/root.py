@@ -11,6 +11,7 @@ class Spent(Enum):
 
     NOTHING = "Nothing was spent."
     CHARGED = "The budget of this round was spent."
+    BEFORE = "What earlier rounds asked was spent, and nothing more."
     UNKNOWN = "It is not known whether budget was spent; the ledger of the node knows."
     NOT_APPLICABLE = ""
 

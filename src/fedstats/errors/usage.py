@@ -127,6 +127,52 @@ class ApprovalInvalid(UsageError):
     acts = (Actor.DEPARTMENT_IT,)
 
 
+class StatisticUnreadable(UsageError):
+    """The file of a statistic is missing, cannot be loaded, or holds no statistic of this name."""
+
+    code = "FS-120"
+    title = "This is no statistic."
+    acts: ClassVar[tuple[Actor, ...]] = (Actor.ANALYST,)
+    spent_default = Spent.NOTHING
+    remedy = "Compare it with one that works: docs/statistics.md has one."
+
+
+class StatisticFailed(UsageError):
+    """A statistic raised an error, ended, or gave back what it may not."""
+
+    code = "FS-121"
+    title = "The statistic failed."
+    acts: ClassVar[tuple[Actor, ...]] = (Actor.ANALYST,)
+    remedy = "Mend it and ask again: what departments have recorded costs nothing twice."
+
+
+class StatisticStopped(UsageError):
+    """A statistic took longer, or more memory, than it may, and was stopped."""
+
+    code = "FS-122"
+    title = "The statistic was stopped."
+    acts: ClassVar[tuple[Actor, ...]] = (Actor.ANALYST,)
+    remedy = "Mend it and ask again: what departments have recorded costs nothing twice."
+
+
+class StatisticChanged(UsageError):
+    """The file of a statistic is not the one that a job was asked with."""
+
+    code = "FS-123"
+    title = "The statistic has changed since it was asked."
+    acts: ClassVar[tuple[Actor, ...]] = (Actor.ANALYST,)
+    spent_default = Spent.NOTHING
+
+
+class ParameterInvalid(UsageError):
+    """A statistic has no parameter of this name, or it cannot have this value here."""
+
+    code = "FS-124"
+    title = "A parameter of the statistic cannot be this."
+    acts: ClassVar[tuple[Actor, ...]] = (Actor.ANALYST,)
+    spent_default = Spent.NOTHING
+
+
 class PictureImpossible(UsageError):
     """A table cannot be drawn: it has no such column, no numbers, or more than a picture can show."""
 

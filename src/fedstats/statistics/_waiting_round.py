@@ -53,7 +53,7 @@ class Clock:
 
     start: str
     stop: str
-    wait: str
+    days: str
     week: str
     status: str
     census: tuple[date, ...]
@@ -102,8 +102,8 @@ class Clock:
         return _present(_band_of_days(Call(Op.SUBTRACT, (end, start))), dataset)
 
     def _measured_band(self, dataset: Dataset) -> Expression:
-        if self.wait:
-            return _band_of_days(self._number("wait", self.wait, dataset))
+        if self.days:
+            return _band_of_days(self._number("days", self.days, dataset))
         band = self._number("week", self.week, dataset)
         domain = domain_of(band, dataset)
         inside = isinstance(domain, Numbers) and domain.lo >= 0 and domain.hi <= WEEKS_MAX
@@ -183,7 +183,7 @@ class Clock:
         expression = expression_of(self.start if what == "start" else self.stop, dataset)
         if not isinstance(domain_of(expression, dataset), Dates):
             raise ExpressionInvalid(
-                f"The clock {what} must be a date.", remedy="For a number of days, use --wait."
+                f"The clock {what} must be a date.", remedy="For a number of days, use --days."
             )
         return expression
 

@@ -50,7 +50,7 @@ class WaitingTimes:
     that you need, then again with --from JOB.
 
     A wait is read from two dates (--start, --stop and a --census date for open pathways), from a number of
-    days (--wait), or from the band itself (--week). With several census dates the report is about the last,
+    days (--days), or from the band itself (--week). With several census dates the report is about the last,
     completed pathways are those that stopped since the first, and a second table says how many pathways were
     open at each and how many began and ended between them.
 
@@ -67,7 +67,7 @@ class WaitingTimes:
     dataset: str = field(metadata=_option("The dataset.", "DATASET"))
     start: str = field(default="", metadata=_option("Date on which the clock started.", "COLUMN"))
     stop: str = field(default="", metadata=_option("Date on which it stopped; missing while open.", "COLUMN"))
-    wait: str = field(default="", metadata=_option("Days waited, in place of two dates.", "COLUMN"))
+    days: str = field(default="", metadata=_option("Days waited, in place of two dates.", "COLUMN"))
     week: str = field(
         default="", metadata=_option("Weekly band of the wait (0 to 104), in place of dates.", "COLUMN")
     )
@@ -139,10 +139,10 @@ class WaitingTimes:
             )
 
     def _check_clock(self) -> None:
-        ways = [bool(self.start or self.stop), bool(self.wait), bool(self.week)]
+        ways = [bool(self.start or self.stop), bool(self.days), bool(self.week)]
         if sum(ways) != 1 or bool(self.start) != bool(self.stop):
             raise ValueInvalid(
-                "Say where the wait is read: two dates (--start and --stop), days (--wait), or the weekly "
+                "Say where the wait is read: two dates (--start and --stop), days (--days), or the weekly "
                 "band (--week)."
             )
         if self.census and not self.start:
@@ -154,7 +154,7 @@ class WaitingTimes:
         return Clock(
             start=self.start,
             stop=self.stop,
-            wait=self.wait,
+            days=self.days,
             week=self.week,
             status=self.status,
             census=dates_of(self.census),

@@ -17,6 +17,12 @@ from fedstats.wire.codec.authority import (
     encode_revocation,
 )
 from fedstats.wire.codec.envelope import signed_from, signed_to
+from fedstats.wire.codec.expressions import (
+    decode_aggregate,
+    decode_expression,
+    encode_aggregate,
+    encode_expression,
+)
 from fedstats.wire.codec.logs import (
     consistency_from,
     consistency_to,
@@ -56,9 +62,11 @@ __all__ = [
     "consistency_from",
     "consistency_to",
     "decode_acceptance",
+    "decode_aggregate",
     "decode_appointment",
     "decode_approval",
     "decode_cosignature",
+    "decode_expression",
     "decode_log_head",
     "decode_proceeding",
     "decode_query",
@@ -68,9 +76,11 @@ __all__ = [
     "decode_round",
     "decode_witness",
     "encode_acceptance",
+    "encode_aggregate",
     "encode_appointment",
     "encode_approval",
     "encode_cosignature",
+    "encode_expression",
     "encode_log_head",
     "encode_proceeding",
     "encode_query",

@@ -19,6 +19,7 @@ from fedstats.core.expression import (
 )
 from fedstats.core.grid import Grid
 from fedstats.errors import MessageInvalid
+from fedstats.wire.codec.strict import decode_strictly, to_bytes
 from fedstats.wire.v1 import query_pb2
 
 _OPS = {
@@ -35,6 +36,26 @@ _BOUNDS = {
     BoundKind.NORM: query_pb2.BOUND_KIND_NORM,
 }
 _BOUNDS_BACK = {number: kind for kind, number in _BOUNDS.items()}
+
+
+def encode_expression(expression: Expression) -> bytes:
+    """The bytes of a tree, between a statistic's process and whoever asks."""
+    return to_bytes(expression_to(expression))
+
+
+def decode_expression(payload: bytes) -> Expression:
+    """The tree in these bytes; raises MessageInvalid where they are not its canonical encoding."""
+    return decode_strictly(payload, query_pb2.Expression, expression_from, expression_to)
+
+
+def encode_aggregate(aggregate: Aggregate) -> bytes:
+    """The bytes of an aggregate, between a statistic's process and whoever asks."""
+    return to_bytes(aggregate_to(aggregate))
+
+
+def decode_aggregate(payload: bytes) -> Aggregate:
+    """The aggregate in these bytes; raises MessageInvalid where they are not its canonical encoding."""
+    return decode_strictly(payload, query_pb2.Aggregate, aggregate_from, aggregate_to)
 
 
 def rational_to(value: Fraction) -> query_pb2.Rational:

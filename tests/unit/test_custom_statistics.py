@@ -1,0 +1,200 @@
+"""Statistics of a file: run in a process of their own, remembered by the job, stopped when they go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from analyst_world import AnalystWorld, analyst_world
+from custom_files import BAD, THRICE, write
+from samples import DEPARTMENTS, sample_dataset
+from two_rounds import Twice
+
+from fedstats.client.custom.file import FileStatistic, StatisticFile
+from fedstats.client.custom.process import Limits
+from fedstats.client.opening import statistic_at
+from fedstats.core.privacy import Contribution, Mechanism, MechanismLoss
+from fedstats.core.statistic import Ask
+from fedstats.errors import (
+    FedstatsError,
+    JobUnknown,
+    OutsideScope,
+    ParameterInvalid,
+    Spent,
+    StatisticChanged,
+    StatisticFailed,
+    StatisticStopped,
+    StatisticUnreadable,
+)
+
+ASK = Ask(
+    sample_dataset(),
+    MechanismLoss(Mechanism.GAUSSIAN, Fraction(1)),
+    Contribution(4, 4, 1),
+    tuple(DEPARTMENTS),
+)
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StatisticFile]:
+    """The file that fails, in one process; whoever breaks the process uses one of her own."""
+    path = write(tmp_path_factory.mktemp("bad"), BAD, name="bad.py")
+    with StatisticFile(path, "Bad", Limits(step_s=5, memory_bytes=2**31)) as file:
+        yield file
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> AnalystWorld:
+    """An analyst, a coordinator, and departments that answer."""
+    return analyst_world(tmp_path)
+
+
+def failing(bad: StatisticFile, how: str) -> FileStatistic:
+    """The statistic that fails like this."""
+    return bad.make({"dataset": "rtt", "how": how})
+
+
+@pytest.mark.parametrize(
+    "how, error, words",
+    [
+        (
+            "raises",
+            StatisticFailed,
+            r"FS-121 .*bad\.py failed in step with ZeroDivisionError at line \d+\. Nothing",
+        ),
+        ("ends", StatisticFailed, "failed in step with SystemExit at line"),
+        ("memory", StatisticStopped, "FS-122 .*more memory than it may, in step"),
+        ("nothing", StatisticFailed, "step gave back a NoneType, not a Round or an Estimate"),
+        ("infinite", StatisticFailed, "infinite or none at all"),
+        ("ragged", StatisticFailed, "not one label for each key and one cell for each column"),
+    ],
+)
+def test_a_step_that_goes_wrong_is_one_sentence(
+    bad: StatisticFile, how: str, error: type[FedstatsError], words: str
+) -> None:
+    """What happened, in which line, what was spent."""
+    with pytest.raises(error, match=words) as caught:
+        failing(bad, how).step(ASK, [])
+    assert caught.value.spent is Spent.NOTHING
+
+
+def test_a_step_that_never_ends_is_stopped(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """By the time limit; before, of an error's traceback the file's own lines were shown, and no others."""
+    with StatisticFile(write(tmp_path, BAD), "Bad", Limits(step_s=0.3)) as file:
+        with pytest.raises(StatisticFailed):
+            failing(file, "raises").step(ASK, [])
+        shown = capfd.readouterr().err
+        assert "return 1 / 0" in shown
+        assert "__main__" not in shown
+        statistic = failing(file, "never ends")
+        with pytest.raises(StatisticStopped, match=r"longer than 0\.3 s in step, and was stopped"):
+            statistic.step(ASK, [])
+        with pytest.raises(StatisticFailed, match="ended by itself"):
+            statistic.condition(ASK.dataset)
+
+
+@pytest.mark.parametrize(
+    "text, name, words",
+    [
+        ("def f(:\n", "Bad", "is no Python: line 1"),
+        ("import nothing_of_this_name\n", "Bad", "ModuleNotFoundError at line 1"),
+        (BAD, "Bat", "has no class Bat; did you mean Bad"),
+        (BAD, "Loose", "Loose is no frozen dataclass"),
+        (BAD, "Grid", "has no condition and no step"),
+    ],
+)
+def test_a_file_that_is_no_statistic_says_why(tmp_path: Path, text: str, name: str, words: str) -> None:
+    """FS-120 names the line, or what is missing; nothing was spent."""
+    path = write(tmp_path, text, name="x.py")
+    with pytest.raises(StatisticUnreadable, match=words) as caught:
+        statistic_at(f"{path}:{name}", {"dataset": "rtt"})
+    assert "FS-120" in str(caught.value)
+    assert "Nothing was spent." in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    """Before any process is started."""
+    with pytest.raises(StatisticUnreadable, match="cannot be read: No such file"):
+        statistic_at(f"{tmp_path}/none.py:Bad", {})
+    with pytest.raises(StatisticUnreadable, match="names a file and no class"):
+        statistic_at(f"{tmp_path}/none.py", {})
+
+
+def test_budget_is_spent_only_for_what_was_released(world: AnalystWorld, bad: StatisticFile) -> None:
+    """What a later round may not ask is refused before it is signed, and the error says what was spent."""
+    for how, error, words in (
+        ("raises later", StatisticFailed, "failed in step with KeyError"),
+        ("scope", OutsideScope, "the columns cost, which the query did not announce"),
+        ("share", StatisticFailed, r"ask for 1\.25 times the loss of the question"),
+        ("endless", StatisticFailed, "announced 2 rounds and asks for one more"),
+    ):
+        with world.session() as session, pytest.raises(error, match=words) as caught:
+            session.run(failing(bad, how), epsilon="0.5")
+        assert "What earlier rounds asked was spent, and nothing more." in str(caught.value)
+    kinds = [entry.kind for entry in world.world.register()]
+    assert (kinds.count("query"), kinds.count("round")) == (4, 1)
+
+
+def test_a_job_remembers_its_file_and_resumes_without_it_given_again(
+    world: AnalystWorld, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Asked once by file, looked at again by its name alone, with the same numbers and no new entry."""
+    path = write(world.home.folder)
+    said: list[str] = []
+    with world.session() as session:
+        statistic = statistic_at(f"{path}:Thrice", {"dataset": "rtt", "bound": 50})
+        answer = session.run(statistic, epsilon=1, announce=said.append)
+        entries = len(world.world.register())
+        assert session.resume(answer.job).table == answer.table
+        assert session.jobs()[0].question == 'thrice(dataset="rtt", bound=50)'
+    assert len(world.world.register()) == entries
+    assert said == ["Asks up to 3 rounds; loses epsilon 1 in all, 2.3 % of the budget of RTT-2026."]
+    captured = capfd.readouterr()
+    assert "a word of the file's own" in captured.err
+    assert captured.out == ""
+
+
+def test_another_view_of_a_release_changes_free_parameters_alone(world: AnalystWorld) -> None:
+    """A title is free, offline too; another bound would be a new question, and says so."""
+    path = write(world.home.folder)
+    with world.session() as session:
+        answer = session.run(statistic_at(f"{path}:Thrice", {"dataset": "rtt"}), epsilon=1)
+        entries = len(world.world.register())
+        view = session.view(answer.job, title="again", bound=60)
+        assert (view.table.name, view.table.rows) == ("again", answer.table.rows)
+        with pytest.raises(
+            ParameterInvalid, match=r"Another bound would ask .* It may change title"
+        ) as caught:
+            session.view(answer.job, bound=61)
+        assert "FS-124" in str(caught.value)
+        with pytest.raises(ParameterInvalid, match="no parameter 'titel'; did you mean title"):
+            session.view(answer.job, titel="x")
+    assert len(world.world.register()) == entries
+
+
+def test_a_file_that_changed_is_not_resumed(world: AnalystWorld) -> None:
+    """FS-123 names the hash of the file that asked; a copy of it goes on, wherever it lies."""
+    path = write(world.home.folder)
+    with world.session() as session:
+        answer = session.run(statistic_at(f"{path}:Thrice", {"dataset": "rtt"}), epsilon=1)
+        copy = write(world.home.folder, name="copy.py")
+        path.write_text(THRICE + "# edited\n")
+        origin = session.jobs()[0].origin
+        assert origin is not None
+        with pytest.raises(StatisticChanged, match=rf"FS-123 .*is not the file .* {origin.file_hash}"):
+            session.resume(answer.job)
+        path.unlink()
+        with pytest.raises(StatisticChanged, match="cannot be read"):
+            session.resume(answer.job)
+        assert session.resume(answer.job, statistic=copy).table == answer.table
+
+
+def test_a_class_of_a_notebook_is_given_again(world: AnalystWorld) -> None:
+    """Nobody else can make it: the job says so, and takes it when it is given."""
+    with world.session() as session:
+        answer = session.run(Twice(), epsilon=1)
+        with pytest.raises(JobUnknown, match=r"session\.resume"):
+            session.resume(answer.job)
+        assert session.resume(answer.job, statistic=Twice()).table == answer.table
