@@ -6,12 +6,14 @@ Every drawn expression passes `domain_of`; draws are put right rather than throw
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
 from hypothesis import strategies as st
 
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
+from fedstats.core.aggregate.tree import Tree
 from fedstats.core.bound import Bound
 from fedstats.core.domain import Categories, Dates, Domain, Every, Numbers, Truth, cells_of, days_of
 from fedstats.core.evaluation import Row
@@ -29,6 +31,7 @@ from fedstats.core.inference import domain_of
 from fedstats.core.privacy import UnitKind
 from fedstats.core.schema import ColumnDefinition, Dataset, Unit
 from fedstats.errors import LanguageError, NameUnknown
+from fedstats.statistics._tree import bins_of
 
 Draw = st.DrawFn
 
@@ -156,6 +159,22 @@ def grouped_sums(
         weight = Fraction(1, len(measures))
         weighted = tuple(Measure(kind, expression, grid, weight) for kind, expression, grid in measures)
         return GroupedSums(tuple(chosen), weighted, bound=draw(bounds(dataset)))
+
+    return st.one_of(drawn(), trees(dataset))
+
+
+def trees(dataset: Dataset = DATASET) -> st.SearchStrategy[GroupedSums]:
+    """A valid aggregate of a tree over a number, by a key or none; often of one level, and seldom even."""
+
+    @st.composite
+    def drawn(draw: Draw) -> GroupedSums:
+        column = Column(draw(st.sampled_from(_columns(dataset, Numbers))).name)
+        range_of = bins_of(domain_of(column, dataset))
+        bins = replace(range_of, per_bin=-(-range_of.values // draw(st.sampled_from([2, 9, 40]))))
+        key = bins.number_of(column)
+        others = draw(st.lists(keys(dataset, cells_max=6), max_size=1))
+        tree = Tree(key, bins.count, draw(st.sampled_from([2, 3, 16])))
+        return GroupedSums(tuple(dict.fromkeys([key, *others])), (Measure(MeasureKind.ROWS),), tree=tree)
 
     return drawn()
 

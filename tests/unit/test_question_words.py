@@ -12,6 +12,7 @@ from samples import sample_dataset, sample_order, sample_query
 from strategies import DATASET, conditions, expressions, grouped_sums
 
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
+from fedstats.core.aggregate.tree import Tree
 from fedstats.core.expression import (
     Call,
     CategoryLiteral,
@@ -140,6 +141,11 @@ def test_what_matters_to_a_decision_changes_the_words() -> None:
     asked = [_asked((GroupedSums((), (measure,)),), None) for measure in measures]
     asked += [_asked((GroupedSums((Column("sex"),), (people,)),), None)]
     asked += [_asked((GroupedSums((Column("sex"),), (people,)),), Column("urgent"))]
+    age = Column("age")
+    asked += [
+        _asked((GroupedSums((age,), (measures[0],), tree=tree),), None)
+        for tree in (None, Tree(age, 121, 4), Tree(age, 121, 11))
+    ]
     query, order = asked[0]
     asked += [(replace(query, edition="2025-10"), order)]
     wider = Scope(("age", "sex"), (Column("sex"),), ("grouped_sums",), (Column("age"),))
@@ -165,7 +171,7 @@ def _asked(aggregates: tuple[GroupedSums, ...], where: Expression | None) -> tup
     """A query and its first round that ask this, with weights that add up."""
     count = sum(len(aggregate.measures) for aggregate in aggregates)
     weighted = tuple(
-        GroupedSums(a.keys, tuple(replace(m, weight=Fraction(1, count)) for m in a.measures))
+        replace(a, measures=tuple(replace(m, weight=Fraction(1, count)) for m in a.measures))
         for a in aggregates
     )
     query = sample_query(where=where, scope=Scope.of(weighted, where))

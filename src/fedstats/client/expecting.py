@@ -1,8 +1,9 @@
 """How wide the intervals of an answer will be: the statistic over totals made up of public sizes. Pure.
 
-The declared number of people is spread evenly over cells and departments, and sums lie in the middle of their
-bounds. Where a key has no public list, one value is made up, which each department just names. Where the
-agreement has disclosure control, cells are made up large enough to be shown.
+The declared number of people is spread evenly over cells and departments, sums lie in the middle of their
+bounds, and values of which quantiles are asked lie evenly between theirs. Where a key has no public list, one
+value is made up, which each department just names. Where the agreement has disclosure control, cells are made
+up large enough to be shown.
 Counts and sums have the same noise whatever their totals are, so their widths are exact; those of averages,
 shares and ratios are what to expect where a cell is of that size.
 """
@@ -147,8 +148,12 @@ def _vectors(
         cells = aggregate.cells(dataset, (MADE_UP_VALUE,))
         people = max(1, round(naming.threshold / cells_of_value(aggregate, dataset)), _shown_from(draft))
     else:
-        cells = aggregate.cells(dataset)
+        cells = groups_of(aggregate, dataset)
         people = max(1, round(dataset.people_about / cells / departments), _shown_from(draft))
+    if aggregate.tree is not None:
+        bins = np.diff(np.arange(aggregate.tree.bins + 1) * people // aggregate.tree.bins)
+        spread = aggregate.tree.of_bins(np.tile(bins, cells), (cells, len(bins)), 1)
+        return (spread,) * len(aggregate.measures)
     return tuple(
         np.full(cells, _number(measure, people, draft), dtype=np.int64) for measure in aggregate.measures
     )
@@ -172,6 +177,11 @@ def _shown_from(draft: Draft) -> int:
     """
     rule = rule_of(draft.query.disclosure)
     return 0 if rule is None else 3 * rule.least
+
+
+def groups_of(aggregate: Aggregate, dataset: Dataset) -> int:
+    """How many cells an answer has: those of all keys, but for the levels of a tree."""
+    return aggregate.cells(dataset) // (1 if aggregate.tree is None else sum(aggregate.tree.sizes))
 
 
 def cells_of_value(aggregate: Aggregate, dataset: Dataset) -> int:

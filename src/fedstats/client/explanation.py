@@ -13,7 +13,7 @@ from fractions import Fraction
 from fedstats.client import export
 from fedstats.client.aiming import Aim
 from fedstats.client.asking import Draft, loss_of
-from fedstats.client.expecting import Naming, Width, cells_of_value, expected_widths, naming_of
+from fedstats.client.expecting import Naming, Width, cells_of_value, expected_widths, groups_of, naming_of
 from fedstats.client.guarantee import cost_of, guarantee_of
 from fedstats.client.words import cost_sentence
 from fedstats.core.disclosure import DisclosureProfile, rule_of, rule_words
@@ -71,8 +71,8 @@ def explain(draft: Draft, statistic: Statistic, epsilon: Fraction, aimed: Aim | 
         edition=query.edition,
         participants=participants,
         left_out=draft.terms.choice.left_out,
-        cells=sum(
-            aggregate.cells(dataset)
+        cells=max(
+            groups_of(aggregate, dataset)
             if aggregate.open_key(dataset) is None
             else cells_of_value(aggregate, dataset)
             for aggregate in draft.order.round.aggregates

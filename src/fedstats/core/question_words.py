@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from fedstats.core.aggregate import Aggregate
 from fedstats.core.aggregate.grouped_sums import Measure, MeasureKind
+from fedstats.core.aggregate.tree import Tree
 from fedstats.core.bound import Bound, BoundKind
 from fedstats.core.domain import Domain, Numbers, Truth
 from fedstats.core.expression import Expression
@@ -69,13 +70,22 @@ def _aggregate(aggregate: Aggregate, dataset: Dataset) -> str:
         if key == opened
         else operand_words(key)
         for key in aggregate.keys
+        if aggregate.tree is None or key != aggregate.tree.key
     ]
     by = f" by {_and(keys)}" if keys else " in all"
     return (
         _and([_measure(measure, dataset) for measure in aggregate.measures])
+        + ("" if aggregate.tree is None else tree_words(aggregate.tree))
         + by
         + bound_words(aggregate.bound)
     )
+
+
+def tree_words(tree: Tree) -> str:
+    """At which levels it counts, as quantiles need it."""
+    sizes = [f"{size:,}" for size in tree.sizes[::-1]]
+    above = f", and so on by {tree.branching} in a row ({_and(sizes)} nodes)" if len(sizes) > 1 else ""
+    return f" in {tree.bins:,} bins of {operand_words(tree.key)}{above}"
 
 
 def bound_words(bound: Bound) -> str:

@@ -83,7 +83,7 @@ class Round:
         """
         aggregates = sorted(
             (aggregate.normalised() for aggregate in self.aggregates),
-            key=lambda a: repr((a.keys, a.measures, a.bound)),
+            key=lambda a: repr((a.keys, a.measures, a.bound, a.tree)),
         )
         return Round(tuple(aggregates), self.share // SHARE_STEP * SHARE_STEP)
 

@@ -209,10 +209,10 @@ class Engine(Protocol):
     ) -> Exact:
         """The exact integers of an aggregate over an edition: one vector per measure over all cells.
 
-        Shapes: `aggregate.cells(dataset, values)` integers each, row-major over
-        `aggregate.key_cells(dataset, values)`, 0 where nothing is. With `cells_max` below `rows_max` a person
-        keeps the cells of least keyed hash. Rows with other values of an open key than `values` do not count
-        at all; there may be none with some of these.
+        Shapes: `aggregate.cells(dataset, values)` integers each: what `aggregate.laid_out` makes of vectors
+        that are row-major over `aggregate.key_cells(dataset, values)`, 0 where nothing is. With `cells_max`
+        below `rows_max` a person keeps the cells of least keyed hash. Rows with other values of an open key
+        than `values` do not count at all; there may be none with some of these.
 
         Raises
         ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -134,8 +135,8 @@ def _answer(question: Question, resources: Resources, values: Sequence[str], fin
     Nothing is written to disk: a disk that is full for some people's data and not for others' would tell.
     """
     aggregate, dataset = question.aggregate, question.dataset
-    cells = aggregate.cells(dataset, values)
     key_cells = aggregate.key_cells(dataset, values)
+    cells = math.prod(len(of_key) for of_key in key_cells)
     vectors: tuple[Integers, ...] = tuple(np.zeros(cells, dtype=np.int64) for _ in aggregate.measures)
     with question.opened(resources) as connection:
         if aggregate.open_key(dataset) is not None:
@@ -143,7 +144,7 @@ def _answer(question: Question, resources: Resources, values: Sequence[str], fin
         for part in question.parts(connection, resources, cells=cells, finer=finer):
             found = connection.execute(question.statement, part).fetchnumpy()
             _add(vectors, found, key_cells)
-    return Exact(vectors)
+    return Exact(aggregate.laid_out(vectors, dataset, values))
 
 
 def _add(

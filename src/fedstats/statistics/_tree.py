@@ -105,7 +105,7 @@ def branching_for(bins: int, mechanism: Mechanism) -> int:
 
     def error(branching: int) -> float:
         shape = shape_of(bins, branching)
-        return float(np.mean(shape.rank_variances(0.5))) * len(shape.sizes) ** power
+        return float(np.mean(shape.rank_variances(0.5)) * len(shape.sizes) ** power)
 
     return min(BRANCHINGS, key=error)
 

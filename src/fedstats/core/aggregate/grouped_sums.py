@@ -12,7 +12,8 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from fedstats.core.aggregate.exact import Exact
+from fedstats.core.aggregate.exact import Exact, Integers
+from fedstats.core.aggregate.tree import Tree
 from fedstats.core.bound import Bound
 from fedstats.core.domain import CODE_MAX, Domain, Numbers, Texts, Truth, cells_of
 from fedstats.core.evaluation import TextRow, evaluate, key_value
@@ -91,6 +92,9 @@ class GroupedSums:
 
     `bound` says how the rows of one person count. Where they have weights, numbers of rows and sums are
     `bound.unit` times as large as what they stand for; numbers of people are not.
+
+    With a `tree` over one of the keys the measures count rows, at every level of it: then a vector is
+    row-major over the other keys, and holds for each of their cells the nodes of all levels.
     """
 
     kind: ClassVar[str] = "grouped_sums"
@@ -98,6 +102,7 @@ class GroupedSums:
     measures: tuple[Measure, ...]
     threshold_weight: Fraction | None = None
     bound: Bound = _ALL_ROWS
+    tree: Tree | None = None
 
     def __post_init__(self) -> None:
         """Few enough keys, at least one measure, nothing twice, a weight that is a share."""
@@ -109,6 +114,16 @@ class GroupedSums:
         if not 1 <= len(self.measures) <= MEASURES_MAX or len(set(self.measures)) != len(self.measures):
             sentence = f"A question has between 1 and {MEASURES_MAX} measures, each once."
             raise TooLarge(sentence)
+        if self.tree is not None:
+            self._check_tree(self.tree)
+
+    def _check_tree(self, tree: Tree) -> None:
+        if tree.key not in self.keys:
+            raise ValueInvalid("The key of a tree is one of the keys.")
+        if self.threshold_weight is not None or self.bound != _ALL_ROWS:
+            raise ValueInvalid("A tree counts rows alike, and has no key of free text beside it.")
+        if any(measure.kind is not MeasureKind.ROWS for measure in self.measures):
+            raise ValueInvalid("A tree counts rows: numbers of people and sums have none.")
 
     def normalised(self) -> Self:
         """The one aggregate that stands for all orders of writing it."""
@@ -117,7 +132,8 @@ class GroupedSums:
             replace(m, expression=None if m.expression is None else normalise(m.expression))
             for m in self.measures
         )
-        return replace(self, keys=keys, measures=tuple(sorted(measures, key=Measure.order_key)))
+        tree = None if self.tree is None else replace(self.tree, key=normalise(self.tree.key))
+        return replace(self, keys=keys, measures=tuple(sorted(measures, key=Measure.order_key)), tree=tree)
 
     @property
     def weights(self) -> tuple[Fraction, ...]:
@@ -151,7 +167,9 @@ class GroupedSums:
         )
 
     def cells(self, dataset: Dataset, values: Sequence[str] | None = None) -> int:
-        """How many cells there are where the open key has these values, or at most where none are given.
+        """How long each vector is: where the open key has these values, or at most where none are given.
+
+        It has a number for each cell, or for each node of a tree in each cell of the other keys.
 
         Raises
         ------
@@ -160,16 +178,28 @@ class GroupedSums:
 
         """
         lengths = (
-            domain.nullable + (domain.values_max if values is None else len(values))
+            sum(self.tree.sizes)
+            if self.tree is not None and key == self.tree.key
+            else domain.nullable + (domain.values_max if values is None else len(values))
             if isinstance(domain, Texts)
             else len(cells_of(domain))
-            for domain in self.key_domains(dataset)
+            for key, domain in zip(self.keys, self.key_domains(dataset), strict=True)
         )
         count = math.prod(lengths)
         if count > CELLS_MAX:
             sentence = f"The question has {count} cells; the most is {CELLS_MAX}."
             raise TooLarge(sentence, remedy="Use fewer or coarser keys.")
         return count
+
+    def laid_out(
+        self, vectors: Sequence[Integers], dataset: Dataset, values: Sequence[str] = ()
+    ) -> tuple[Integers, ...]:
+        """The vectors, from those over the cells of all keys: with a tree its levels, else as they are."""
+        if self.tree is None:
+            return tuple(vectors)
+        shape = [len(cells) for cells in self.key_cells(dataset, values)]
+        axis = self.keys.index(self.tree.key)
+        return tuple(self.tree.of_bins(vector, shape, axis) for vector in vectors)
 
     def check(self, dataset: Dataset) -> None:
         """Everything about it that depends on the dataset's definition.
@@ -186,6 +216,8 @@ class GroupedSums:
         """
         self._check_open(dataset)
         self.bound.check(dataset)
+        if self.tree is not None:
+            self.tree.check(domain_of(self.tree.key, dataset))
         self.cells(dataset)
         of_person = self.bound.reach(dataset.rows_max)
         for measure in self.measures:
@@ -225,6 +257,8 @@ class GroupedSums:
 
     def sensitivities(self, contribution: Contribution) -> tuple[Sensitivity, ...]:
         """One per measure."""
+        if self.tree is not None:
+            return (self.tree.sensitivity(contribution),) * len(self.measures)
         return tuple(
             measure.sensitivity(contribution, self.bound, grouped=bool(self.keys))
             for measure in self.measures
@@ -261,7 +295,7 @@ class GroupedSums:
             for cell, held in cells.items():
                 for vector, measure in zip(vectors, self.measures, strict=True):
                     vector[cell] += self._share(measure, _values(measure, dataset, held), weight)
-        return Exact(tuple(vectors))
+        return Exact(self.laid_out(vectors, dataset, values))
 
     def _share(self, measure: Measure, values: Sequence[int], weight: int) -> int:
         """What a person adds to a cell where the rows have these values, missing ones left out."""

@@ -113,12 +113,23 @@ def derivation(run: Run, aggregate: Aggregate, measure: Measure) -> str:
     if bound.kind is BoundKind.NORM:
         return _of_weights(one, aggregate, measure, cells, rows)
     has = f"{one} has at most {rows} {'row' if rows == 1 else 'rows'} at a department"
+    if aggregate.tree is not None:
+        return _of_tree(has, len(aggregate.tree.sizes), rows)
     if measure.grid is None:
         return f"{has}; each adds 1 to one cell, and all may lie in one: D1 = D2 = {rows}."
     return (
         f"{has}; after clipping each adds at most {_steps(measure)} to one "
         f"cell, in either direction, and all may lie in one: D1 = D2 = {rows} x {reach} = {rows * reach} "
         "steps."
+    )
+
+
+def _of_tree(has: str, levels: int, rows: int) -> str:
+    at = "its one level" if levels == 1 else f"each of {levels} levels of the tree"
+    return (
+        f"{has}; each adds 1 to one node at {at}, and all may lie in one: "
+        f"D1 = {levels} x {rows} = {levels * rows}, D2 squared = {levels} x {rows} x {rows} = "
+        f"{levels * rows**2}."
     )
 
 

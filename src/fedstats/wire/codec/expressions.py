@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from fedstats.core.aggregate import Aggregate
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
+from fedstats.core.aggregate.tree import Tree
 from fedstats.core.bound import Bound, BoundKind
 from fedstats.core.expression import (
     DEPTH_MAX,
@@ -121,6 +122,7 @@ def aggregate_to(aggregate: Aggregate) -> query_pb2.Aggregate:
             if aggregate.threshold_weight is None
             else rational_to(aggregate.threshold_weight),
             bound=_bound_to(aggregate.bound),
+            tree=_tree_to(aggregate.tree),
         )
     )
 
@@ -135,6 +137,7 @@ def aggregate_from(message: query_pb2.Aggregate) -> Aggregate:
         measures=tuple(_measure_from(measure) for measure in sums.measures),
         threshold_weight=rational_from(sums.threshold_weight) if sums.HasField("threshold_weight") else None,
         bound=_bound_from(sums.bound) if sums.HasField("bound") else Bound.rows(),
+        tree=_tree_from(sums.tree) if sums.HasField("tree") else None,
     )
 
 
@@ -148,6 +151,16 @@ def _bound_from(message: query_pb2.Bound) -> Bound:
     if message.kind not in _BOUNDS_BACK:
         raise MessageInvalid("A message bounds a person in a way that this version does not know.")
     return Bound(_BOUNDS_BACK[message.kind], message.norm)
+
+
+def _tree_to(tree: Tree | None) -> query_pb2.Tree | None:
+    if tree is None:
+        return None
+    return query_pb2.Tree(key=expression_to(tree.key), bins=tree.bins, branching=tree.branching)
+
+
+def _tree_from(message: query_pb2.Tree) -> Tree:
+    return Tree(expression_from(message.key), message.bins, message.branching)
 
 
 def _measure_to(measure: Measure) -> query_pb2.Measure:

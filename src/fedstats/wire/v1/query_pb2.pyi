@@ -174,17 +174,29 @@ class Bound(_message.Message):
     norm: int
     def __init__(self, kind: _Optional[_Union[BoundKind, str]] = ..., norm: _Optional[int] = ...) -> None: ...
 
+class Tree(_message.Message):
+    __slots__ = ("key", "bins", "branching")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    BINS_FIELD_NUMBER: _ClassVar[int]
+    BRANCHING_FIELD_NUMBER: _ClassVar[int]
+    key: Expression
+    bins: int
+    branching: int
+    def __init__(self, key: _Optional[_Union[Expression, _Mapping]] = ..., bins: _Optional[int] = ..., branching: _Optional[int] = ...) -> None: ...
+
 class GroupedSums(_message.Message):
-    __slots__ = ("keys", "measures", "threshold_weight", "bound")
+    __slots__ = ("keys", "measures", "threshold_weight", "bound", "tree")
     KEYS_FIELD_NUMBER: _ClassVar[int]
     MEASURES_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     BOUND_FIELD_NUMBER: _ClassVar[int]
+    TREE_FIELD_NUMBER: _ClassVar[int]
     keys: _containers.RepeatedCompositeFieldContainer[Expression]
     measures: _containers.RepeatedCompositeFieldContainer[Measure]
     threshold_weight: Rational
     bound: Bound
-    def __init__(self, keys: _Optional[_Iterable[_Union[Expression, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[Measure, _Mapping]]] = ..., threshold_weight: _Optional[_Union[Rational, _Mapping]] = ..., bound: _Optional[_Union[Bound, _Mapping]] = ...) -> None: ...
+    tree: Tree
+    def __init__(self, keys: _Optional[_Iterable[_Union[Expression, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[Measure, _Mapping]]] = ..., threshold_weight: _Optional[_Union[Rational, _Mapping]] = ..., bound: _Optional[_Union[Bound, _Mapping]] = ..., tree: _Optional[_Union[Tree, _Mapping]] = ...) -> None: ...
 
 class Aggregate(_message.Message):
     __slots__ = ("grouped_sums",)
