@@ -172,9 +172,9 @@ def trees(dataset: Dataset = DATASET) -> st.SearchStrategy[GroupedSums]:
         range_of = bins_of(domain_of(column, dataset))
         bins = replace(range_of, per_bin=-(-range_of.values // draw(st.sampled_from([2, 9, 40]))))
         key = bins.number_of(column)
-        others = draw(st.lists(keys(dataset, cells_max=6), max_size=1))
+        every = [key, *draw(st.lists(keys(dataset, cells_max=6), max_size=1))]
         tree = Tree(key, bins.count, draw(st.sampled_from([2, 3, 16])))
-        return GroupedSums(tuple(dict.fromkeys([key, *others])), (Measure(MeasureKind.ROWS),), tree=tree)
+        return GroupedSums(tuple(dict.fromkeys(every)), (Measure(MeasureKind.ROWS),), tree=tree)
 
     return drawn()
 
