@@ -168,11 +168,10 @@ def trees(dataset: Dataset = DATASET) -> st.SearchStrategy[GroupedSums]:
 
     @st.composite
     def drawn(draw: Draw) -> GroupedSums:
-        column = Column(draw(st.sampled_from(_columns(dataset, Numbers))).name)
-        range_of = bins_of(domain_of(column, dataset))
-        bins = replace(range_of, per_bin=-(-range_of.values // draw(st.sampled_from([2, 9, 40]))))
-        key = bins.number_of(column)
-        every = [key, *draw(st.lists(keys(dataset, cells_max=6), max_size=1))]
+        column = draw(st.sampled_from(_columns(dataset, Numbers)))
+        bins = bins_of(domain_of(column, dataset))
+        bins = replace(bins, per_bin=-(-bins.values // draw(st.sampled_from([2, 9, 40]))))
+        every = [key := bins.number_of(column), *draw(st.lists(keys(dataset, cells_max=6), max_size=1))]
         tree = Tree(key, bins.count, draw(st.sampled_from([2, 3, 16])))
         return GroupedSums(tuple(dict.fromkeys(every)), (Measure(MeasureKind.ROWS),), tree=tree)
 
