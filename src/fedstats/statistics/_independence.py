@@ -1,0 +1,232 @@
+"""Is one key independent of another? Counts with noise, compared with what independence would give.
+
+A noisy count is x = n + z: n counts rows, about Poisson, and z is noise of a known variance s2, so that x varies
+by its expected count and s2 together. With the expected counts e = R C / N from the margins (which are sums of
+the cells, so that all agree) and the weights 1 / (e + s2), the statistic is the least weighted sum of squares
+over all tables of independent keys near e:
+
+    Q = d' W d - d' W J (J' W J)^- J' W d,    d = x - e,    W = diag(1 / (e + s2)),
+
+where J spans the directions in which tables stay independent. It is the minimum chi-square with the variance
+of the noise added, and under independence a chi-square with (rows - 1)(columns - 1) degrees of freedom
+(Kifer and Rogers 2017, "A new class of private chi-square hypothesis tests"; one step from the margins, which are
+consistent, takes nothing from it). Without noise it is Pearson's. Where noise outweighs everything it finds too
+little, never too much.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedstats.core.distributions import chi_square_point, chi_square_tail, noncentrality_of
+from fedstats.core.estimate import Interval, Value
+from fedstats.statistics._intervals import Z, around
+
+Floats = NDArray[np.float64]
+
+EXPECTED_MIN = 5.0
+"""The least variance, expected count and noise together, at which a cell is as good as normal (Cochran 1954)."""
+CLEAR = 2.0
+"""Half widths of its noise by which a total must stand above 0 before anything is divided by it."""
+_TAILS = (0.025, 0.975)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Independence:
+    """A table of noisy counts x (rows, columns), each with noise of variance `s2`, its margins and `expected`.
+
+    Nothing is in it that was not released.
+    """
+
+    counts: Floats
+    s2: float
+    of_rows: Floats
+    of_columns: Floats
+    expected: Floats
+
+    @classmethod
+    def of(cls, counts: Floats, s2: float) -> Independence:
+        """The expected counts of a table with a total other than 0."""
+        of_rows, of_columns = counts.sum(axis=1), counts.sum(axis=0)
+        return cls(counts, s2, of_rows, of_columns, np.outer(of_rows, of_columns) / counts.sum())
+
+    @property
+    def total(self) -> float:
+        """The sum of all counts."""
+        return float(self.counts.sum())
+
+    @property
+    def known(self) -> bool:
+        """Whether the total stands out of its noise, so that there is something to be tested."""
+        return self.total > 0 and self.total >= CLEAR * Z * math.sqrt(self.s2 * self.counts.size)
+
+    @property
+    def testable(self) -> bool:
+        """Whether the law of the statistic holds: every cell varies about as a normal number does."""
+        varying = self.expected[self.variances > 0]
+        return self.known and self.degrees > 0 and bool((np.maximum(varying, 0) + self.s2).min() >= EXPECTED_MIN)
+
+    @property
+    def measurable(self) -> bool:
+        """Whether every row and column that holds anything stands out of its noise, to be divided by."""
+        clear = CLEAR * Z * math.sqrt(self.s2)
+        rows, columns = self.counts.shape
+        return (
+            self.known
+            and self.degrees > 0
+            and bool(np.all(self._margin(self.of_rows) > clear * math.sqrt(columns)))
+            and bool(np.all(self._margin(self.of_columns) > clear * math.sqrt(rows)))
+        )
+
+    @property
+    def variances(self) -> Floats:
+        """Of every count: what is expected there, as of a Poisson number, and the noise."""
+        return np.asarray(np.maximum(self.expected, 0.0) + self.s2, dtype=np.float64)
+
+    @property
+    def degrees(self) -> int:
+        """(rows - 1)(columns - 1), of those that vary: without noise, an empty row says nothing."""
+        return (len(self._margin(self.of_rows)) - 1) * (len(self._margin(self.of_columns)) - 1)
+
+    @property
+    def statistic(self) -> float:
+        """Q of the module's text."""
+        d, weights = self.counts - self.expected, _inverse(self.variances)
+        a, b = self.of_rows / self.total, self.of_columns / self.total
+        weighted = weights * d
+        across = weights * np.outer(a, b)
+        inner = np.block([[np.diag(weights @ b**2), across], [across.T, np.diag(weights.T @ a**2)]])
+        slope = np.concatenate([weighted @ b, weighted.T @ a])
+        along, *_ = np.linalg.lstsq(inner, slope, rcond=None)
+        return max(0.0, float((weighted * d).sum() - slope @ along))
+
+    @property
+    def p_value(self) -> float:
+        """How often independent keys would give a statistic as large."""
+        return chi_square_tail(self.statistic, self.degrees)
+
+    def found_from(self, power: float, level: float) -> float:
+        """From which Cramer's V on the test finds what is there with probability `power`.
+
+        An approximation for deviations that are spread over the table as the expected counts are.
+        """
+        needed = noncentrality_of(chi_square_point(level, self.degrees), self.degrees, power)
+        kept = float((np.maximum(self.expected, 0) ** 2 * _inverse(self.variances)).sum()) / self.total
+        return math.sqrt(needed / (self.total * kept * self._smaller))
+
+    def cramers_v(self) -> Value:
+        """Cramer's V of the rows that were counted, with the interval for the population.
+
+        V^2 = S / (N m) with S the sum of d^2 / e over the cells and m the lesser of rows and columns less 1. The noise adds
+        to S what is taken off again. S is about a times a noncentral chi-square, with a the greater of what
+        its central part and its direction give, and the interval is that of the noncentrality.
+        """
+        scale = self.total * self._smaller
+        found = self._distance()
+        noise, noise_squared = self._spread(sampled=False)
+        least = max(0.0, found - noise)
+        of_noise = self._interval(found, noise, noise_squared, sampled=False)
+        everything, squared = self._spread(sampled=True)
+        of_all = self._interval(found, everything, squared, sampled=True)
+        v = math.sqrt(min(1.0, least / scale))
+        return Value(v, _holding(of_noise, scale, v), _holding(of_all, scale, v))
+
+    def _distance(self) -> float:
+        """The sum of d^2 / e."""
+        return float(((self.counts - self.expected) ** 2 * _inverse(self.expected)).sum())
+
+    def _interval(self, found: float, trace: float, squared: float, *, sampled: bool) -> Interval:
+        """Where S without what varies can lie; `trace` and `squared` are of the covariance of d / sqrt(e)."""
+        if trace <= 0:
+            return Interval(found, found)
+        direction = self._direction(sampled=sampled) / (4 * found) if found > 0 else 0.0
+        a = max(squared / trace, direction)
+        lo, hi = (
+            a * noncentrality_of(value / a, trace / a, tail)
+            for value, tail in zip((found, max(found, trace)), _TAILS, strict=True)
+        )
+        return Interval(lo, hi)
+
+    def _direction(self, *, sampled: bool) -> float:
+        """The variance of S to first order, by its slope in every count (Bishop, Fienberg, Holland 1975)."""
+        x, rows, columns = self.counts, self.of_rows[:, None], self.of_columns[None, :]
+        part = x * _inverse(rows * columns)
+        squares = x * part
+        slope = self.total * (
+            2 * part
+            - (squares.sum(axis=1, keepdims=True) * _inverse(rows))
+            - (squares.sum(axis=0, keepdims=True) * _inverse(columns))
+        )
+        varying = self.s2 + (np.maximum(x, 0.0) if sampled else 0.0)
+        return float((slope**2 * varying).sum())
+
+    def _spread(self, *, sampled: bool) -> tuple[float, float]:
+        """Trace of the covariance of d / sqrt(e), and of its square; both are products over the two keys."""
+        (a, aa), (b, bb) = (_noise_of(margin / self.total) for margin in (self.of_rows, self.of_columns))
+        ratio, free = self.s2 / self.total, self.degrees if sampled else 0
+        return free + ratio * a * b, free + (2 * ratio * a * b if sampled else 0.0) + ratio**2 * aa * bb
+
+    def noise_of_excess(self) -> Floats:
+        """The standard deviation of the noise in d = x - e, per cell."""
+        parts = []
+        for margin in (self.of_rows, self.of_columns):
+            share = margin / self.total
+            parts.append(1 - 2 * share + len(share) * share**2)
+        return np.asarray(np.sqrt(self.s2 * np.outer(*parts)), dtype=np.float64)
+
+    def noise_of_expected(self) -> Floats:
+        """The standard deviation of the noise in e = R C / N, per cell, to first order."""
+        rows, columns = self.counts.shape
+        a, b = self.of_rows[:, None] / self.total, self.of_columns[None, :] / self.total
+        squares = columns * b**2 + rows * a**2 + rows * columns * (a * b) ** 2
+        return np.asarray(
+            np.sqrt(self.s2 * np.maximum(0, squares + 2 * a * b * (1 - columns * b - rows * a))), dtype=np.float64
+        )
+
+    def residuals(self) -> list[list[Value]]:
+        """Adjusted residuals (Haberman 1973): how many standard deviations the exact count is from e.
+
+        Their noise interval is about what the exact counts give; the other adds the variance 1 that they have
+        where the keys are independent, so that one without 0 in it is a cell that stands out.
+        """
+        a, b = self.of_rows[:, None] / self.total, self.of_columns[None, :] / self.total
+        inverse = np.sqrt(_inverse(self.expected * (1 - a) * (1 - b)))
+        values, noise = (self.counts - self.expected) * inverse, self.noise_of_excess() * inverse
+        return [
+            [
+                Value(float(v), around(float(v), Z * float(s)), around(float(v), Z * math.hypot(1, float(s))))
+                for v, s in zip(row, spread, strict=True)
+            ]
+            for row, spread in zip(values, noise, strict=True)
+        ]
+
+    @property
+    def _smaller(self) -> int:
+        return min(len(self._margin(self.of_rows)), len(self._margin(self.of_columns))) - 1
+
+    def _margin(self, margin: Floats) -> Floats:
+        """The totals that vary: all where there is noise, else those that are not 0."""
+        return margin if self.s2 > 0 else margin[margin != 0]
+
+
+def _holding(interval: Interval, scale: float, v: float) -> Interval:
+    """The interval of V from that of S, which always holds the estimate."""
+    ends = [math.sqrt(min(1.0, end / scale)) for end in (interval.lo, interval.hi)]
+    return Interval(min(ends[0], v), max(ends[1], v))
+
+
+def _noise_of(share: Floats) -> tuple[float, float]:
+    """Traces of A and of A^2, where A is the covariance of (counts - share * their sum) / sqrt(share)."""
+    root = np.sqrt(_inverse(share))
+    map_ = (np.eye(len(share)) - share[:, None]) * root[:, None]
+    covariance = map_ @ map_.T
+    return float(np.trace(covariance)), float((covariance**2).sum())
+
+
+def _inverse(numbers: Floats) -> Floats:
+    """1 / x where x is above 0, else 0: what cannot vary has no weight."""
+    return np.divide(1.0, numbers, out=np.zeros_like(numbers), where=numbers > 0)
