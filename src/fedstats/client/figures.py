@@ -81,6 +81,8 @@ def _column(cells: Sequence[Cell]) -> list[str]:
 def _figure(value: Value, decimals: int, half_width: str) -> str:
     shown = _number(value.value, decimals)
     interval = value.noise_interval
+    if interval.lo == interval.hi:  # nothing is hidden of it, as of a p-value
+        return shown
     above, below = interval.hi - value.value, value.value - interval.lo
     if abs(above - below) <= UNEVEN * (above + below):
         return f"{shown} ± {half_width}"
@@ -97,7 +99,7 @@ def _decimals(values: Sequence[Value]) -> int:
     numbers = [n for v in values for n in (v.value, v.noise_interval.lo, v.noise_interval.hi)]
     if all(number == int(number) for number in numbers):
         return 0
-    half_width = median(value.noise_interval.half_width for value in values)
+    half_width = median([w for v in values if (w := v.noise_interval.half_width) > 0] or [0.0])
     if half_width <= 0:
         return 4
     return min(DECIMALS_MAX, max(0, 1 - math.floor(math.log10(half_width))))

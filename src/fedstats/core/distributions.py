@@ -1,8 +1,8 @@
 """Chi-square laws, central and noncentral: what tests and intervals of squared distances rest on.
 
-The standard library knows the normal law alone. These few lines take its place with what it has (`lgamma`), so
-that an answer does not depend on which version of another library computed it. Floats are good enough: what is
-computed here describes releases, and costs no privacy.
+The standard library knows the normal law alone. These few lines need nothing but its `lgamma`, so that no
+answer asks for a further package. Floats are good enough: what is computed here describes releases, and costs
+no privacy.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ _RELATIVE = 1e-15
 _TERMS_MAX = 10_000
 _NORMAL_FROM = 10_000.0
 """From this noncentrality the square root of a chi-square is normal with variance 1, to 0.005 of it."""
-_REACH = 12.0
+_REACH = 9.0
 """Standard deviations of a Poisson number beyond which nothing is left of it in floats."""
-_HALVINGS = 200
+_STEPS_MAX = 100
+_TOLERANCE = 1e-10
 
 
 def chi_square_tail(value: float, degrees: float, noncentrality: float = 0.0) -> float:
@@ -48,7 +49,7 @@ def chi_square_point(tail: float, degrees: float) -> float:
     """The value that a chi-square reaches or passes with probability `tail`, between 0 and 1."""
     if not 0 < tail < 1:
         raise ValueInvalid("A tail has a probability between 0 and 1.")
-    return _crossing(lambda value: chi_square_tail(value, degrees) <= tail)
+    return _root(lambda value: tail - chi_square_tail(value, degrees))
 
 
 def noncentrality_of(value: float, degrees: float, tail: float) -> float:
@@ -56,7 +57,7 @@ def noncentrality_of(value: float, degrees: float, tail: float) -> float:
 
     With tail 0.025 and 0.975 these are the ends of a 95 % interval for the noncentrality (Venables 1975).
     """
-    return _crossing(lambda noncentrality: chi_square_tail(value, degrees, noncentrality) >= tail)
+    return _root(lambda noncentrality: chi_square_tail(value, degrees, noncentrality) - tail)
 
 
 def _gamma_tail(shape: float, value: float) -> float:
@@ -92,22 +93,35 @@ def _mixed_tail(shape: float, value: float, mean: float) -> float:
     first = max(0, floor(mean - _REACH * sqrt(mean) - _REACH))
     last = ceil(mean + _REACH * sqrt(mean) + _REACH)
     tail, total = _gamma_tail(shape + first, value), 0.0
-    for j in range(first, last + 1):
-        total += exp(j * log(mean) - mean - lgamma(j + 1)) * tail
-        tail += exp((shape + j) * log(value) - value - lgamma(shape + j + 1))
+    weight = exp(first * log(mean) - mean - lgamma(first + 1))
+    step = exp((shape + first) * log(value) - value - lgamma(shape + first + 1))
+    for j in range(first + 1, last + 2):
+        total += weight * tail
+        tail += step
+        weight *= mean / j
+        step *= value / (shape + j)
     return min(1.0, total)
 
 
-def _crossing(reached: Callable[[float], bool]) -> float:
-    """The least number of 0 or more from which on `reached` holds, to the last digits; 0 if it holds there."""
-    if reached(0.0):
-        return 0.0
+def _root(increasing: Callable[[float], float]) -> float:
+    """Where an increasing function crosses 0 above 0, to ten digits; 0 if it starts there or beyond.
+
+    The false position with the weight of an end that stays put halved (Dowell and Jarratt 1971).
+    """
     low, high = 0.0, 1.0
-    while not reached(high):
-        low, high = high, 2 * high
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        if middle in (low, high):
+    below, above = increasing(low), increasing(high)
+    if below >= 0:
+        return 0.0
+    while above < 0:
+        low, below, high = high, above, 2 * high
+        above = increasing(high)
+    for _ in range(_STEPS_MAX):
+        if high - low <= _TOLERANCE * high or above == below:
             break
-        low, high = (low, middle) if reached(middle) else (middle, high)
+        middle = (low * above - high * below) / (above - below)
+        value = increasing(middle)
+        if value >= 0:
+            high, above, below = middle, value, below / 2
+        else:
+            low, below, above = middle, value, above / 2
     return high

@@ -1,7 +1,7 @@
 """Is one key independent of another? Counts with noise, compared with what independence would give.
 
-A noisy count is x = n + z: n counts rows, about Poisson, and z is noise of a known variance s2, so that x varies
-by its expected count and s2 together. With the expected counts e = R C / N from the margins (which are sums of
+A noisy count is x = n + z: n counts rows, about Poisson, and z is noise of a known variance s2, so that x
+varies by its expected count and s2 together. With the expected counts e = R C / N from the margins (sums of
 the cells, so that all agree) and the weights 1 / (e + s2), the statistic is the least weighted sum of squares
 over all tables of independent keys near e:
 
@@ -9,9 +9,9 @@ over all tables of independent keys near e:
 
 where J spans the directions in which tables stay independent. It is the minimum chi-square with the variance
 of the noise added, and under independence a chi-square with (rows - 1)(columns - 1) degrees of freedom
-(Kifer and Rogers 2017, "A new class of private chi-square hypothesis tests"; one step from the margins, which are
-consistent, takes nothing from it). Without noise it is Pearson's. Where noise outweighs everything it finds too
-little, never too much.
+(Kifer and Rogers 2017, "A new class of private chi-square hypothesis tests"; one step from the margins, which
+are consistent, takes nothing from it). Without noise it is Pearson's. Where noise outweighs everything it
+finds too little, never too much.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from fedstats.statistics._intervals import Z, around
 Floats = NDArray[np.float64]
 
 EXPECTED_MIN = 5.0
-"""The least variance, expected count and noise together, at which a cell is as good as normal (Cochran 1954)."""
+"""The least variance, of count and noise together, at which a cell is as good as normal (Cochran 1954)."""
 CLEAR = 2.0
 """Half widths of its noise by which a total must stand above 0 before anything is divided by it."""
 _TAILS = (0.025, 0.975)
@@ -37,10 +37,7 @@ _TAILS = (0.025, 0.975)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Independence:
-    """A table of noisy counts x (rows, columns), each with noise of variance `s2`, its margins and `expected`.
-
-    Nothing is in it that was not released.
-    """
+    """A table of noisy counts x (rows, columns), each with noise of variance `s2`, its margins and e."""
 
     counts: Floats
     s2: float
@@ -68,7 +65,9 @@ class Independence:
     def testable(self) -> bool:
         """Whether the law of the statistic holds: every cell varies about as a normal number does."""
         varying = self.expected[self.variances > 0]
-        return self.known and self.degrees > 0 and bool((np.maximum(varying, 0) + self.s2).min() >= EXPECTED_MIN)
+        return (
+            self.known and self.degrees > 0 and bool((np.maximum(varying, 0) + self.s2).min() >= EXPECTED_MIN)
+        )
 
     @property
     def measurable(self) -> bool:
@@ -112,18 +111,18 @@ class Independence:
     def found_from(self, power: float, level: float) -> float:
         """From which Cramer's V on the test finds what is there with probability `power`.
 
-        An approximation for deviations that are spread over the table as the expected counts are.
+        An approximation, for deviations d of which d^2 / e is about the same in all cells.
         """
         needed = noncentrality_of(chi_square_point(level, self.degrees), self.degrees, power)
-        kept = float((np.maximum(self.expected, 0) ** 2 * _inverse(self.variances)).sum()) / self.total
+        kept = float((np.maximum(self.expected, 0) * _inverse(self.variances)).mean())
         return math.sqrt(needed / (self.total * kept * self._smaller))
 
     def cramers_v(self) -> Value:
         """Cramer's V of the rows that were counted, with the interval for the population.
 
-        V^2 = S / (N m) with S the sum of d^2 / e over the cells and m the lesser of rows and columns less 1. The noise adds
-        to S what is taken off again. S is about a times a noncentral chi-square, with a the greater of what
-        its central part and its direction give, and the interval is that of the noncentrality.
+        V^2 = S / (N m) with S the sum of d^2 / e over the cells and m the lesser of rows and columns, less 1.
+        The noise adds to S what is taken off again. S is about a times a noncentral chi-square, with a the
+        greater of what its central part and its direction give; the interval is that of the noncentrality.
         """
         scale = self.total * self._smaller
         found = self._distance()
@@ -170,6 +169,7 @@ class Independence:
         ratio, free = self.s2 / self.total, self.degrees if sampled else 0
         return free + ratio * a * b, free + (2 * ratio * a * b if sampled else 0.0) + ratio**2 * aa * bb
 
+    @property
     def noise_of_excess(self) -> Floats:
         """The standard deviation of the noise in d = x - e, per cell."""
         parts = []
@@ -178,31 +178,29 @@ class Independence:
             parts.append(1 - 2 * share + len(share) * share**2)
         return np.asarray(np.sqrt(self.s2 * np.outer(*parts)), dtype=np.float64)
 
+    @property
     def noise_of_expected(self) -> Floats:
         """The standard deviation of the noise in e = R C / N, per cell, to first order."""
         rows, columns = self.counts.shape
         a, b = self.of_rows[:, None] / self.total, self.of_columns[None, :] / self.total
         squares = columns * b**2 + rows * a**2 + rows * columns * (a * b) ** 2
         return np.asarray(
-            np.sqrt(self.s2 * np.maximum(0, squares + 2 * a * b * (1 - columns * b - rows * a))), dtype=np.float64
+            np.sqrt(self.s2 * np.maximum(0, squares + 2 * a * b * (1 - columns * b - rows * a))),
+            dtype=np.float64,
         )
 
-    def residuals(self) -> list[list[Value]]:
-        """Adjusted residuals (Haberman 1973): how many standard deviations the exact count is from e.
+    def residual(self, row: int, column: int) -> Value:
+        """The adjusted residual (Haberman 1973): how many standard deviations the exact count is from e.
 
-        Their noise interval is about what the exact counts give; the other adds the variance 1 that they have
+        Its noise interval is about what the exact counts give; the other adds the variance 1 that it has
         where the keys are independent, so that one without 0 in it is a cell that stands out.
         """
-        a, b = self.of_rows[:, None] / self.total, self.of_columns[None, :] / self.total
-        inverse = np.sqrt(_inverse(self.expected * (1 - a) * (1 - b)))
-        values, noise = (self.counts - self.expected) * inverse, self.noise_of_excess() * inverse
-        return [
-            [
-                Value(float(v), around(float(v), Z * float(s)), around(float(v), Z * math.hypot(1, float(s))))
-                for v, s in zip(row, spread, strict=True)
-            ]
-            for row, spread in zip(values, noise, strict=True)
-        ]
+        a, b = self.of_rows[row] / self.total, self.of_columns[column] / self.total
+        varies = float(self.expected[row, column]) * (1 - a) * (1 - b)
+        deviation = math.sqrt(varies) if varies > 0 else math.inf
+        value = float(self.counts[row, column] - self.expected[row, column]) / deviation
+        noise = float(self.noise_of_excess[row, column]) / deviation
+        return Value(value, around(value, Z * noise), around(value, Z * math.hypot(1, noise)))
 
     @property
     def _smaller(self) -> int:
