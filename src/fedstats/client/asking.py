@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
+from math import prod
 
 from fedstats.client.catalogue import Choice
 from fedstats.core.accounting import rho_from_epsilon
+from fedstats.core.aggregate import Aggregate
 from fedstats.core.agreement import Agreement
 from fedstats.core.disclosure import DisclosureProfile
+from fedstats.core.domain import Texts, cells_of
+from fedstats.core.inference import domain_of
 from fedstats.core.names import did_you_mean
-from fedstats.core.privacy import RHO_STEP, Mechanism, MechanismLoss
+from fedstats.core.privacy import RHO_STEP, Contribution, Mechanism, MechanismLoss
 from fedstats.core.query import Query, RoundOrder, Scope, StatisticLabel
 from fedstats.core.rules import check_query, check_round, loss_of_round
 from fedstats.core.schema import Dataset
@@ -82,12 +86,10 @@ def draft(
     contribution = dataset.contribution(departments_max=agreement.privacy.max_departments)
     _check_discloses(statistic, agreement)
     ask = Ask(dataset, loss, contribution, choice.participants, Mode.LOCAL, agreement.disclosure)
-    first = statistic.step(ask, [])
-    if not isinstance(first, Round):
-        raise InternalError(f"The statistic {statistic.name} asks nothing.")
-    first = first.normalised()
+    contribution = _in_these_cells(contribution, statistic, ask)
+    ask = replace(ask, contribution=contribution)
+    first, later = _asked_by(statistic, ask)
     where = statistic.condition(dataset)
-    later = statistic.later(ask) if isinstance(statistic, Announcing) else ()
     loss = loss_of_round(agreement, loss, first)
     ask = replace(ask, loss=loss)
     query = Query(
@@ -112,6 +114,30 @@ def draft(
     order = RoundOrder(sha256(payload), 0, first, choice.participants, b"")
     check_round(agreement, query, order)
     return Draft(terms, ask, query, payload, order)
+
+
+def _asked_by(statistic: Statistic, ask: Ask) -> tuple[Round, tuple[Aggregate, ...]]:
+    """The first round, and what later ones may ask."""
+    first = statistic.step(ask, [])
+    if not isinstance(first, Round):
+        raise InternalError(f"The statistic {statistic.name} asks nothing.")
+    return first.normalised(), tuple(statistic.later(ask)) if isinstance(statistic, Announcing) else ()
+
+
+def _in_these_cells(contribution: Contribution, statistic: Statistic, ask: Ask) -> Contribution:
+    """The bounds of one person in the cells that are asked about: nobody is in more of them than there are.
+
+    So fewer cells than rows of one person mean less noise where people count once in a cell, and nobody
+    loses a cell by it. Later rounds may group by all the announced keys together.
+    """
+    first, later = _asked_by(statistic, ask)
+    cells = max(aggregate.cells(ask.dataset) for aggregate in first.aggregates)
+    if statistic.rounds_max > 1:
+        keys = {key: None for aggregate in (*first.aggregates, *later) for key in aggregate.keys}
+        domains = (domain_of(key, ask.dataset) for key in keys)
+        sizes = (d.values_max + d.nullable if isinstance(d, Texts) else len(cells_of(d)) for d in domains)
+        cells = prod(sizes)
+    return replace(contribution, cells_max=min(contribution.rows_max, cells))
 
 
 def _check_discloses(statistic: Statistic, agreement: Agreement) -> None:

@@ -22,12 +22,12 @@ from fedstats.core.aggregate.grouped_sums import Measure
 from fedstats.core.disclosure import rule_of
 from fedstats.core.domain import Numbers, Texts
 from fedstats.core.estimate import Estimate, Table, Value
-from fedstats.core.foresight import Foreseeing, Foreseen
+from fedstats.core.foresight import Bounding, Foreseeing, Foreseen
 from fedstats.core.inference import domain_of
 from fedstats.core.plan import noise_scales, threshold_plan
 from fedstats.core.privacy import MechanismLoss, UnitKind
 from fedstats.core.schema import Dataset
-from fedstats.core.statistic import RoundResult, Statistic, Vectors
+from fedstats.core.statistic import Round, RoundResult, Statistic, Vectors
 
 MADE_UP_VALUE = "a value"
 
@@ -103,6 +103,21 @@ def expected_widths(
     )
 
 
+def widths_by_bound(draft: Draft, statistic: Statistic) -> tuple[tuple[str, tuple[Width, ...]], ...]:
+    """The widths with each way to bound a person, by its name, that of the question first.
+
+    Nothing where there is one way only.
+    """
+    ways = statistic.bounds(draft.ask) if isinstance(statistic, Bounding) else ()
+    found = []
+    for way in ways if len(ways) > 1 else ():
+        asked = way.step(draft.ask, [])
+        if isinstance(asked, Round) and isinstance(way, Statistic):
+            other = replace(draft, order=replace(draft.order, round=asked.normalised()))
+            found.append((way.bound, expected_widths(other, way)))
+    return tuple(found)
+
+
 def _width(table: Table, position: int, foreseen: Foreseen) -> Width:
     cells = [row.cells[position] for row in table]
     values = [cell for cell in cells if isinstance(cell, Value)]
@@ -155,7 +170,8 @@ def _vectors(
         spread = aggregate.tree.of_bins(np.tile(bins, cells), (cells, len(bins)), 1)
         return (spread,) * len(aggregate.measures)
     return tuple(
-        np.full(cells, _number(measure, people, draft), dtype=np.int64) for measure in aggregate.measures
+        np.full(cells, unit * _number(measure, people, draft), dtype=np.int64)
+        for measure, unit in zip(aggregate.measures, aggregate.units, strict=True)
     )
 
 

@@ -13,9 +13,18 @@ from fractions import Fraction
 from fedstats.client import export
 from fedstats.client.aiming import Aim
 from fedstats.client.asking import Draft, loss_of
-from fedstats.client.expecting import Naming, Width, cells_of_value, expected_widths, groups_of, naming_of
+from fedstats.client.expecting import (
+    Naming,
+    Width,
+    cells_of_value,
+    expected_widths,
+    groups_of,
+    naming_of,
+    widths_by_bound,
+)
 from fedstats.client.guarantee import cost_of, guarantee_of
 from fedstats.client.words import cost_sentence
+from fedstats.core.bound import Bound, BoundKind
 from fedstats.core.disclosure import DisclosureProfile, rule_of, rule_words
 from fedstats.core.estimate import Cost, Guarantee
 from fedstats.core.foresight import Supporting
@@ -27,6 +36,7 @@ class Explanation:
     """A question before it is asked.
 
     `cells` are all cells, or those of each value where `naming` says how values of an open key are named.
+    `bounds` are the widths with each way to bound a person, that of the question first.
     `support` is the part of the loss that counts who stands behind the numbers, for disclosure control alone.
     `filtered` says that WHERE leaves some people out; `pure_factor` is how many times as much of the budget
     pure epsilon takes as Gaussian noise; `has_choice` is whether the agreement allows both.
@@ -52,6 +62,7 @@ class Explanation:
     naming: Naming | None = None
     disclosure: DisclosureProfile = DisclosureProfile.NONE
     support: Fraction = Fraction(0)
+    bounds: tuple[tuple[str, tuple[Width, ...]], ...] = ()
 
 
 def explain(draft: Draft, statistic: Statistic, epsilon: Fraction, aimed: Aim | None = None) -> Explanation:
@@ -88,6 +99,7 @@ def explain(draft: Draft, statistic: Statistic, epsilon: Fraction, aimed: Aim | 
         naming=naming_of(draft),
         disclosure=query.disclosure,
         support=statistic.support_share(draft.ask) if isinstance(statistic, Supporting) else Fraction(0),
+        bounds=widths_by_bound(draft, statistic),
     )
 
 
@@ -108,6 +120,7 @@ def explanation_lines(explanation: Explanation) -> list[tuple[str, str]]:
         ("Cells:", _cells_words(e) if e.naming is None else _naming_words(e, e.naming)),
         *(("Target:", sentence) for sentence in (e.aim.sentences if e.aim else ())),
         *(("Expect:", _width_words(width)) for width in e.widths),
+        *(("Bounds:", sentence) for sentence in _bounds_words(e)),
         *(("Shown:", sentence) for sentence in _disclosure_words(e)),
         *(("Warning:", sentence) for sentence in _warnings(e)),
         ("Cost:", cost_sentence(e.cost, e.agreement)),
@@ -145,6 +158,10 @@ def explanation_json(explanation: Explanation) -> str:
             for width in e.widths
         ],
         "disclosure": {"profile": e.disclosure.value, "support": float(e.support)},
+        "bounds": [
+            {"bound": bound, "expected": [{"column": w.column, "half_width": w.half_width} for w in widths]}
+            for bound, widths in e.bounds
+        ],
         "filtered": e.filtered,
         "warnings": list(_warnings(e)),
         "target": None if e.aim is None else {"epsilon": float(e.aim.epsilon), "limits": dict(e.aim.limits)},
@@ -180,6 +197,26 @@ def _width_words(width: Width) -> str:
     if width.exact:
         return f"{width.column}: {number} in every cell, whatever it holds"
     return f"{width.column}: about {number} in a cell of that size, more in smaller ones"
+
+
+_BOUND_WORDS = {
+    BoundKind.ROWS: "every row counts",
+    BoundKind.PEOPLE: "everybody counts once in a cell",
+    BoundKind.NORM: "rows have weights",
+}
+
+
+def _bounds_words(e: Explanation) -> Iterator[str]:
+    """The widths side by side where a person can be bounded in several ways: each is another question."""
+    for i, (text, widths) in enumerate(e.bounds):
+        bound = Bound.parse(text) or Bound.rows()
+        found = "; ".join(
+            f"{width.column} unknown"
+            if width.half_width is None
+            else f"{width.column} ± {float(f'{width.half_width:.2g}'):,.10g}"
+            for width in widths
+        )
+        yield f"--bound {text} ({_BOUND_WORDS[bound.kind]}){' as asked' if i == 0 else ''}: {found}"
 
 
 def _disclosure_words(e: Explanation) -> Iterator[str]:

@@ -12,8 +12,13 @@ from fedstats.core.privacy import Contribution, Sensitivity, UnitKind
 from fedstats.core.schema import ROWS_OF_ONE_PERSON_MAX, Dataset
 from fedstats.errors import ValueInvalid
 
+AUTO = "auto"
+"""What people write for the bound with the least expected error."""
+
 WEIGHT_ONE = 2**10
 """The integer that stands for a whole row where rows have weights: totals are so many times too large."""
+
+_NORM_DIGITS = 5
 
 
 class BoundKind(Enum):
@@ -56,6 +61,36 @@ class Bound:
     def weighted(cls, norm: int) -> Self:
         """The rows of one person together are no longer than `norm` rows."""
         return cls(BoundKind.NORM, norm)
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read `rows`, `people`, `norm` (of 1 row), `norm:3`, or `auto`, which is None.
+
+        Raises
+        ------
+        ValueInvalid
+            It is none of these.
+
+        """
+        kind, colon, norm = text.strip().lower().partition(":")
+        if (kind, colon) == (AUTO, ""):
+            return None
+        digits = norm if colon else "1"
+        weighted = kind == BoundKind.NORM.value and digits.isascii() and digits.isdigit()
+        if weighted and len(digits) <= _NORM_DIGITS and int(digits):
+            return cls.weighted(min(int(digits), ROWS_OF_ONE_PERSON_MAX))
+        if colon or kind not in (BoundKind.ROWS.value, BoundKind.PEOPLE.value):
+            raise ValueInvalid(
+                f"{text[:40]!r} is no way to bound a person.",
+                remedy="Write rows (every row counts), people (everybody counts once in a cell), norm or "
+                "norm:3 (rows have weights), or auto (whichever is expected to be most exact).",
+            )
+        return cls(BoundKind(kind))
+
+    @property
+    def text(self) -> str:
+        """How people write it."""
+        return f"{self.kind.value}:{self.norm}" if self.kind is BoundKind.NORM else self.kind.value
 
     def on(self, dataset: Dataset) -> Bound:
         """The bound by its one name: where nobody has several rows, all three are the same."""

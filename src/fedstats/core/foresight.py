@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol, runtime_checkable
 
 from fedstats.core.accounting import EPSILON_MIN
-from fedstats.core.statistic import Ask
+from fedstats.core.estimate import Estimate
+from fedstats.core.statistic import Ask, Round, RoundResult
 
 EPSILON_STEP = Fraction(1, 10_000)
 """Losses that are searched for are multiples of this: short to type, so that typing them asks the same."""
@@ -37,6 +38,21 @@ class Supporting(Protocol):
 
     def support_share(self, ask: Ask) -> Fraction:
         """The part of the loss that this takes; 0 where the question counts them anyway."""
+
+
+@runtime_checkable
+class Bounding(Protocol):
+    """A statistic that can bound a person in several ways."""
+
+    @property
+    def bound(self) -> str:
+        """The way that was chosen, as people write it."""
+
+    def bounds(self, ask: Ask) -> Sequence[Bounding]:
+        """The same question with each bound that there is, the one that it is asked with first."""
+
+    def step(self, ask: Ask, history: Sequence[RoundResult]) -> Round | Estimate:
+        """As of every statistic."""
 
 
 def least_epsilon(enough: Callable[[Fraction], bool], *, most: Fraction) -> Fraction | None:

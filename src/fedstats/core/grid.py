@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 
 from fedstats.core.domain import Dates, Domain, Numbers, Truth, common_step
 from fedstats.core.evaluation import round_half_up
@@ -11,6 +12,9 @@ from fedstats.core.expression import LITERAL_BITS_MAX
 from fedstats.errors import ExpressionInvalid, TooLarge, ValueInvalid
 
 STEPS_MAX = 2**12
+HALF_WIDTH_MAX = 2**16
+"""Means of one person's values are finer than these values: their grid may have more steps."""
+_MEANS_MAX = 16  # lcm(1, ..., 16) is beyond 2^16, and so are all after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +31,9 @@ class Grid:
     half_width: int
 
     def __post_init__(self) -> None:
-        """At most 2^12 steps either side (a centred grid needs 2^11, one around 0 may need all)."""
-        if self.step <= 0 or not 1 <= self.half_width <= STEPS_MAX:
-            raise ValueInvalid("A grid needs a step above 0 and between 1 and 2^12 steps to each side.")
+        """At most 2^16 steps to either side, of which all but means of several values use 2^12."""
+        if self.step <= 0 or not 1 <= self.half_width <= HALF_WIDTH_MAX:
+            raise ValueInvalid("A grid needs a step above 0 and between 1 and 2^16 steps to each side.")
         parts = (*self.centre.as_integer_ratio(), *self.step.as_integer_ratio())
         if max(part.bit_length() for part in parts) > LITERAL_BITS_MAX:
             raise TooLarge("The numbers of an expression have too many digits. Narrow it with CLAMP.")
@@ -65,6 +69,17 @@ def zero_grid(domain: Domain) -> Grid:
     less, reach = sorted([abs(lo), abs(hi)])
     step = native if reach / native <= STEPS_MAX else _cut(reach, less, STEPS_MAX)
     return Grid(Fraction(0), step, int(reach / step))
+
+
+def grid_of_means(grid: Grid, rows_max: int) -> tuple[Grid, bool]:
+    """The grid cut finer, for means of up to `rows_max` of its values, and whether it holds all of them.
+
+    Its step goes into every mean of 1, 2, ... rows_max values where that leaves at most 2^16 steps to a side.
+    """
+    parts = lcm(*range(1, rows_max + 1)) if rows_max <= _MEANS_MAX else HALF_WIDTH_MAX
+    whole = parts * grid.half_width <= HALF_WIDTH_MAX
+    parts = parts if whole else HALF_WIDTH_MAX // grid.half_width
+    return Grid(grid.centre, grid.step / parts, grid.half_width * parts), whole
 
 
 def _cut(reach: Fraction, other: Fraction, steps_max: int) -> Fraction:

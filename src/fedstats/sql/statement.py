@@ -101,8 +101,9 @@ def groups_persons(aggregate: GroupedSums, *, dataset: Dataset, contribution: Co
 
 def _bounded(aggregate: GroupedSums, *, dataset: Dataset, contribution: Contribution) -> bool:
     """Whether somebody may have rows in more cells than count."""
-    fewer = bool(aggregate.keys) and contribution.cells_max < contribution.rows_max
-    return _has_persons(dataset) and fewer
+    if not _has_persons(dataset) or contribution.cells_max >= contribution.rows_max:
+        return False
+    return aggregate.cells(dataset) > contribution.cells_max
 
 
 def _has_persons(dataset: Dataset) -> bool:

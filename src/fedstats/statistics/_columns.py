@@ -128,16 +128,18 @@ def _population_interval(
     without the count N there is none. Averages and shares: the variance of values in [lo, hi] with mean m is
     (hi - m)(m - lo) at most, and exactly that for a share (Bhatia and Davis 2000); m is the point of the
     noise interval where that is greatest. Rows of one person are not independent, which these intervals do
-    not see.
+    not see; persons are, so where one person adds w <= W to the count in all, the sum of their w^2 is at most
+    W times the count.
     """
     if call.total is None:
-        return widened(found.value, found.noise_interval, max(found.value, 0.0))
+        return widened(found.value, found.noise_interval, call.weight_max * max(found.value, 0.0))
     if call.count is None:
         return None
     count = max(measured.totals[call.count], 0.0)
     if call.kind is AggregateKind.SUM:
-        return widened(found.value, found.noise_interval, count * max(abs(call.lo), abs(call.hi)) ** 2)
+        squares = call.weight_max * count * max(abs(call.lo), abs(call.hi)) ** 2
+        return widened(found.value, found.noise_interval, squares)
     middle = (call.lo + call.hi) / 2
     mean = min(max(middle, found.noise_interval.lo), found.noise_interval.hi)
-    variance = (call.hi - mean) * (mean - call.lo) / count
+    variance = call.weight_max * (call.hi - mean) * (mean - call.lo) / count
     return bounds.within(widened(found.value, found.noise_interval, variance))

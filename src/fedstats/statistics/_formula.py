@@ -67,7 +67,9 @@ def _variance_of_call(call: CallMeasures, count: Linear) -> Variance:
     centre = (lo + hi) / 2 if squared is None else squared.around
     squares = count.times((hi - centre) ** 2) if squared is None else _total_of(squared, count)
     total = _total_of(call, count).plus(count, -centre)
-    return Variance(count, total, squares, lo - centre, hi - centre, (rounding[0], rounding[1]), root)
+    return Variance(
+        count, total, squares, lo - centre, hi - centre, (rounding[0], rounding[1]), root, call.weight_max
+    )
 
 
 def _total_of(call: CallMeasures, count: Linear) -> Linear:

@@ -10,6 +10,8 @@
   then as sqrt(mid^2 + half^2) D = sqrt((lo^2 + hi^2) / 2) D, never more than the max(|lo|, |hi|) D of a sum
   around 0, and both cost one measure besides N. Where no N is asked for, the sum around 0 costs one measure
   instead of two.
+- Where a person counts once in a cell, rows are counted as people, and sums are of each person's mean, on a
+  grid fine enough for means. Where rows have weights, totals are divided by `Bound.unit` (`_rows`).
 - Disclosure control asks how many people, or records, stand behind a number. What is not counted for the
   question is counted for it, as a *support*, with a quarter of the share of what was asked: it decides what
   is shown and is not shown itself.
@@ -22,9 +24,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind, open_keys
-from fedstats.core.domain import Numbers
+from fedstats.core.bound import Bound, BoundKind
+from fedstats.core.domain import Domain, Numbers
 from fedstats.core.expression import Call, Expression, NumberLiteral, Op, columns_of, normalise, walk
-from fedstats.core.grid import Grid, centred_grid, zero_grid
+from fedstats.core.grid import Grid, centred_grid, grid_of_means, zero_grid
 from fedstats.core.inference import domain_of
 from fedstats.core.privacy import UnitKind
 from fedstats.core.schema import Dataset
@@ -35,6 +38,7 @@ from fedstats.errors import InternalError
 
 _OF_MISSING = {Op.AND, Op.OR, Op.IS_NULL, Op.COALESCE, Op.CASE}
 _ONE_BRANCH = 2
+_ROWS = Bound.rows()
 _SUPPORT_WEIGHT = Fraction(1, 4)
 _AVERAGES = (AggregateKind.AVG, AggregateKind.SHARE, *VARIANCES)
 
@@ -49,7 +53,8 @@ class CallMeasures:
     before, if they are. `either` are the two values that each can have, if there are only two: then a sum is
     a count of those with the second, in other words. `rests_on` are the positions of all measures without
     which disclosure control shows nothing of it. A variance is made of an average and of one of `squares`,
-    which are those of the distances from `around`; it has none where all squares are the same.
+    which are those of the distances from `around`; it has none where all squares are the same. One person
+    adds at most `weight_max` to the count, for all that the population intervals know.
     """
 
     kind: AggregateKind
@@ -64,6 +69,7 @@ class CallMeasures:
     rests_on: frozenset[int] = frozenset()
     squares: CallMeasures | None = None
     around: float = 0.0
+    weight_max: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ class MeasurePlan:
     measures: tuple[Measure, ...]
     calls: dict[AggregateCall, CallMeasures]
     asked: int
+    bound: Bound = _ROWS
 
     @property
     def supports(self) -> int:
@@ -100,7 +107,7 @@ class MeasurePlan:
         measures = tuple(
             Measure(m.kind, m.expression, m.grid, w) for m, w in zip(self.measures, weights, strict=True)
         )
-        return GroupedSums(keys, measures, weight if opened else None)
+        return GroupedSums(keys, measures, weight if opened else None, self.bound)
 
     def positions_in(self, measures: Iterable[Measure]) -> tuple[int, ...]:
         """Where each measure of this plan stands in `measures`, whatever order and weights they have.
@@ -118,22 +125,25 @@ class MeasurePlan:
 
 
 def plan_measures(
-    calls: Iterable[AggregateCall], dataset: Dataset, *, supported: bool = False
+    calls: Iterable[AggregateCall], dataset: Dataset, *, supported: bool = False, bound: Bound = _ROWS
 ) -> MeasurePlan:
-    """The fewest measures from which all `calls` can be computed; `supported`: with what they rest on."""
+    """The fewest measures from which all `calls` can be computed; `supported`: with what they rest on.
+
+    `bound` is by its one name for the dataset.
+    """
     listed = list(dict.fromkeys(calls))
     counted = {presence(c.argument, dataset) for c in listed if c.kind in (*_AVERAGES, AggregateKind.COUNT)}
     if any(call.kind is AggregateKind.COUNT_ROWS for call in listed):
         counted.add(None)
     found: dict[Measure, int] = {}
-    made = {call: _call_measures(call, dataset, counted, found) for call in listed}
+    made = {call: _call_measures(call, dataset, counted, found, bound) for call in listed}
     asked = len(found)
     for call, measures in made.items() if supported else ():
         support = found.setdefault(_support(call, dataset), len(found))
         squares = None if measures.squares is None else measures.squares.total
         rests_on = (support, measures.count, measures.total, squares)
         made[call] = replace(measures, rests_on=frozenset(i for i in rests_on if i is not None))
-    return MeasurePlan(tuple(found), made, asked)
+    return MeasurePlan(tuple(found), made, asked, bound)
 
 
 def _support(call: AggregateCall, dataset: Dataset) -> Measure:
@@ -159,19 +169,25 @@ def presence(expression: Expression | None, dataset: Dataset) -> Expression | No
 
 
 def _call_measures(
-    call: AggregateCall, dataset: Dataset, counted: set[Expression | None], found: dict[Measure, int]
+    call: AggregateCall,
+    dataset: Dataset,
+    counted: set[Expression | None],
+    found: dict[Measure, int],
+    bound: Bound,
 ) -> CallMeasures:
     def position(kind: MeasureKind, expression: Expression | None, grid: Grid | None = None) -> int:
+        if kind is MeasureKind.ROWS and bound.kind is BoundKind.PEOPLE:
+            kind = MeasureKind.PEOPLE
         return found.setdefault(Measure(kind, expression, grid), len(found))
 
     rows = presence(call.argument, dataset)
     if call.kind is AggregateKind.COUNT_PEOPLE:
         return CallMeasures(call.kind, position(MeasureKind.PEOPLE, rows))
     if call.kind in (AggregateKind.COUNT_ROWS, AggregateKind.COUNT) or call.argument is None:
-        return CallMeasures(call.kind, position(MeasureKind.ROWS, rows))
+        return CallMeasures(call.kind, position(MeasureKind.ROWS, rows), weight_max=max(1, bound.norm))
     domain = domain_of(call.argument, dataset)
     with_count = call.kind in _AVERAGES or rows in counted
-    grid = centred_grid(domain) if with_count else zero_grid(domain)
+    grid, rounded_to = _grid(domain, dataset, bound, centred=with_count)
     count = position(MeasureKind.ROWS, rows) if with_count else None
     total = position(MeasureKind.SUM, normalise(call.argument), grid)
     lo, hi = (domain.lo, domain.hi) if isinstance(domain, Numbers) else (Fraction(0), Fraction(1))
@@ -183,25 +199,41 @@ def _call_measures(
         float(grid.step),
         float(lo),
         float(hi),
-        grid.step if isinstance(domain, Numbers) and grid.step > domain.step else None,
+        rounded_to,
         either=(either := _either(call.argument, dataset, with_count=with_count)),
-        squares=_squares(call.argument, dataset, count, position)
+        squares=_squares(call.argument, dataset, count, bound, position)
         if call.kind in VARIANCES and either is None
         else None,
+        weight_max=max(1, bound.norm),
     )
+
+
+def _grid(domain: Domain, dataset: Dataset, bound: Bound, *, centred: bool) -> tuple[Grid, Fraction | None]:
+    """The grid of a sum, and the step to which its values are rounded if they are.
+
+    The mean of a person's values is rounded once more where the grid does not hold it.
+    """
+    grid = centred_grid(domain) if centred else zero_grid(domain)
+    rounded = grid.step if isinstance(domain, Numbers) and grid.step > domain.step else Fraction(0)
+    if bound.kind is BoundKind.PEOPLE:
+        grid, whole = grid_of_means(grid, dataset.rows_max)
+        # On the finer grid the values themselves are rounded to its step; then their mean is.
+        rounded = (grid.step if rounded else Fraction(0)) + (0 if whole and not rounded else grid.step)
+    return grid, rounded or None
 
 
 def _squares(
     expression: Expression,
     dataset: Dataset,
     count: int | None,
+    bound: Bound,
     position: Callable[[MeasureKind, Expression, Grid], int],
 ) -> CallMeasures:
     """The sum of the squared distances from the middle, with the count of the values themselves."""
     squares, centre = squares_of(expression, dataset)
     domain = domain_of(squares, dataset)
     assert isinstance(domain, Numbers)  # noqa: S101  # a product of numbers
-    grid = centred_grid(domain)
+    grid, rounded_to = _grid(domain, dataset, bound, centred=True)
     return CallMeasures(
         AggregateKind.SUM,
         count,
@@ -210,7 +242,7 @@ def _squares(
         float(grid.step),
         float(domain.lo),
         float(domain.hi),
-        grid.step if grid.step > domain.step else None,
+        rounded_to,
         either=_either(squares, dataset, with_count=True),
         around=float(centre),
     )

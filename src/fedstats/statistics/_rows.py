@@ -107,7 +107,7 @@ class _Answer:
     departments are in its numbers. `total` is whether several could be.
     """
 
-    totals: Sequence[Sequence[int]]
+    totals: Sequence[Sequence[float]]
     disclose: Callable[[Sequence[float]], Disclosed]
     noises: int
     named: Sequence[int]
@@ -136,10 +136,11 @@ def _answers(
     positions = plan.positions_in(aggregate.measures)
     disclose = partial(disclosed, plan=plan, rule=rule_of(ask.disclosure))
 
-    def totals(vectors: Sequence[Integers]) -> list[list[int]]:
+    def totals(vectors: Sequence[Integers]) -> list[list[float]]:
         shape = [len(cells) for cells in aggregate.key_cells(ask.dataset, result.values)]
         axes = [aggregate.keys.index(key) for key in keys_of(selection)]
-        return [vectors[i].reshape(shape).transpose(axes).ravel().tolist() for i in positions]
+        placed = (vectors[i].reshape(shape).transpose(axes).ravel() for i in positions)
+        return [_divided(vector, aggregate.units[i]) for vector, i in zip(placed, positions, strict=True)]
 
     if not selection.by_department:
         named = [len(departments) for departments in result.named_by]
@@ -159,6 +160,12 @@ def _answers(
     }
 
 
+def _divided(vector: Integers, unit: int) -> list[float]:
+    """The totals, where rows have weights in whole rows; those of no unit stay integers."""
+    totals: list[float] = vector.tolist() if unit == 1 else (vector / unit).tolist()
+    return totals
+
+
 def _aggregate(result: RoundResult) -> GroupedSums:
     aggregate = result.round.aggregates[0]
     if len(result.round.aggregates) != 1 or not isinstance(aggregate, GroupedSums):
@@ -168,12 +175,12 @@ def _aggregate(result: RoundResult) -> GroupedSums:
 
 def _half_widths(plan: MeasurePlan, ask: Ask, result: RoundResult) -> HalfWidths:
     """The half widths of the plan's measures, by how many noises are added up."""
-    positions = plan.positions_in(_aggregate(result).measures)
+    positions, units = plan.positions_in(_aggregate(result).measures), _aggregate(result).units
     mechanism, scales = ask.loss.mechanism, result.scales[0]
 
     @cache
-    def widths(noises: int, level: float) -> list[int]:
-        return [half_width_of(mechanism, scales[i], noises, level) for i in positions]
+    def widths(noises: int, level: float) -> list[float]:
+        return [half_width_of(mechanism, scales[i], noises, level) / units[i] for i in positions]
 
     return widths
 

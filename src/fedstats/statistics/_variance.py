@@ -26,7 +26,7 @@ class Variance:
     """The sample variance of values from `lo` to `hi`, or with `root` their standard deviation.
 
     `total` and `squares` add up the values and their squares. `rounding` is by how much rounding can move a
-    value of either before it is added up.
+    value of either before it is added up. One person adds at most `weight_max` to the count.
     """
 
     count: Linear
@@ -36,6 +36,7 @@ class Variance:
     hi: float
     rounding: tuple[float, float]
     root: bool
+    weight_max: int = 1
 
     def at(self, mean: float) -> Ratio:
         """The variance where the values have this mean."""
@@ -69,7 +70,7 @@ def variance_cell(form: Variance, measured: Measured) -> Cell:
     moved = form.rounding[1] * count / (count - 1)
     within = bounds.within(Interval(min(i.lo for i in noise) - moved, max(i.hi for i in noise) + moved))
     value = bounds.clip(ratio.top.at(measured.totals) / ratio.bottom.at(measured.totals))
-    population = bounds.within(_population_interval(form, value, within, means, count))
+    population = bounds.within(_population_interval(form, value, within, means, count / form.weight_max))
     if not form.root:
         return Value(value, within, population)
     return Value(math.sqrt(value), _rooted(within), _rooted(population))

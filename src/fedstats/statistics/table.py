@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations
 from typing import ClassVar, Self
 
 from fedstats.core import estimate
+from fedstats.core.bound import Bound, BoundKind
 from fedstats.core.disclosure import DisclosureProfile, rule_of, rule_words
 from fedstats.core.estimate import Estimate, Picture, PictureKind
 from fedstats.core.expression import Expression
@@ -21,6 +22,7 @@ from fedstats.core.selection import AggregateCall, AggregateKind, Selection, agg
 from fedstats.core.statistic import Ask, Mode, Round, RoundResult, Statistic
 from fedstats.errors import SqlRefused, TooLarge
 from fedstats.sql.parse import parse
+from fedstats.statistics._bounding import bound_notes, bound_of, bounds_of
 from fedstats.statistics._columns import Column
 from fedstats.statistics._measures import CallMeasures, MeasurePlan, plan_measures
 from fedstats.statistics._rows import keys_of, table_rows
@@ -31,7 +33,10 @@ ADDITIONS_MAX = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a SELECT asks for; `totals` adds up its cells over each key, at no cost."""
+    """What a SELECT asks for; `totals` adds up its cells over each key, at no cost.
+
+    `bound` says how the rows of one person count: rows, people, norm (of 1 row), norm:3, or auto.
+    """
 
     name: ClassVar[str] = "table"
     version: ClassVar[str] = "1"
@@ -39,18 +44,32 @@ class Table:
     discloses: ClassVar[bool] = True
     selection: Selection
     totals: bool = False
+    bound: str = BoundKind.ROWS.value
+
+    def __post_init__(self) -> None:
+        """A bound that there is; raises ValueInvalid."""
+        Bound.parse(self.bound)
 
     @classmethod
-    def from_sql(cls, text: str, definitions: Callable[[str], Dataset], *, totals: bool = False) -> Self:
+    def from_sql(
+        cls,
+        text: str,
+        definitions: Callable[[str], Dataset],
+        *,
+        totals: bool = False,
+        bound: str = BoundKind.ROWS.value,
+    ) -> Self:
         """The table that SQL text asks for; `definitions` gives the dataset of a name.
 
         Raises
         ------
         LanguageError
             The text is outside the query language; the error says what to write instead.
+        ValueInvalid
+            There is no such bound.
 
         """
-        return cls(parse(text, definitions), totals)
+        return cls(parse(text, definitions), totals, bound)
 
     @property
     def dataset(self) -> str:
@@ -97,8 +116,16 @@ class Table:
         aggregate = plan.aggregate(keys_of(self.selection), ask.dataset)
         return sum((measure.weight for measure in aggregate.measures[plan.asked :]), Fraction(0))
 
+    def bounds(self, ask: Ask) -> tuple[Self, ...]:
+        """This question with each bound of one person that there is, the one that it is asked with first."""
+        own = bound_of(self.bound, self.selection.outputs, ask)
+        others = (bound for bound in bounds_of(ask.dataset) if bound != own)
+        return tuple(replace(self, bound=bound.text) for bound in (own, *others))
+
     def _plan(self, ask: Ask) -> MeasurePlan:
-        return plan_measures(self._calls(), ask.dataset, supported=rule_of(ask.disclosure) is not None)
+        bound = bound_of(self.bound, self.selection.outputs, ask)
+        supported = rule_of(ask.disclosure) is not None
+        return plan_measures(self._calls(), ask.dataset, supported=supported, bound=bound)
 
     def _calls(self) -> tuple[AggregateCall, ...]:
         return tuple(call for output in self.selection.outputs for call in aggregate_calls(output.formula))
@@ -161,6 +188,7 @@ class Table:
         """What a reader must know beside the numbers; nothing here depends on the data."""
         if ask.dataset.unit.kind is UnitKind.ROW:
             yield "Per record: what is protected is one record, and records may be several of one person."
+        yield from bound_notes(plan.bound, self.selection.outputs)
         people = any(call.kind is AggregateKind.COUNT_PEOPLE for call in plan.calls)
         if self.marginals and people and ask.contribution.cells_max > 1:
             yield "A total of people adds up the cells: someone who is in several of them counts in each."
