@@ -27,17 +27,24 @@ COVERED_MIN = 1_851
 DEPARTMENTS = ("north", "south", "west")
 TRIAL = ColumnDefinition("trial", Numbers(Fraction(1), Fraction(TRIALS)))
 TRIALED = replace(DATASET, columns=(*DATASET.columns, TRIAL))
+_SMOOTH = 10_000.0
+"""From this scale on a rounded normal number is as good as a discrete one, and no table is too long."""
 
 Integers = npt.NDArray[np.int64]
 Question = tuple[Table, Ask, Round]
 
 
 def tabled(
-    outputs: str, *, mechanism: Mechanism = Mechanism.GAUSSIAN, epsilon: Fraction = Fraction(1)
+    outputs: str,
+    *,
+    mechanism: Mechanism = Mechanism.GAUSSIAN,
+    epsilon: Fraction = Fraction(1),
+    bound: str = "rows",
 ) -> Question:
     """A question with one cell per trial, and its round."""
     loss = epsilon if mechanism is Mechanism.LAPLACE else rho_from_epsilon(epsilon, Fraction(1, 2_000_000))
-    statistic = Table.from_sql(f"SELECT trial, {outputs} FROM waiting GROUP BY trial", lambda _: TRIALED)
+    sql = f"SELECT trial, {outputs} FROM waiting GROUP BY trial"
+    statistic = Table.from_sql(sql, lambda _: TRIALED, bound=bound)
     ask = Ask(TRIALED, MechanismLoss(mechanism, loss), TRIALED.contribution(departments_max=2), DEPARTMENTS)
     order = statistic.step(ask, [])
     assert isinstance(order, Round)
@@ -61,6 +68,8 @@ def noisy(
 
 def _drawn(mechanism: Mechanism, scale: float, generator: np.random.Generator) -> Integers:
     """Discrete noise by its inverse distribution function in floats: to test intervals, and no more."""
+    if mechanism is Mechanism.GAUSSIAN and scale > _SMOOTH:
+        return np.rint(generator.normal(0.0, scale, TRIALS)).astype(np.int64)
     reach = int((40 if mechanism is Mechanism.LAPLACE else 10) * scale) + 2
     distance = np.abs(np.arange(-reach, reach + 1)) / scale
     weights = np.exp(-distance if mechanism is Mechanism.LAPLACE else -(distance**2) / 2)
