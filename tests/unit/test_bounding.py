@@ -40,7 +40,7 @@ def chosen(outputs: str, *, keys: str = "", bound: str = "auto", ask: Ask | None
 
 
 @pytest.mark.parametrize(
-    ("outputs", "bound"),
+    "outputs, bound",
     [
         ("AVG(age)", "norm:1"),
         ("AVG(age), SHARE(urgent), STDDEV(age)", "norm:1"),
@@ -60,7 +60,7 @@ def test_only_averages_may_take_another_bound(outputs: str, bound: str) -> None:
 
 
 def test_the_least_expected_error_is_by_formula() -> None:
-    """Rows R, people the root of L0, weights 1 (R, L0 and the root of L0 with Laplace); equal ones in order."""
+    """Rows R, people the root of L0, weights 1 (Laplace: R, L0, the root of L0); equal ones in order."""
     errors = [expected_error(b, ask_of(DATASET)) for b in (Bound.rows(), Bound.people(), Bound.weighted(1))]
     assert errors == [9, 3, 1]
     laplace = ask_of(DATASET, mechanism=Mechanism.LAPLACE)
@@ -71,7 +71,9 @@ def test_the_least_expected_error_is_by_formula() -> None:
     assert chosen("AVG(age)", ask=ask_of(RECORDS)) == Bound.rows()
 
 
-@pytest.mark.parametrize("text", ["", "row", "norm:", "norm:0", "norm:-1", "norm:x", "people:2", "norm:1.5", "auto:1"])
+@pytest.mark.parametrize(
+    "text", ["", "row", "norm:", "norm:0", "norm:-1", "norm:x", "people:2", "norm:1.5", "auto:1"]
+)
 def test_a_bound_that_there_is_not_is_refused(text: str) -> None:
     """Before anything is asked, with what to write instead."""
     with pytest.raises(ValueInvalid, match="no way to bound") as caught:
@@ -94,7 +96,7 @@ def test_people_are_counted_once_for_everything() -> None:
 @pytest.mark.parametrize("rows_max", [1, 2, 3, 6, 12, 16, 17, ROWS_OF_ONE_PERSON_MAX])
 @pytest.mark.parametrize("hi", [1, 120, 730, 10**9])
 def test_means_of_values_lie_on_their_grid(rows_max: int, hi: int) -> None:
-    """The finer grid reaches as far, holds the mean of 1 to rows_max values where it says so, and else nearly."""
+    """The finer grid reaches as far, and holds the means of 1 to rows_max values where it says so."""
     plain = centred_grid(Numbers(Fraction(0), Fraction(hi)))
     fine, whole = grid_of_means(plain, rows_max)
     assert fine.half_width * fine.step == plain.half_width * plain.step

@@ -77,7 +77,7 @@ def grid_of_means(grid: Grid, rows_max: int) -> tuple[Grid, bool]:
     Its step goes into every mean of 1, 2, ... rows_max values where that leaves at most 2^16 steps to a side.
     """
     parts = lcm(*range(1, rows_max + 1)) if rows_max <= _MEANS_MAX else HALF_WIDTH_MAX
-    whole = parts * grid.half_width <= HALF_WIDTH_MAX
+    whole = rows_max <= _MEANS_MAX and parts * grid.half_width <= HALF_WIDTH_MAX
     parts = parts if whole else HALF_WIDTH_MAX // grid.half_width
     return Grid(grid.centre, grid.step / parts, grid.half_width * parts), whole
 
