@@ -155,14 +155,17 @@ class Pool:
     ) -> Iterator[Estimate]:
         """The answers of `draws`, one after the other."""
         ask = self._asked(statistic, epsilon)
-        mechanism = stocked(ask.loss.mechanism, seed=seed)
+        answered = self.noisy(statistic, ask, seed=seed)
         first = statistic.step(ask, ())  # pure, so once is enough
-
-        def answered(order: Round) -> RoundResult:
-            return self._noisy_result(statistic, ask, order, mechanism)
-
         for _ in range(repeats):
             yield run_rounds(statistic, ask, answered, first=first)
+
+    def noisy(
+        self, statistic: Statistic, ask: Ask, *, seed: int | None = None
+    ) -> Callable[[Round], RoundResult]:
+        """What answers rounds with fresh noise each time, as `drawn` does."""
+        mechanism = stocked(ask.loss.mechanism, seed=seed)
+        return lambda order: self._noisy_result(statistic, ask, order, mechanism)
 
     def _asked(self, statistic: Statistic, epsilon: Epsilon | Ask) -> Ask:
         """The ask; a question whose first round has an open key may lose additive delta, as in a session."""
@@ -192,11 +195,11 @@ class Pool:
 
     def _exact_result(self, statistic: Statistic, ask: Ask, order: Round) -> RoundResult:
         """The result of a round with exact totals, at the least scale that there is."""
-        result = self._plain_result(statistic, ask, order)
+        result = self.result(statistic, ask, order)
         return replace(result, scales=tuple((SCALE_MIN,) * len(scales) for scales in result.scales))
 
-    def _plain_result(self, statistic: Statistic, ask: Ask, order: Round) -> RoundResult:
-        """The result with exact totals and the scales of the noise that they would have; kept."""
+    def result(self, statistic: Statistic, ask: Ask, order: Round) -> RoundResult:
+        """The result of a round with exact totals and the scales of the noise that they would have; kept."""
         known = (order, ask.loss, statistic.condition(self.dataset))
         if known not in self._results:
             computation = self._computation(statistic, ask, order)
@@ -213,7 +216,7 @@ class Pool:
     ) -> RoundResult:
         if order.opens:
             return self._opened_result(statistic, ask, order, mechanism)
-        plain, at_node = self._plain_result(statistic, ask, order), self._at_node(ask, order)
+        plain, at_node = self.result(statistic, ask, order), self._at_node(ask, order)
         each = {
             name: _with_noise(vectors, plain, ask, at_node, mechanism)
             for name, vectors in (plain.by_department or {}).items()

@@ -127,6 +127,24 @@ def simulate(  # noqa: PLR0913 # one parameter per choice
     )
 
 
+def pool_of(  # noqa: PLR0913 # as `simulate`
+    statistic: Statistic,
+    data: Rows,
+    *,
+    departments: int,
+    dataset: Dataset | None = None,
+    person: str | None = None,
+    by: str | None = None,
+    seed: int | None = None,
+    max_departments: int = 1,
+) -> Pool:
+    """The rows split over departments as `simulate` does it, with an edition each; raises as `simulate`."""
+    _, definition, table, _ = _defined(statistic, arrow_of(data), dataset, person, by)
+    generator = np.random.default_rng(secrets.randbits(64) if seed is None else seed)
+    split = Split.of(table, definition, departments=departments, by=by, generator=generator)
+    return Pool.of(definition, split.rows, departments_max=max_departments)
+
+
 @dataclass
 class _Run:
     """One statistic over one pool, at any epsilon."""
