@@ -1,4 +1,7 @@
-"""Files of researchers, for tests: one that works in three rounds, and one that fails in every way."""
+"""Files of researchers, for tests: one that works in three rounds, and one that fails in every way.
+
+The first kills whoever asks it at the call of `step` that FEDSTATS_TEST_DIES_AT names.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from pathlib import Path
 HEAD = """
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,6 +32,8 @@ def clipped(bound, name="age"):
 THRICE = (
     HEAD
     + '''
+calls = []
+
 
 @dataclass(frozen=True, slots=True)
 class Thrice:
@@ -46,6 +53,9 @@ class Thrice:
         return None
 
     def step(self, ask, history):
+        calls.append(len(history))
+        if os.environ.get("FEDSTATS_TEST_DIES_AT") == str(len(calls)):
+            os.kill(os.getppid(), signal.SIGKILL)
         print("a word of the file's own")
         if len(history) < 3:
             bound = self.bound if not history else 1 + int(history[-1].total[0][0][0]) % 97

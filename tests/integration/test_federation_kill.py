@@ -8,8 +8,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from custom_files import write
 from real_federation import ANSWER_S_MAX, MEMBERS, Running, federation
 
 from fedstats.client.answer import Answer
@@ -129,6 +131,36 @@ def test_a_question_that_waits_for_a_person_survives_the_death_of_every_side(run
     assert running.entries(1) == before + 1
     home.config.write_text(written)
     restart(running, department)
+
+
+def test_an_analyst_killed_between_all_rounds_pays_once(running: Running, tmp_path: Path) -> None:
+    """Kill -9 of `fedstats run` and `resume` at each step of three rounds of a file: one charge each."""
+    before = [running.entries(number) for number in range(len(MEMBERS))]
+    asked = ("run", f"{write(tmp_path)}:Thrice", "--dataset", "rtt", "--bound", "55", "--epsilon", "0.3")
+    assert analyst(running, asked, dies_at=2).returncode == -signal.SIGKILL  # kept, and nothing sent
+    with connect(running.places.analyst) as session:
+        job = session.jobs()[0]
+    assert job.question == 'thrice(dataset="rtt", bound=55)'
+    for step in (2, 3, 4):  # after each round was answered
+        assert analyst(running, ("resume", job.name), dies_at=step).returncode == -signal.SIGKILL
+    ended = analyst(running, ("resume", job.name, "--format", "json"))
+    assert [running.entries(number) for number in range(len(MEMBERS))] == [count + 3 for count in before]
+    shown = ("run", asked[1], "--from", job.name, "--title", "again", "--format", "json")
+    (table,), (again,) = (
+        json.loads(said)["tables"] for said in (ended.stdout, analyst(running, shown).stdout)
+    )
+    assert (table["name"], again["name"]) == ("sums", "again")
+    assert table["rows"] == again["rows"]
+
+
+def analyst(
+    running: Running, words: tuple[str, ...], *, dies_at: int = 0
+) -> subprocess.CompletedProcess[bytes]:
+    """What the analyst types, to its end, or to its death at that call of her statistic."""
+    more = {"FEDSTATS_HOME": str(running.places.analyst), "FEDSTATS_TEST_DIES_AT": str(dies_at)}
+    return subprocess.run(
+        command(words), env={**environment(), **more}, capture_output=True, check=False, timeout=ANSWER_S_MAX
+    )
 
 
 class WhoseApproval(Exception):

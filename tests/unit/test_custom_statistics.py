@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from analyst_world import AnalystWorld, analyst_world
+from coordinator_world import ANALYST
 from custom_files import BAD, THRICE, write
 from samples import DEPARTMENTS, sample_dataset
 from two_rounds import Twice
 
 from fedstats.client.custom.file import FileStatistic, StatisticFile
 from fedstats.client.custom.process import Limits
+from fedstats.client.explanation import explanation_lines
 from fedstats.client.opening import statistic_at
+from fedstats.client.session import connect
 from fedstats.core.privacy import Contribution, Mechanism, MechanismLoss
 from fedstats.core.statistic import Ask
 from fedstats.errors import (
     FedstatsError,
     JobUnknown,
+    NetworkError,
     OutsideScope,
     ParameterInvalid,
     Spent,
@@ -28,6 +34,10 @@ from fedstats.errors import (
     StatisticStopped,
     StatisticUnreadable,
 )
+from fedstats.identity.peer import Peer
+from fedstats.testing.transport import Fault, SimulatedNetwork
+from fedstats.wire.method import Method
+from fedstats.wire.methods import SUBMIT
 
 ASK = Ask(
     sample_dataset(),
@@ -156,6 +166,45 @@ def test_a_job_remembers_its_file_and_resumes_without_it_given_again(
     assert captured.out == ""
 
 
+def test_three_rounds_resume_wherever_they_were_cut_off(tmp_path: Path) -> None:
+    """The network fails before each round in turn: the rounds signed are the same, each is asked once."""
+    whole = analyst_world(tmp_path / "whole")
+    reference = f"{write(tmp_path)}:Thrice"
+    with whole.session() as session:
+        expected = session.run(statistic_at(reference, {"dataset": "rtt"}), epsilon=1).table
+    cut = analyst_world(tmp_path / "cut")
+    submits = count(1)
+
+    def faults(_peer: Peer, called: Method[Any, Any]) -> Fault:
+        return Fault.REQUEST_LOST if called == SUBMIT and next(submits) in {1, 3, 6} else Fault.NONE
+
+    network = SimulatedNetwork(lambda: cut.world.coordinator, ANALYST, faults=lambda: faults)
+    with connect(cut.home.folder, transport=network, now=cut.world.clock, pause=cut.pause) as session:
+        with pytest.raises(NetworkError):
+            session.run(statistic_at(reference, {"dataset": "rtt"}), epsilon=1)
+        job = session.jobs()[0].name
+        for _ in range(2):
+            with pytest.raises(NetworkError):
+                session.resume(job)
+        assert session.resume(job).table == expected
+    assert [entry.kind for entry in cut.world.register()].count("round") == 2
+
+
+def test_what_several_rounds_cost_and_how_wide_they_are_is_said_before(world: AnalystWorld) -> None:
+    """Round by round from made-up totals, at no cost; of one that never ends nothing is promised."""
+    path = write(world.home.folder)
+    with world.session() as session:
+        explained = session.explain(statistic_at(f"{path}:Thrice", {"dataset": "rtt"}), epsilon=1)
+        endless = write(world.home.folder, BAD, name="bad.py")
+        asked_on = statistic_at(f"{endless}:Bad", {"dataset": "rtt", "how": "endless"})
+        unknown = session.explain(asked_on, epsilon=1)
+    lines = dict(explanation_lines(explained))
+    assert lines["Rounds:"].startswith("up to 3.")
+    assert [width.column for width in explained.widths] == ["first", "second", "third"]
+    assert unknown.widths == ()
+    assert "cannot be known beforehand" in dict(explanation_lines(unknown))["Rounds:"]
+
+
 def test_another_view_of_a_release_changes_free_parameters_alone(world: AnalystWorld) -> None:
     """A title is free, offline too; another bound would be a new question, and says so."""
     path = write(world.home.folder)
@@ -189,6 +238,7 @@ def test_a_file_that_changed_is_not_resumed(world: AnalystWorld) -> None:
         with pytest.raises(StatisticChanged, match="cannot be read"):
             session.resume(answer.job)
         assert session.resume(answer.job, statistic=copy).table == answer.table
+        assert session.resume(answer.job).table == answer.table  # where it is now is remembered
 
 
 def test_a_class_of_a_notebook_is_given_again(world: AnalystWorld) -> None:

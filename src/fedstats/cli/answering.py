@@ -32,6 +32,16 @@ def totals_option(command: Command) -> Command:
     )(command)
 
 
+def statistic_option(command: Command) -> Command:
+    """Add `--statistic`."""
+    return click.option(
+        "--statistic",
+        type=FilePath(dir_okay=False),
+        metavar="FILE.py",
+        help="Where the file of the job's statistic is now, if it was moved; the job remembers it.",
+    )(command)
+
+
 def table_option(command: Command) -> Command:
     """Add `--table`."""
     return click.option(

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fedstats.cli.answering import chosen_format, output_options, put_out, table_option, totals_option
+from fedstats.cli.answering import (
+    chosen_format,
+    output_options,
+    put_out,
+    statistic_option,
+    table_option,
+    totals_option,
+)
 from fedstats.cli.running import home_at, home_option, say, say_hanging, say_json, session_at
 from fedstats.core.times import iso_of
 
@@ -45,6 +52,7 @@ def jobs(*, form: str, home: Path | None) -> None:
 
 @click.command
 @click.argument("job")
+@statistic_option
 @totals_option
 @table_option
 @output_options
@@ -52,6 +60,7 @@ def jobs(*, form: str, home: Path | None) -> None:
 def resume(
     *,
     job: str,
+    statistic: Path | None,
     totals: bool,
     table: str | None,
     form: str | None,
@@ -62,18 +71,19 @@ def resume(
     """Take a question up again, or show its answer again, free.
 
     JOB is its name, or the first four digits of it. Departments that could not answer are asked again
-    under the same charge.
+    under the same charge. The job knows what was asked; a statistic from a file needs that file, unchanged.
     """
     from fedstats.cli.progress import shown
 
     chosen = chosen_format(form, output)
     with session_at(home) as session, shown(quiet=False) as tell:
-        answer = session.resume(job, totals=totals, progress=tell, wait_s=wait_s)
+        answer = session.resume(job, statistic=statistic, totals=totals, progress=tell, wait_s=wait_s)
     put_out(answer, chosen, output, table)
 
 
 @click.command
 @click.argument("job")
+@statistic_option
 @totals_option
 @table_option
 @output_options
@@ -81,6 +91,7 @@ def resume(
 def proceed(
     *,
     job: str,
+    statistic: Path | None,
     totals: bool,
     table: str | None,
     form: str | None,
@@ -97,7 +108,7 @@ def proceed(
 
     chosen = chosen_format(form, output)
     with session_at(home) as session, shown(quiet=False) as tell:
-        answer = session.proceed(job, totals=totals, progress=tell, wait_s=wait_s)
+        answer = session.proceed(job, statistic=statistic, totals=totals, progress=tell, wait_s=wait_s)
     put_out(answer, chosen, output, table)
 
 
@@ -133,6 +144,8 @@ def _document(job: Job) -> dict[str, str]:
         "dataset": job.dataset,
         "edition": job.edition,
         "question": job.question,
+        "statistic": job.origin.statistic if job.origin else "",
+        "file_hash": job.origin.file_hash if job.origin else "",
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import click
 
-from fedstats.cli.answering import chosen_format, output_options, put_out
+from fedstats.cli.answering import chosen_format, output_options, put_out, table_option
 from fedstats.cli.asking import asking_options, least_epsilon, put_out_explanation
 from fedstats.cli.progress import shown
 from fedstats.cli.running import home_option, say_error, session_at
@@ -72,7 +72,7 @@ def command_of(reference: str, *, argument: str = "") -> click.Command:
     described = describe(statistic_of(reference)) if file is None else file.description
     source = Source(reference, described, file)
     command = StatisticCommand(source, argument=argument)
-    for options in (home_option, output_options, asking_options, _own_options):
+    for options in (home_option, output_options, table_option, asking_options, _own_options):
         options(cast("Callable[..., object]", command))
     own = [_option(parameter, argument=argument) for parameter in described.parameters]
     taken = {option.name for option in command.params}
@@ -192,6 +192,7 @@ class Choices:
     explain: bool
     job: str | None
     step_s: float
+    table: str | None
     form: str | None
     output: Path | None
     wait_s: float | None
@@ -222,7 +223,7 @@ def _run(source: Source, fields: Mapping[str, Given], choices: Choices) -> None:
             return
         else:
             answer = _asked(session, source.make(fields), choices)
-    put_out(answer, chosen, choices.output)
+    put_out(answer, chosen, choices.output, choices.table)
 
 
 def _asked(session: Session, statistic: Statistic, choices: Choices) -> Answer:

@@ -82,7 +82,8 @@ def expected_widths(
 ) -> tuple[Width, ...]:
     """Of every column, at the draft's loss or at another.
 
-    Of a statistic that ends after one round; one that asks on cannot be foreseen, and has none.
+    A statistic of several rounds asks on from made-up totals, as it will from those that come. One that does
+    not end so cannot be foreseen, and has none.
 
     Raises
     ------
@@ -90,8 +91,8 @@ def expected_widths(
         The noise of so much or so little loss cannot be drawn.
 
     """
-    estimate = statistic.step(draft.ask, [_made_up(draft, loss or draft.query.loss)])
-    if not isinstance(estimate, Estimate):
+    estimate = _foreseen(draft, statistic, loss or draft.query.loss)
+    if estimate is None:
         return ()
     foreseen = (
         {f.column: f for f in statistic.foresee(draft.ask)} if isinstance(statistic, Foreseeing) else {}
@@ -101,6 +102,19 @@ def expected_widths(
         for table in estimate.tables
         for i, column in enumerate(table.columns)
     )
+
+
+def _foreseen(draft: Draft, statistic: Statistic, loss: MechanismLoss) -> Estimate | None:
+    """What the statistic makes of made-up totals, round by round; None where it never ends."""
+    history: list[RoundResult] = []
+    found: Round | Estimate = draft.order.round
+    while isinstance(found, Round):
+        if len(history) == draft.query.rounds_max:
+            return None
+        order = replace(draft.order, round=found.normalised())
+        history.append(_made_up(replace(draft, order=order), loss))
+        found = statistic.step(draft.ask, history)
+    return found
 
 
 def widths_by_bound(draft: Draft, statistic: Statistic) -> tuple[tuple[str, tuple[Width, ...]], ...]:

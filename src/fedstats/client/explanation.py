@@ -58,6 +58,7 @@ class Explanation:
     pure_factor: float
     has_choice: bool
     filtered: bool
+    rounds_max: int = 1
     aim: Aim | None = None
     naming: Naming | None = None
     disclosure: DisclosureProfile = DisclosureProfile.NONE
@@ -95,6 +96,7 @@ def explain(draft: Draft, statistic: Statistic, epsilon: Fraction, aimed: Aim | 
         pure_factor=float(charges[True] / charges[False]),
         has_choice=len(agreement.privacy.mechanisms) > 1,
         filtered=query.where is not None,
+        rounds_max=query.rounds_max,
         aim=aimed,
         naming=naming_of(draft),
         disclosure=query.disclosure,
@@ -117,6 +119,7 @@ def explanation_lines(explanation: Explanation) -> list[tuple[str, str]]:
         ("Question:", e.question),
         ("Asks:", asks),
         *left,
+        *([("Rounds:", _rounds_words(e))] if e.rounds_max > 1 else []),
         ("Cells:", _cells_words(e) if e.naming is None else _naming_words(e, e.naming)),
         *(("Target:", sentence) for sentence in (e.aim.sentences if e.aim else ())),
         *(("Expect:", _width_words(width)) for width in e.widths),
@@ -143,6 +146,7 @@ def explanation_json(explanation: Explanation) -> str:
         "edition": e.edition,
         "participants": list(e.participants),
         "left_out": list(e.left_out),
+        "rounds_max": e.rounds_max,
         "cells": e.cells,
         "naming": None if e.naming is None else {**asdict(e.naming), "delta": float(e.naming.delta)},
         "people_about": e.people_about,
@@ -168,6 +172,14 @@ def explanation_json(explanation: Explanation) -> str:
         "pure_factor": e.pure_factor,
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2)
+
+
+def _rounds_words(e: Explanation) -> str:
+    """How many, and that later ones follow totals that nobody has yet."""
+    known = "The cells are those of the first"
+    if not e.widths:
+        return f"up to {e.rounds_max}. {known}; how exact the answer will be cannot be known beforehand."
+    return f"up to {e.rounds_max}. {known}; what to expect is said for rounds that follow made-up totals."
 
 
 def _cells_words(e: Explanation) -> str:

@@ -141,6 +141,11 @@ class JobStore:
                 (state.value, sentence, query_hash),
             )
 
+    def moved(self, query_hash: bytes, statistic: str) -> None:
+        """Remember where the file of a job's statistic is now."""
+        with self._transaction() as database:
+            database.execute("UPDATE jobs SET statistic = ? WHERE query_hash = ?", (statistic, query_hash))
+
     def note(self, query_hash: bytes, sentence: str) -> None:
         """Remember how far a job is that has not ended."""
         with self._transaction() as database:

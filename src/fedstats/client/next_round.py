@@ -5,10 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fedstats.core.agreement import Agreement
+from fedstats.core.estimate import Estimate
 from fedstats.core.query import Query, RoundOrder
 from fedstats.core.rules import check_round
-from fedstats.core.statistic import Round
-from fedstats.errors import Refused, Spent, StatisticFailed
+from fedstats.core.statistic import Ask, Round, RoundResult, Statistic
+from fedstats.errors import FedstatsError, Refused, Spent, StatisticFailed
+
+
+def step_after(statistic: Statistic, ask: Ask, history: Sequence[RoundResult]) -> Round | Estimate:
+    """What the statistic says after these rounds, which were answered and charged.
+
+    Raises
+    ------
+    FedstatsError
+        It failed; the error says that earlier rounds were spent.
+
+    """
+    try:
+        return statistic.step(ask, history)
+    except FedstatsError as problem:
+        problem.spent = Spent.BEFORE
+        raise
 
 
 def next_order(

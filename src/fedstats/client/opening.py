@@ -25,8 +25,7 @@ def origin_of(statistic: Statistic) -> Origin | None:
     """The origin of a statistic; None for one that nobody but its author can make again."""
     if isinstance(statistic, FileStatistic):
         file = statistic.file
-        where = f"{file.path}:{file.name}"
-        return Origin.with_parameters(where, statistic.plain, file_hash=file.file_hash)
+        return Origin.with_parameters(file.reference, statistic.plain, file_hash=file.file_hash)
     name = str(statistic.name)
     if name == TABLE or name not in statistics() or statistic_of(name) is not type(statistic):
         return None

@@ -17,7 +17,7 @@ from fedstats.client.authority import Authority
 from fedstats.client.following import Patience, Progress, Tell, follow
 from fedstats.client.guarantee import cost_of, guarantee_of
 from fedstats.client.jobs import Job, JobState, JobStore
-from fedstats.client.next_round import next_order
+from fedstats.client.next_round import next_order, step_after
 from fedstats.client.outcomes import (
     NOT_IN_TIME,
     WENT_ON,
@@ -155,7 +155,7 @@ class Rounds:
             outcomes = self._outcomes(asked, here, later[0].order if later else None)
             told = told.after(outcomes)
             history.append(add_up(outcomes, asked.query, order, dataset))
-            step = asked.statistic.step(ask, history)
+            step = step_after(asked.statistic, ask, history)
             if isinstance(step, Estimate):
                 _check_disclosed(step, asked.query)
                 self.jobs.finish(asked.job.query_hash, JobState.ANSWERED)

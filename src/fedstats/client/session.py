@@ -20,6 +20,7 @@ from fedstats.client.aiming import Aim
 from fedstats.client.answer import Answer
 from fedstats.client.asking import Under, parameters_text
 from fedstats.client.authority import Authority, authority_of
+from fedstats.client.custom.file import FileStatistic
 from fedstats.client.custom.process import Limits
 from fedstats.client.directory import DatasetEntry, Directory
 from fedstats.client.explanation import Explanation, explain
@@ -310,7 +311,10 @@ class Session:
         return answer
 
     def _asked(self, job: str, take: Take) -> Asked:
-        return taken_up(self._jobs.find(job), take, self.home, self.directory)
+        asked = taken_up(self._jobs.find(job), take, self.home, self.directory)
+        if isinstance(take.statistic, Path) and isinstance(asked.statistic, FileStatistic):
+            self._jobs.moved(asked.job.query_hash, asked.statistic.file.reference)
+        return asked
 
     def _preparing(self) -> Preparing:
         return Preparing(

@@ -143,6 +143,7 @@ class StatisticFailed(UsageError):
     code = "FS-121"
     title = "The statistic failed."
     acts: ClassVar[tuple[Actor, ...]] = (Actor.ANALYST,)
+    spent_default = Spent.NOTHING
     remedy = "Mend it and ask again: what departments have recorded costs nothing twice."
 
 
@@ -152,6 +153,7 @@ class StatisticStopped(UsageError):
     code = "FS-122"
     title = "The statistic was stopped."
     acts: ClassVar[tuple[Actor, ...]] = (Actor.ANALYST,)
+    spent_default = Spent.NOTHING
     remedy = "Mend it and ask again: what departments have recorded costs nothing twice."
 
 

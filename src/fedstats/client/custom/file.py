@@ -21,7 +21,7 @@ from fedstats.core.expression import Expression
 from fedstats.core.foresight import Foreseen
 from fedstats.core.schema import Dataset
 from fedstats.core.statistic import Ask, Round, RoundResult
-from fedstats.errors import FedstatsError, Spent, StatisticFailed, StatisticUnreadable
+from fedstats.errors import FedstatsError, StatisticFailed, StatisticUnreadable
 from fedstats.wire.codec import decode_aggregate, decode_expression, decode_round
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class StatisticFile:
         """Load the class of this name."""
         self.path = path.absolute()
         self.name = name
-        source = _source(self.path)
+        source = _source(path)
         self.file_hash = hashlib.sha256(source).hexdigest()
         self.process = StatisticProcess(str(path), limits)
         told = self.process.call("load", str(path), source, name, starting=True)
@@ -44,6 +44,11 @@ class StatisticFile:
             self.description = Description.from_document(told)
         except (KeyError, TypeError, ValueError):
             raise StatisticFailed(f"{path} describes itself in a form that is none.") from None
+
+    @property
+    def reference(self) -> str:
+        """PATH.py:Name, wherever it is typed."""
+        return f"{self.path}:{self.name}"
 
     def make(self, plain: Mapping[str, object]) -> FileStatistic:
         """The statistic with these parameters.
@@ -77,7 +82,7 @@ def _source(path: Path) -> bytes:
             source = file.read(FILE_BYTES_MAX + 1)
     except OSError as problem:
         raise StatisticUnreadable(
-            f"{path} cannot be read: {problem.strerror}.", remedy="Name a file."
+            f"{path} cannot be read: {problem.strerror}.", remedy="Say where it is, as PATH.py:Name"
         ) from None
     if len(source) > FILE_BYTES_MAX:
         raise StatisticUnreadable(f"{path} is larger than {FILE_BYTES_MAX // 2**20} MiB.")
@@ -123,15 +128,11 @@ class FileStatistic:
         Raises
         ------
         StatisticFailed, StatisticStopped
-            It gave neither a round nor an estimate, or not in time; the error says what was spent.
+            It gave neither a round nor an estimate, or not in time.
 
         """
-        try:
-            told = self._call("step", ask, [_plain(result) for result in history])
-            return self._read("step", lambda: _round_or_estimate(told))
-        except FedstatsError as problem:
-            problem.spent = Spent.BEFORE if history else Spent.NOTHING
-            raise
+        told = self._call("step", ask, [_plain(result) for result in history])
+        return self._read("step", lambda: _round_or_estimate(told))
 
     def _later(self, ask: Ask) -> Sequence[Aggregate]:
         told = self._call("later", ask)
