@@ -1,4 +1,4 @@
-"""The float world: totals as plain float64 sums over all rows, without grid, clip, bound or noise.
+"""The float world: totals as plain float64 sums over all rows, without grid, clip or noise.
 
 What a statistic makes of them must equal the pooled answer. It lives with the tests and is no mechanism: no
 question, configuration or package can select it, since a node turns integers alone into a release.
@@ -7,6 +7,7 @@ question, configuration or package can select it, since a node turns integers al
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from fedstats.core.aggregate import Aggregate
 from fedstats.core.aggregate.grouped_sums import Measure, MeasureKind
+from fedstats.core.bound import Bound, BoundKind
 from fedstats.core.domain import Numbers
 from fedstats.core.estimate import Estimate
 from fedstats.core.evaluation import evaluate, key_value
@@ -84,9 +86,16 @@ class FloatSums:
             dtype=np.int64,
         )
         size = math.prod(len(of_key) for of_key in keys)
-        return tuple(self._vector(department, measure, cell, size) for measure in aggregate.measures)
+        bound = aggregate.bound
+        vectors = [self._vector(department, m, bound, cell, size) for m in aggregate.measures]
+        if aggregate.tree is None:
+            return tuple(vectors)
+        counts = [vector.astype(np.int64) for vector in vectors]  # trees count rows
+        return tuple(v.astype(np.float64) for v in aggregate.laid_out(counts, self.dataset))
 
-    def _vector(self, department: str, measure: Measure, cell: npt.NDArray[np.int64], size: int) -> Floats:
+    def _vector(
+        self, department: str, measure: Measure, bound: Bound, cell: npt.NDArray[np.int64], size: int
+    ) -> Floats:
         """One measure: a row counts where it has a cell and its expression is not missing."""
         value = np.ones(len(cell))
         if measure.expression is not None:
@@ -95,10 +104,29 @@ class FloatSums:
         if measure.kind is MeasureKind.PEOPLE:
             people = set(zip(cell[counts].tolist(), self._people(department)[counts].tolist(), strict=True))
             return _added([place for place, _ in people], np.ones(len(people)), size)
+        weighed = np.where(counts, cell, -1) if bound.kind is BoundKind.PEOPLE else cell
+        weight = self._weights(department, bound, weighed)
         if measure.grid is None:
-            return _added(cell[counts], np.ones(counts.sum()), size)
-        weights = (value[counts] - float(measure.grid.centre)) / float(measure.grid.step)
-        return _added(cell[counts], weights, size)
+            return _added(cell[counts], weight[counts], size)
+        steps = (value[counts] - float(measure.grid.centre)) / float(measure.grid.step)
+        return _added(cell[counts], weight[counts] * steps, size)
+
+    def _weights(self, department: str, bound: Bound, cell: npt.NDArray[np.int64]) -> Floats:
+        """What each row counts: alike, as a part of its person's in its cell, or within a norm of rows.
+
+        Rows that are not counted have the cell -1.
+        """
+        if bound.kind is BoundKind.ROWS:
+            return np.ones(len(cell))
+        pairs = list(zip(self._people(department).tolist(), cell.tolist(), strict=True))
+        held = Counter(pairs)
+        if bound.kind is BoundKind.PEOPLE:
+            return np.array([1 / held[pair] for pair in pairs])
+        squares: Counter[object] = Counter()
+        for (person, place), count in held.items():
+            squares[person] += count**2 if place >= 0 else 0
+        lengths = np.sqrt([max(1, squares[person]) for person, _ in pairs])
+        return np.asarray(bound.unit * np.minimum(1, bound.norm / lengths), dtype=np.float64)
 
     def _numbers(self, department: str, expression: Expression) -> Floats:
         """The values of an expression, NaN where it is missing; of one that is no number any number."""

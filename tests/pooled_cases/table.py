@@ -24,14 +24,35 @@ def _labels(key: Any) -> Key:
     return tuple(str(part).lower() if isinstance(part, bool) else str(part) for part in key)
 
 
-def _sql(title: str, world: str, text: str, pooled: Callable[[pd.DataFrame], Tables]) -> Case:
-    return Case(title, world, lambda dataset: Table.from_sql(text, lambda _: dataset), pooled)
+def _sql(
+    title: str, world: str, text: str, pooled: Callable[[pd.DataFrame], Tables], bound: str = "rows"
+) -> Case:
+    return Case(title, world, lambda d: Table.from_sql(text, lambda _: d, bound=bound), pooled)
+
+
+def _once(frame: pd.DataFrame) -> Tables:
+    """Everybody counts once in a cell, with the mean of what they have there."""
+    means = frame.groupby(["idp", "zper"])[["mdvis", "disea"]].mean().reset_index()
+    return of_groups(means, ["idp"], len, lambda g: g.mdvis.sum(), lambda g: g.disea.mean())
+
+
+def _weighted(frame: pd.DataFrame) -> Tables:
+    """The rows of a person weigh as much as makes their numbers in the cells no longer than two rows."""
+    held = frame.groupby(["zper", "idp"]).size()
+    length = (held**2).groupby("zper").sum() ** 0.5
+    weight = frame.zper.map((2 / length).clip(upper=1))
+    weighed = frame.assign(w=weight, wm=weight * frame.mdvis, wd=weight * frame.disea)
+    return of_groups(
+        weighed, ["idp"], lambda g: g.w.sum(), lambda g: g.wm.sum(), lambda g: g.wd.sum() / g.w.sum()
+    )
 
 
 def _waits(frame: pd.DataFrame) -> pd.Series:
     """Days waited by those whose clock stopped, as the questions below clamp them."""
     return (frame["rtt_end_date"] - frame["rtt_start_date"]).dt.days.clip(0, 730)
 
+
+_BOUNDED = "SELECT idp, COUNT(*), SUM(mdvis), AVG(disea) FROM randhie GROUP BY idp"
 
 CASES = (
     _sql(
@@ -44,6 +65,8 @@ CASES = (
             lambda g: g.lpi.mean(), lambda g: g.mdvis.sum(),
         ),
     ),
+    _sql("everybody once in a cell", "randhie", _BOUNDED, _once, "people"),
+    _sql("rows with weights", "randhie", _BOUNDED, _weighted, "norm:2"),
     _sql(
         "shares, ratios, differences and factors by department, under a condition",
         "randhie",
