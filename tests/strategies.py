@@ -204,7 +204,8 @@ def _measures(
     return drawn()
 
 
-_TRUNCATIONS = (Op.TRUNCATE_WEEK, Op.TRUNCATE_MONTH, Op.TRUNCATE_YEAR)
+_TRUNCATIONS = (Op.TRUNCATE_WEEK, Op.TRUNCATE_MONTH, Op.TRUNCATE_QUARTER, Op.TRUNCATE_YEAR)
+_PARTS_OF_DATES = (Op.YEAR_OF, Op.MONTH_OF, Op.WEEKDAY_OF)
 _Composer = Callable[[Draw, Dataset, int], Expression]
 
 
@@ -382,6 +383,10 @@ def _date(draw: Draw, dataset: Dataset, depth: int) -> Expression:
     return _valid(dataset, Call(op, sides), column)
 
 
+def _part_of(op: Op) -> Callable[[Draw, Dataset, int, Expression], Expression]:
+    return lambda draw, dataset, depth, _x: Call(op, (_date(draw, dataset, depth),))
+
+
 _ANY: list[_Composer] = [_number, _date, _category, _condition]
 _COMPARISONS = (Op.EQUAL, Op.LESS, Op.LESS_EQUAL)
 _NUMBER_OPS: dict[Op, Callable[[Draw, Dataset, int, Expression], Expression]] = {
@@ -391,6 +396,7 @@ _NUMBER_OPS: dict[Op, Callable[[Draw, Dataset, int, Expression], Expression]] = 
     Op.LEAST: _two(Op.LEAST),
     Op.GREATEST: _two(Op.GREATEST),
     Op.DIVIDE: _divided,
+    **{op: _part_of(op) for op in _PARTS_OF_DATES},
     Op.NEGATE: _one(Op.NEGATE),
     Op.ABS: _one(Op.ABS),
     Op.FLOOR: _one(Op.FLOOR),

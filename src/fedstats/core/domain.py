@@ -112,6 +112,7 @@ class Every(Enum):
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
+    QUARTER = "quarter"
     YEAR = "year"
 
 
@@ -134,12 +135,12 @@ class Dates:
             )
 
     def codes(self) -> Sequence[int]:
-        """Every day, or the first day of every week (Monday), month or year, in order."""
+        """Every day, or the first day of every week (Monday), month, quarter or year, in order."""
         if self.every is Every.DAY:
             return _limited(range(self.lo, self.hi + 1))
         if self.every is Every.WEEK:
             return _limited(range(self.lo, self.hi + 1, 7))
-        months = 1 if self.every is Every.MONTH else 12
+        months = _MONTHS[self.every]
         first, last = date_of(self.lo), date_of(self.hi)
         numbers = range(12 * first.year + first.month - 1, 12 * last.year + last.month, months)
         return [days_of(date(month // 12, month % 12 + 1, 1)) for month in _limited(numbers)]
@@ -163,6 +164,8 @@ class Truth:
         """`true` or `false`."""
         return "true" if code else "false"
 
+
+_MONTHS = {Every.MONTH: 1, Every.QUARTER: 3, Every.YEAR: 12}
 
 TEXT_CHARACTERS_MAX = LABEL_CHARACTERS_MAX
 
@@ -235,15 +238,14 @@ def days_of(day: date) -> int:
 
 
 def truncate(days: int, every: Every) -> int:
-    """The first day of the week (Monday), month or year of a date, all as days since 1970-01-01."""
+    """The first day of the week (Monday), month, quarter or year of a date, all as days since 1970-01-01."""
     if every is Every.WEEK:
         return days - (days + 3) % 7  # 1970-01-01 was a Thursday
     day = date_of(days)
-    if every is Every.MONTH:
-        return days_of(day.replace(day=1))
-    if every is Every.YEAR:
-        return days_of(day.replace(month=1, day=1))
-    return days
+    if every is Every.DAY:
+        return days
+    months = _MONTHS[every]
+    return days_of(day.replace(month=(day.month - 1) // months * months + 1, day=1))
 
 
 def common_step(left: Fraction, right: Fraction) -> Fraction:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
-from fedstats.core.domain import Categories, Domain, Every, Numbers, Texts, Truth, truncate
+from fedstats.core.domain import Categories, Domain, Every, Numbers, Texts, Truth, date_of, truncate
 from fedstats.core.expression import (
     Call,
     CategoryLiteral,
@@ -104,6 +104,10 @@ _OF_ANY: dict[Op, Callable[[Sequence[Value]], Value]] = {
     Op.TRUNCATE_WEEK: lambda values: truncate(int(values[0]), Every.WEEK),
     Op.TRUNCATE_MONTH: lambda values: truncate(int(values[0]), Every.MONTH),
     Op.TRUNCATE_YEAR: lambda values: truncate(int(values[0]), Every.YEAR),
+    Op.TRUNCATE_QUARTER: lambda values: truncate(int(values[0]), Every.QUARTER),
+    Op.YEAR_OF: lambda values: Fraction(date_of(int(values[0])).year),
+    Op.MONTH_OF: lambda values: Fraction(date_of(int(values[0])).month),
+    Op.WEEKDAY_OF: lambda values: Fraction(date_of(int(values[0])).isoweekday()),
 }
 """What works on values of every type."""
 

@@ -48,6 +48,10 @@ class Op(Enum):
     TRUNCATE_WEEK = 50
     TRUNCATE_MONTH = 51
     TRUNCATE_YEAR = 52
+    TRUNCATE_QUARTER = 53
+    YEAR_OF = 54
+    MONTH_OF = 55  # 1 to 12
+    WEEKDAY_OF = 56  # Monday, 1, to Sunday, 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,9 @@ from fedstats.core.expression import (
 _WORDS = frozenset(
     (
         "absolute", "and", "at", "bands", "cut", "down", "else", "first", "from", "if", "is", "kept",
-        "known", "least", "greatest", "minus", "missing", "month", "not", "of", "one", "none", "or",
-        "rounded", "the", "then", "to", "true", "false", "value", "week", "within", "year",
+        "known", "least", "greatest", "minus", "missing", "month", "not", "number", "of", "one", "none",
+        "or", "quarter", "rounded", "the", "then", "to", "true", "false", "value", "week", "weekday",
+        "within", "year",
     )
 )
 # fmt: on
@@ -158,4 +159,8 @@ _CALLS: dict[Op, Words] = {
     Op.TRUNCATE_WEEK: _before("the week of"),
     Op.TRUNCATE_MONTH: _before("the month of"),
     Op.TRUNCATE_YEAR: _before("the year of"),
+    Op.TRUNCATE_QUARTER: _before("the quarter of"),
+    Op.YEAR_OF: _before("the number of the year of"),
+    Op.MONTH_OF: _before("the number of the month of"),
+    Op.WEEKDAY_OF: _before("the number of the weekday of"),
 }

@@ -1,7 +1,7 @@
 """Which values an expression can have: interval arithmetic and type rules over the declared domains.
 
 Bounds follow from the definition alone, so a question needs no clamp, and nothing here sees data. The rules
-of each operation are in `inference_numbers` and `inference_conditions`.
+of each operation are in `inference_numbers`, `inference_dates` and `inference_conditions`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fedstats.core import inference_conditions as conditions
+from fedstats.core import inference_dates as dates
 from fedstats.core import inference_numbers as numbers
 from fedstats.core.domain import Categories, Dates, Domain, Every, Texts, Truth
 from fedstats.core.expression import CategoryLiteral, Column, DateLiteral, Expression, NumberLiteral, Op
@@ -95,7 +96,11 @@ _RULES: dict[Op, Callable[[numbers.Args, numbers.Domains], Domain]] = {
     Op.IS_NULL: conditions.is_missing,
     Op.COALESCE: conditions.coalesce,
     Op.CASE: conditions.case,
-    Op.TRUNCATE_WEEK: conditions.truncation(Every.WEEK),
-    Op.TRUNCATE_MONTH: conditions.truncation(Every.MONTH),
-    Op.TRUNCATE_YEAR: conditions.truncation(Every.YEAR),
+    Op.TRUNCATE_WEEK: dates.truncation(Every.WEEK),
+    Op.TRUNCATE_MONTH: dates.truncation(Every.MONTH),
+    Op.TRUNCATE_YEAR: dates.truncation(Every.YEAR),
+    Op.TRUNCATE_QUARTER: dates.truncation(Every.QUARTER),
+    Op.YEAR_OF: dates.year,
+    Op.MONTH_OF: dates.month,
+    Op.WEEKDAY_OF: dates.weekday,
 }

@@ -1,4 +1,4 @@
-"""The types of conditions and choices: comparisons, AND, IN, CASE, COALESCE and truncated dates.
+"""The types of conditions and choices: comparisons, AND, IN, CASE and COALESCE.
 
 Part of `inference`. A literal that is compared must be one that the other side could be: the public register
 prints literals, and one outside the declared values would only be a probe.
@@ -6,12 +6,12 @@ prints literals, and one outside the declared values would only be a probe.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from fedstats.core.domain import DAY_MIN, Categories, Dates, Domain, Every, Numbers, Truth, truncate
+from fedstats.core.domain import Categories, Dates, Domain, Every, Numbers, Truth
 from fedstats.core.expression import CategoryLiteral, DateLiteral, Expression, NumberLiteral
 from fedstats.core.inference_numbers import Args, Domains, aligned_step, only_numbers, pair
-from fedstats.errors import ExpressionInvalid, TooLarge
+from fedstats.errors import ExpressionInvalid
 
 _KINDS = {Numbers: "a number", Categories: "a category", Dates: "a date", Truth: "a condition"}
 
@@ -153,17 +153,3 @@ def _union_of_labels(args: Args, domains: Sequence[Categories], *, nullable: boo
                 "its cells if every branch is such a name; elsewhere use numbers."
             )
     return Categories(labels, nullable=nullable)
-
-
-def truncation(every: Every) -> Callable[[Args, Domains], Domain]:
-    """DATE_TRUNC to one kind of period: one date."""
-
-    def rule(_args: Args, domains: Domains) -> Domain:
-        if len(domains) != 1 or not isinstance(domains[0], Dates):
-            raise ExpressionInvalid("DATE_TRUNC takes a date: DATE_TRUNC('month', rtt_start_date).")
-        dates = domains[0]
-        if truncate(dates.lo, every) < DAY_MIN:
-            raise TooLarge("The period begins before the calendar does.")
-        return Dates(truncate(dates.lo, every), truncate(dates.hi, every), every, nullable=dates.nullable)
-
-    return rule

@@ -189,12 +189,32 @@ def _week(r: Renders, call: Call, _domain: Domain) -> Integer:
     return subtract(multiply(weeks, literal(7)), literal(3))
 
 
+def _weekday(r: Renders, call: Call, _domain: Domain) -> Integer:
+    day = add(r.short(call.args[0]), literal(3))
+    return add(subtract(day, multiply(divide_down(day, 7), literal(7))), literal(1))
+
+
+def _epoch() -> exp.Expr:
+    return exp.cast(exp.Literal.string("1970-01-01"), "DATE")
+
+
+def _day(r: Renders, call: Call) -> exp.Expr:
+    return exp.Add(this=_epoch(), expression=exp.cast(r.integer(call.args[0]).sql, "INT"))
+
+
+def _part(unit: str) -> IntegerRule:
+    def rule(r: Renders, call: Call, domain: Domain) -> Integer:
+        part = exp.Extract(this=exp.var(unit), expression=exp.Paren(this=_day(r, call)))
+        return Integer(exp.cast(part, "INT"), *bounds_of(domain), 32)
+
+    return rule
+
+
 def _period(unit: str) -> IntegerRule:
     def rule(r: Renders, call: Call, domain: Domain) -> Integer:
-        epoch = exp.cast(exp.Literal.string("1970-01-01"), "DATE")
-        day = exp.Add(this=epoch, expression=exp.cast(r.integer(call.args[0]).sql, "INT"))
+        epoch, day = _epoch(), _day(r, call)
         start = exp.cast(exp.func("DATE_TRUNC", exp.Literal.string(unit), day), "DATE")
-        return Integer(exp.cast(exp.Sub(this=start, expression=epoch.copy()), "INT"), *bounds_of(domain), 32)
+        return Integer(exp.cast(exp.Sub(this=start, expression=epoch), "INT"), *bounds_of(domain), 32)
 
     return rule
 
@@ -278,6 +298,10 @@ INTEGERS: dict[Op, IntegerRule] = {
     Op.TRUNCATE_WEEK: _week,
     Op.TRUNCATE_MONTH: _period("MONTH"),
     Op.TRUNCATE_YEAR: _period("YEAR"),
+    Op.TRUNCATE_QUARTER: _period("QUARTER"),
+    Op.YEAR_OF: _part("YEAR"),
+    Op.MONTH_OF: _part("MONTH"),
+    Op.WEEKDAY_OF: _weekday,
 }
 CONDITIONS: dict[Op, ConditionRule] = {
     Op.EQUAL: _comparison(exp.EQ),

@@ -83,11 +83,22 @@ def read_formula(reader: RowReader, node: exp.Expr) -> Formula:
             number = literal_of(node)
         assert isinstance(number, NumberLiteral)  # noqa: S101  # it is no string
         return number
-    if isinstance(node, exp.Filter):
-        return _filtered(reader, node)
+    if isinstance(node, exp.Nullif | exp.Filter):
+        return _not_zero(reader, node) if isinstance(node, exp.Nullif) else _filtered(reader, node)
     if is_aggregate(node):
         return _aggregate(reader, node, None)
     raise _out_of_place(node)
+
+
+def _not_zero(reader: RowReader, node: exp.Nullif) -> Formula:
+    """NULLIF(f, 0) is f: a ratio whose divisor the noise does not tell from 0 is absent anyway."""
+    check_parts(node, ("this", "expression"))
+    if not isinstance(node.expression, exp.Literal) or node.expression.name != "0":
+        raise SqlRefused(
+            f"{fragment_of(node)}: between aggregates NULLIF has 0 on its right.",
+            remedy="Write NULLIF(COUNT(*), 0), or leave it out: such a ratio is absent anyway.",
+        )
+    return read_formula(reader, node.this)
 
 
 def _arithmetic(node: exp.Expr, op: Op, left: Formula, right: Formula) -> Formula:
@@ -113,6 +124,11 @@ def _out_of_place(node: exp.Expr) -> SqlRefused:
             f"{fragment_of(node)} is a value of a row and stands beside an aggregate.",
             remedy="Put it inside, as in AVG(cost * quantity), or in a column of its own with GROUP BY.",
         )
+    if isinstance(node, exp.Round | exp.Coalesce):
+        return SqlRefused(
+            f"{fragment_of(node)}: an answer has its interval, and says itself where there is no number.",
+            remedy=f"Ask for {fragment_of(node.this)}, and round what is shown.",
+        )
     if has_aggregate(node):
         return SqlRefused(
             f"{fragment_of(node)}: between aggregates stand only + - * / and numbers.",
@@ -135,6 +151,8 @@ def _filtered(reader: RowReader, node: exp.Filter) -> AggregateCall:
 def _aggregate(reader: RowReader, node: exp.Expr, only: Expression | None) -> AggregateCall:
     if isinstance(node, exp.Count):
         return _count(reader, node, only)
+    if isinstance(node, exp.CountIf):
+        return _count_if(reader, node, only)
     if isinstance(node, exp.Sum):
         return _over_numbers(reader, node, AggregateKind.SUM, only)
     if isinstance(node, exp.Avg):
@@ -166,6 +184,15 @@ def _count(reader: RowReader, node: exp.Count, only: Expression | None) -> Aggre
         raise SqlRefused(f"{fragment_of(node)} counts a written value.", remedy="Write COUNT(*).")
     _check_measure(reader, node, expression)
     return AggregateCall(AggregateKind.COUNT, _where(reader, node, only, expression))
+
+
+def _count_if(reader: RowReader, node: exp.CountIf, only: Expression | None) -> AggregateCall:
+    """COUNT_IF(condition) is COUNT(*) FILTER (WHERE condition)."""
+    check_parts(node, ("this",))
+    _refuse_nested(node.this)
+    condition = reader.read_condition(node.this)
+    both = condition if only is None else reader.call(node, Op.AND, (only, condition))
+    return AggregateCall(AggregateKind.COUNT, _where(reader, node, both, _ONE))
 
 
 def _count_people(reader: RowReader, node: exp.Distinct, only: Expression | None) -> AggregateCall:

@@ -42,8 +42,11 @@ NOT_OFFERED_YET: dict[str, str] = {
 """Aggregates that will come, and what to ask until then."""
 
 _EXTREME = "Ask for a share, such as SHARE(x <= 126), or for AVG(x)."
-_PERIOD = "Write DATE_TRUNC('week', d), DATE_TRUNC('month', d) or DATE_TRUNC('year', d)."
+_PERIOD = "Write DATE_TRUNC('week', d), DATE_TRUNC('month', d) or YEAR(d)."
 _CLOCK = "Write the date out: DATE '2025-01-31'."
+_WEEKDAY = "Write ISODOW(d): Monday is 1 and Sunday 7."
+_LABELS = "Compare them as declared: x IN ('a', 'b'). See: fedstats datasets NAME."
+_EXACT = "Cut x into bands: BAND(x, 10, 100, 1000)."
 
 SYNONYMS: dict[str, str] = {
     "QUANTILE_CONT": "QUANTILE",
@@ -66,25 +69,41 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
     "ANY_VALUE": ("ANY_VALUE shows the value of one row.", "Make it a key: GROUP BY x."),
     "FIRST": ("FIRST shows the value of one row.", _EXTREME),
     "LAST": ("LAST shows the value of one row.", _EXTREME),
-    "COUNT_IF": ("COUNT_IF is not offered.", "Write COUNT(*) FILTER (WHERE condition)."),
     "LIST": ("Values of rows are never listed.", "Make it a key: GROUP BY x."),
     "ARRAY_AGG": ("Values of rows are never listed.", "Make it a key: GROUP BY x."),
     "STRING_AGG": ("Values of rows are never listed.", "Make it a key: GROUP BY x."),
     "GROUP_CONCAT": ("Values of rows are never listed.", "Make it a key: GROUP BY x."),
-    "ROUND": (
-        "ROUND is not offered.",
-        "Round the answer afterwards; for whole numbers of a row write FLOOR(x).",
-    ),
-    "NULLIF": (
-        "NULLIF is not offered.",
-        "Write CASE WHEN condition THEN x END; a ratio with too small a divisor is left out anyway.",
-    ),
-    "YEAR": ("YEAR is not offered.", _PERIOD),
-    "MONTH": ("MONTH is not offered.", _PERIOD),
-    "WEEK": ("WEEK is not offered.", _PERIOD),
-    "EXTRACT": ("EXTRACT is not offered.", _PERIOD),
-    "DATE_PART": ("DATE_PART is not offered.", _PERIOD),
-    "DATE": ("DATE(...) is not offered.", _CLOCK),
+    "CORR": ("CORR is not part of a table.", "Ask: fedstats run correlation --help"),
+    "COVAR_SAMP": ("COVAR_SAMP is not part of a table.", "Ask: fedstats run correlation --help"),
+    "COVAR_POP": ("COVAR_POP is not part of a table.", "Ask: fedstats run correlation --help"),
+    "WIDTH_BUCKET": ("WIDTH_BUCKET is not offered.", "Write HISTOGRAM(x, bins) or BAND(x, cut, cut, ...)."),
+    "WEEK": ("Numbers of weeks begin anew each year.", _PERIOD),
+    "WEEK_OF_YEAR": ("Numbers of weeks begin anew each year.", _PERIOD),
+    "DAY_OF_WEEK": ("Databases count the days of a week in different ways.", _WEEKDAY),
+    "WEEKDAY": ("Databases count the days of a week in different ways.", _WEEKDAY),
+    "DAYNAME": ("Names of days depend on a language.", _WEEKDAY),
+    "MONTHNAME": ("Names of months depend on a language.", "Write MONTH(d)."),
+    "DATEADD": ("DATEADD is not offered.", "Write d + 7, or d + INTERVAL 7 DAY."),
+    "DATE_SUB": ("DATE_SUB is not offered.", "Write d - 7, or DATEDIFF('day', a, b)."),
+    "AGE": ("AGE is not offered.", "Write DATEDIFF('year', a, b), or (b - a) / 365.25."),
+    "TIME_TO_STR": ("Dates are not made into texts.", _PERIOD),
+    "STRFTIME": ("Dates are not made into texts.", _PERIOD),
+    "TO_CHAR": ("Dates are not made into texts.", _PERIOD),
+    "LAST_DAY": ("LAST_DAY is not offered.", _PERIOD),
+    "UPPER": ("Texts are declared categories, and are not changed.", _LABELS),
+    "LOWER": ("Texts are declared categories, and are not changed.", _LABELS),
+    "TRIM": ("Texts are declared categories, and are not changed.", _LABELS),
+    "LEFT": ("Texts are declared categories, and are not taken apart.", _LABELS),
+    "RIGHT": ("Texts are declared categories, and are not taken apart.", _LABELS),
+    "SUBSTRING": ("Texts are declared categories, and are not taken apart.", _LABELS),
+    "LENGTH": ("Texts are declared categories, and are not taken apart.", _LABELS),
+    "SQRT": ("Roots are no exact numbers.", "Take the root of the answer; STDDEV(x) is one already."),
+    "EXP": ("EXP gives no exact numbers.", _EXACT),
+    "LN": ("Logarithms are no exact numbers.", _EXACT),
+    "LOG": ("Logarithms are no exact numbers.", _EXACT),
+    "DATE": ("DATE takes a written date.", _CLOCK),
+    "TO_DATE": ("TO_DATE is not offered.", _CLOCK),
+    "MAKE_DATE": ("MAKE_DATE is not offered.", _CLOCK),
     "CURRENT_DATE": ("A question must mean the same tomorrow.", _CLOCK),
     "CURRENT_TIMESTAMP": ("A question must mean the same tomorrow.", _CLOCK),
     "NOW": ("A question must mean the same tomorrow.", _CLOCK),
@@ -92,8 +111,9 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
 """Functions whose name alone says what is meant."""
 
 KNOWN_FUNCTIONS = (
-    "Row functions are ABS, FLOOR, CEIL, LEAST, GREATEST, CLAMP, BAND, WEEK_BAND, COALESCE, CASE, DATE_TRUNC "
-    "and DATEDIFF; aggregates are COUNT, SUM, AVG, SHARE, VAR_SAMP and STDDEV_SAMP."
+    "Row functions are ABS, FLOOR, CEIL, ROUND, LEAST, GREATEST, CLAMP, BAND, WEEK_BAND, COALESCE, NULLIF, "
+    "CASE, DATE_TRUNC, DATEDIFF, YEAR, QUARTER, MONTH, DAY and ISODOW; aggregates "
+    "are COUNT, SUM, AVG, SHARE, VAR_SAMP and STDDEV_SAMP."
 )
 
 _PATTERN = "Compare with declared categories: x IN ('a', 'b')."
@@ -113,15 +133,11 @@ NODES: dict[type[exp.Expr], tuple[str, str]] = {
     exp.Glob: ("GLOB is not offered: it would probe text.", _PATTERN),
     exp.DPipe: ("Texts cannot be joined.", "Use the two columns as two keys."),
     exp.Concat: ("Texts cannot be joined.", "Use the two columns as two keys."),
-    exp.IntDiv: ("// is not offered.", "Write FLOOR(a / b)."),
-    exp.Mod: ("% is not offered.", "Write x - 7 * FLOOR(x / 7)."),
-    exp.Pow: ("Powers are not offered.", "Write x * x."),
     exp.Cast: (
-        "CAST is not needed: every column has its declared type.",
-        "Leave it out, or write DATE '2025-01-31'.",
+        "This CAST is not offered: every column has its declared type.",
+        "Leave it out; fractions are rounded with ROUND(x, 2), dates written as DATE '2025-01-31'.",
     ),
     exp.TryCast: ("CAST is not needed: every column has its declared type.", "Leave it out."),
-    exp.Interval: ("INTERVAL is not offered.", "Add a number of days: d + 7."),
     exp.Subquery: _SUBQUERY,
     exp.Select: _SUBQUERY,
     exp.Exists: _SUBQUERY,

@@ -16,7 +16,9 @@ from fedstats.core.expression import Call, CategoryLiteral, Column, Expression, 
 from fedstats.core.inference import condition_of, domain_of
 from fedstats.core.schema import DEPARTMENT_KEY, Dataset
 from fedstats.errors import ExpressionInvalid, NameUnknown, SqlRefused, SqlUnreadable
+from fedstats.sql import parse_dates as dates
 from fedstats.sql import parse_functions as functions
+from fedstats.sql import parse_numbers as numbers
 from fedstats.sql.parse_literals import date_of_text, folded, literal_of
 from fedstats.sql.parse_refusals import check_parts, fragment_of, function_name, placed, refusal_of
 
@@ -255,50 +257,6 @@ def _of_many(op: Op) -> Reader:
     return read
 
 
-def _ceiling(reader: RowReader, node: exp.Expr) -> Expression:
-    inner = reader.call(node, Op.FLOOR, (reader.call(node, Op.NEGATE, (reader.read(node.this),)),))
-    return reader.call(node, Op.NEGATE, (inner,))
-
-
-_PERIODS = {
-    "WEEK": Op.TRUNCATE_WEEK,
-    "MONTH": Op.TRUNCATE_MONTH,
-    "YEAR": Op.TRUNCATE_YEAR,
-}
-
-
-def _truncated(reader: RowReader, node: exp.Expr) -> Expression:
-    unit = str(getattr(node.args["unit"], "name", "")).upper()
-    if unit not in _PERIODS:
-        raise SqlRefused(
-            f"{fragment_of(node)}: dates are truncated to a week, a month or a year.",
-            remedy="Write DATE_TRUNC('week', d), DATE_TRUNC('month', d) or DATE_TRUNC('year', d).",
-        )
-    return reader.call(node, _PERIODS[unit], (reader.read(node.this),))
-
-
-def _days_between(reader: RowReader, node: exp.Expr) -> Expression:
-    unit = str(getattr(node.args.get("unit"), "name", "")).upper()
-    if unit != "DAY":
-        raise SqlRefused(
-            f"{fragment_of(node)}: the difference of two dates is counted in days.",
-            remedy="Write DATEDIFF('day', a, b) or b - a; weeks are FLOOR((b - a) / 7).",
-        )
-    end, start = reader.read_all((node.this, node.expression))
-    if not all(isinstance(domain_of(side, reader.dataset), Dates) for side in (end, start)):
-        raise ExpressionInvalid(f"{fragment_of(node)}: DATEDIFF takes two dates.")
-    return reader.call(node, Op.SUBTRACT, (end, start))
-
-
-def _cast(_reader: RowReader, node: exp.Expr) -> Expression:
-    text, kind = node.this, node.args["to"]
-    plain = isinstance(kind, exp.DataType) and kind.this is exp.DataType.Type.DATE
-    if not plain or not isinstance(text, exp.Literal) or not text.is_string:
-        raise refusal_of(node)
-    with placed(node):
-        return date_of_text(text.name)
-
-
 _BOTH = ("this", "expression")
 _READERS: dict[type[exp.Expr], tuple[tuple[str, ...], Reader]] = {
     exp.Column: (("this", "table"), _column),
@@ -308,7 +266,13 @@ _READERS: dict[type[exp.Expr], tuple[tuple[str, ...], Reader]] = {
     exp.Neg: (("this",), _one(Op.NEGATE)),
     exp.Abs: (("this",), _one(Op.ABS)),
     exp.Floor: (("this",), _one(Op.FLOOR)),
-    exp.Ceil: (("this",), _ceiling),
+    exp.Ceil: (("this",), numbers.ceiling),
+    exp.Round: (("this", "decimals"), numbers.rounded),
+    exp.Pow: (_BOTH, numbers.power),
+    exp.Mod: (_BOTH, numbers.remainder),
+    exp.IntDiv: (_BOTH, numbers.whole_quotient),
+    exp.Nullif: (_BOTH, numbers.null_if),
+    exp.Cast: (("this", "to"), numbers.cast),
     exp.Add: (_BOTH, _two(Op.ADD)),
     exp.Sub: (_BOTH, _two(Op.SUBTRACT)),
     exp.Mul: (_BOTH, _two(Op.MULTIPLY)),
@@ -330,10 +294,18 @@ _READERS: dict[type[exp.Expr], tuple[tuple[str, ...], Reader]] = {
     exp.Coalesce: (("this", "expressions"), _coalesce),
     exp.Least: (("this", "expressions", "ignore_nulls"), _of_many(Op.LEAST)),
     exp.Greatest: (("this", "expressions", "ignore_nulls"), _of_many(Op.GREATEST)),
-    exp.DateTrunc: (("this", "unit"), _truncated),
-    exp.TimestampTrunc: (("this", "unit"), _truncated),
-    exp.DateDiff: (("this", "expression", "unit", "date_part_boundary"), _days_between),
-    exp.Cast: (("this", "to"), _cast),
+    exp.DateTrunc: (("this", "unit"), dates.truncated),
+    exp.TimestampTrunc: (("this", "unit"), dates.truncated),
+    exp.DateDiff: (("this", "expression", "unit", "date_part_boundary"), dates.difference),
+    exp.DateAdd: (_BOTH, dates.shifted),
+    exp.Interval: (("this", "unit", "fraction_in_string"), dates.interval),
+    exp.Date: (("this",), dates.date_of),
+    exp.Extract: (_BOTH, dates.extracted),
+    exp.Year: (("this",), dates.part("YEAR")),
+    exp.Quarter: (("this",), dates.part("QUARTER")),
+    exp.Month: (("this",), dates.part("MONTH")),
+    exp.Day: (("this",), dates.part("DAY")),
+    exp.DayOfWeekIso: (("this",), dates.part("ISODOW")),
 }
 """Every node that is offered, the parts that it may have, and its reader."""
 
@@ -342,5 +314,7 @@ _FUNCTIONS: dict[str, Reader] = {
     "BAND": functions.band,
     "WEEK_BAND": functions.week_band,
     functions.HISTOGRAM: functions.histogram,
+    **dict.fromkeys(("DATE_PART", "DATEPART"), dates.date_part),
+    **dict.fromkeys(("ISODOW", "DOW"), dates.named_part),
 }
 """The functions that sqlglot knows no node for."""

@@ -92,6 +92,10 @@ def _unreadable(problem: SqlglotError, text: str) -> SqlUnreadable:
         hint = " A quote or a comment is not closed." if text.count("'") % 2 or text.count('"') % 2 else ""
         return SqlUnreadable(f"The SQL cannot be read.{hint}", remedy=_REMEDY)
     said = str(found.get("description") or "")
+    if "DateDiff" in said:
+        return SqlUnreadable(
+            "DATEDIFF takes a unit and two dates.", remedy="Write DATEDIFF('day', a, b), or b - a."
+        )
     expected = f" {said.replace('Expecting', 'Expected')} here." if said.startswith("Expecting ") else ""
     near = str(found.get("highlight") or "")[:40]
     return SqlUnreadable(

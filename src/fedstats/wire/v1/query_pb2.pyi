@@ -33,6 +33,10 @@ class Op(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OP_TRUNCATE_WEEK: _ClassVar[Op]
     OP_TRUNCATE_MONTH: _ClassVar[Op]
     OP_TRUNCATE_YEAR: _ClassVar[Op]
+    OP_TRUNCATE_QUARTER: _ClassVar[Op]
+    OP_YEAR_OF: _ClassVar[Op]
+    OP_MONTH_OF: _ClassVar[Op]
+    OP_WEEKDAY_OF: _ClassVar[Op]
 
 class MeasureKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -90,6 +94,10 @@ OP_CASE: Op
 OP_TRUNCATE_WEEK: Op
 OP_TRUNCATE_MONTH: Op
 OP_TRUNCATE_YEAR: Op
+OP_TRUNCATE_QUARTER: Op
+OP_YEAR_OF: Op
+OP_MONTH_OF: Op
+OP_WEEKDAY_OF: Op
 MEASURE_KIND_UNSPECIFIED: MeasureKind
 MEASURE_KIND_ROWS: MeasureKind
 MEASURE_KIND_PEOPLE: MeasureKind
