@@ -68,6 +68,10 @@ READINGS: dict[str, Expression] = {
         Op.EQUAL, (Call(Op.TRUNCATE_MONTH, (Column("started"),)), DateLiteral(20_332))
     ),
     "the year of started": Call(Op.TRUNCATE_YEAR, (Column("started"),)),
+    "the quarter of started": Call(Op.TRUNCATE_QUARTER, (Column("started"),)),
+    "the number of the year of started": Call(Op.YEAR_OF, (Column("started"),)),
+    "the number of the month of started": Call(Op.MONTH_OF, (Column("started"),)),
+    "the number of the weekday of started": Call(Op.WEEKDAY_OF, (Column("started"),)),
     'age is "missing"': Call(Op.EQUAL, (AGE, Column("missing"))),
 }
 
