@@ -263,7 +263,8 @@ def _two(op: Op) -> Callable[[Draw, Dataset, int, Expression], Expression]:
 
 
 def _one(op: Op) -> Callable[[Draw, Dataset, int, Expression], Expression]:
-    return lambda _draw, _dataset, _depth, x: Call(op, (x,))
+    of = _date if op in _PARTS_OF_DATES else None
+    return lambda draw, dataset, depth, x: Call(op, (of(draw, dataset, depth) if of else x,))
 
 
 def _divided(draw: Draw, dataset: Dataset, depth: int, x: Expression) -> Expression:
@@ -303,7 +304,6 @@ def _chosen(
 
 
 def _product(draw: Draw, dataset: Dataset, depth: int, x: Expression) -> Expression:
-    """Of two numbers, which are often the same: a square is never below 0."""
     return Call(Op.MULTIPLY, (x, x if draw(st.booleans()) else _number(draw, dataset, depth)))
 
 
@@ -364,11 +364,8 @@ def _label_of(column: Column) -> _Composer:
 
 def _date(draw: Draw, dataset: Dataset, depth: int) -> Expression:
     column = draw(st.sampled_from(_columns(dataset, Dates)))
-    op = (
-        draw(st.sampled_from([None, *_TRUNCATIONS, Op.ADD, Op.SUBTRACT, Op.COALESCE, Op.CASE]))
-        if depth
-        else None
-    )
+    ops = [None, *_TRUNCATIONS, Op.ADD, Op.SUBTRACT, Op.COALESCE, Op.CASE]
+    op = draw(st.sampled_from(ops)) if depth else None
     if op is None:
         return column
     x = _date(draw, dataset, depth - 1)
@@ -383,10 +380,6 @@ def _date(draw: Draw, dataset: Dataset, depth: int) -> Expression:
     return _valid(dataset, Call(op, sides), column)
 
 
-def _part_of(op: Op) -> Callable[[Draw, Dataset, int, Expression], Expression]:
-    return lambda draw, dataset, depth, _x: Call(op, (_date(draw, dataset, depth),))
-
-
 _ANY: list[_Composer] = [_number, _date, _category, _condition]
 _COMPARISONS = (Op.EQUAL, Op.LESS, Op.LESS_EQUAL)
 _NUMBER_OPS: dict[Op, Callable[[Draw, Dataset, int, Expression], Expression]] = {
@@ -396,7 +389,7 @@ _NUMBER_OPS: dict[Op, Callable[[Draw, Dataset, int, Expression], Expression]] = 
     Op.LEAST: _two(Op.LEAST),
     Op.GREATEST: _two(Op.GREATEST),
     Op.DIVIDE: _divided,
-    **{op: _part_of(op) for op in _PARTS_OF_DATES},
+    **{op: _one(op) for op in _PARTS_OF_DATES},
     Op.NEGATE: _one(Op.NEGATE),
     Op.ABS: _one(Op.ABS),
     Op.FLOOR: _one(Op.FLOOR),
