@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from waiting import federation
 
+from fedstats.client.explanation import explanation_lines
 from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.estimate import Value
 from fedstats.core.privacy import NO_LOSS
@@ -84,3 +85,27 @@ def test_who_withdrew_is_absent_with_the_reason(tmp_path: Path, *, told: bool) -
         assert f"withdrew from agreement {fed.agreement.id}" in absent.sentence
         assert absent.sentence.endswith(f"{Reason.GOVERNANCE.words}.")
         assert fed.spent("south") == NO_LOSS
+
+
+def test_a_bound_is_asked_answered_and_remembered(tmp_path: Path) -> None:
+    """Averages over people: explained beside the other ways, told in the answer and the register, resumed."""
+    sql = "SELECT sex, COUNT(*) AS n, AVG(age) AS age FROM rtt GROUP BY sex"
+    with federation(tmp_path) as fed, fed.session() as session:
+        explained = session.explain(sql, epsilon=2, bound="people")
+        assert [bound for bound, _ in explained.bounds] == ["people", "rows", "norm:1"]
+        told = [line for head, line in explanation_lines(explained) if head == "Bounds:"]
+        assert told[0].startswith("--bound people (everybody counts once in a cell) as asked: n ± ")
+        answer = session.query(sql, epsilon=2, bound="people", wait_s=600)
+        assert any("everybody counts once" in note for note in answer.estimate.notes)
+        (entry,) = [
+            json.loads(e.document)
+            for e in session.transport.call(REGISTER, agreements_pb2.RegisterRequest()).entries
+            if e.kind == "query"
+        ]
+        assert "a person counts once in each cell" in json.dumps(entry)
+        assert session.resume(answer.estimate.job, wait_s=600).table == answer.table
+        counts = [row.cells[0] for row in answer.table]
+        people = sum(cell.value for cell in counts if isinstance(cell, Value))
+        assert abs(people - 120) < 100, "20 standard deviations of noise"
+        auto = session.query(sql.replace("COUNT(*) AS n, ", ""), epsilon=2, bound="auto", wait_s=600)
+        assert any("Rows have weights" in note or "counts once" in note for note in auto.estimate.notes)

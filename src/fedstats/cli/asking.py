@@ -60,8 +60,28 @@ def asking_options(command: Command) -> Command:
     return command
 
 
+def bound_option(command: Command) -> Command:
+    """Add `--bound`."""
+    return click.option(
+        "--bound",
+        default="rows",
+        show_default=True,
+        metavar="WAY",
+        help="How much of a person with several rows counts. rows: every row. people: everybody once in each "
+        "cell, with the mean of their values. norm, norm:3: rows weighted so that a person's weigh together "
+        "as 1 row (or 3) at most. auto: for averages and shares whichever is expected to be most exact, rows "
+        "for anything else. Each answers another question; --explain shows the widths side by side.",
+    )(command)
+
+
 def least_epsilon(
-    session: Session, question: str | Statistic, target: str, under: dict[str, str], *, pure: bool
+    session: Session,
+    question: str | Statistic,
+    target: str,
+    under: dict[str, str],
+    *,
+    pure: bool,
+    bound: str = "rows",
 ) -> str:
     """The least epsilon for a target, told before it is spent."""
     from fedstats.core.agreement_document import decimal_text
@@ -73,6 +93,7 @@ def least_epsilon(
         agreement=under["agreement"],
         edition=under["edition"],
         pure=pure,
+        bound=bound,
     )
     epsilon = decimal_text(aimed.epsilon)
     for sentence in (*aimed.sentences, f"Asking with the least loss for that: --epsilon {epsilon}"):

@@ -9,13 +9,14 @@ from typing import Any
 import click
 
 from fedstats.cli.answering import chosen_format, output_options, put_out, totals_option
-from fedstats.cli.asking import asking_options, least_epsilon, put_out_explanation
+from fedstats.cli.asking import asking_options, bound_option, least_epsilon, put_out_explanation
 from fedstats.cli.running import home_option, say_error, session_at
 
 
 @click.command
 @click.argument("sql")
 @asking_options
+@bound_option
 @totals_option
 @output_options
 @home_option
@@ -29,6 +30,7 @@ def query(
     edition: str,
     pure: bool,
     explain: bool,
+    bound: str,
     totals: bool,
     form: str | None,
     output: Path | None,
@@ -49,16 +51,18 @@ def query(
     under = {"purpose": purpose, "agreement": agreement, "edition": edition}
     with session_at(home) as session:
         if explain:
-            explanation = session.explain(text, epsilon=epsilon, target=target, **under, pure=pure)
+            explanation = session.explain(
+                text, epsilon=epsilon, target=target, **under, pure=pure, bound=bound
+            )
             put_out_explanation(explanation, chosen, output)
             return
         from fedstats.cli.progress import shown
 
         if target is not None and epsilon is None:
-            epsilon, target = least_epsilon(session, text, target, under, pure=pure), None
+            epsilon, target = least_epsilon(session, text, target, under, pure=pure, bound=bound), None
         with shown(quiet=False) as tell:
             asked: dict[str, Any] = {"epsilon": epsilon, "target": target, "pure": pure, **under}
             answer = session.query(
-                text, totals=totals, **asked, progress=tell, wait_s=wait_s, announce=say_error
+                text, totals=totals, bound=bound, **asked, progress=tell, wait_s=wait_s, announce=say_error
             )
     put_out(answer, chosen, output)

@@ -11,6 +11,7 @@ from fedstats.client.catalogue import Choice
 from fedstats.core.accounting import rho_from_epsilon
 from fedstats.core.aggregate import Aggregate
 from fedstats.core.agreement import Agreement
+from fedstats.core.bound import BoundKind
 from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.domain import Texts, cells_of
 from fedstats.core.inference import domain_of
@@ -38,6 +39,7 @@ class Under:
     agreement: str = ""
     edition: str = ""
     pure: bool = False
+    bound: str = BoundKind.ROWS.value
 
     def __post_init__(self) -> None:
         """The loss is given, or follows from the accuracy that is."""

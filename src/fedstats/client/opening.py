@@ -12,6 +12,7 @@ from fedstats.client.custom.process import Limits
 from fedstats.client.description import Description, describe
 from fedstats.client.origin import TABLE, Origin
 from fedstats.client.parameters import canonical, checked, plain_of, text_of
+from fedstats.core.bound import BoundKind
 from fedstats.core.schema import Dataset
 from fedstats.core.statistic import Statistic
 from fedstats.errors import NameUnknown, ParameterInvalid, StatisticChanged, StatisticUnreadable, UsageError
@@ -160,9 +161,15 @@ def _built_in(name: str, plain: Mapping[str, object], definitions: Callable[[str
     if name == TABLE:
         if "sql" not in plain:
             raise StatisticUnreadable("A table is asked in SQL.", remedy='Type: fedstats query "SELECT ..."')
-        return Table.from_sql(str(plain["sql"]), definitions, totals=plain.get("totals") is True)
+        return table_of(plain, definitions)
     kind: Any = statistic_of(name)
     return cast("Statistic", kind(**checked(name, describe(kind).parameters, plain)))
+
+
+def table_of(plain: Mapping[str, object], definitions: Callable[[str], Dataset]) -> Table:
+    """The table of a question in SQL, as a job remembers it."""
+    bound = str(plain.get("bound", BoundKind.ROWS.value))
+    return Table.from_sql(str(plain["sql"]), definitions, totals=plain.get("totals") is True, bound=bound)
 
 
 def _no_definitions(name: str) -> Dataset:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
+from fedstats.core.bound import BoundKind
+
 TABLE = "table"
 
 
@@ -30,9 +32,12 @@ class Origin:
         return cls(statistic, parameters, file_hash)
 
     @classmethod
-    def of_sql(cls, sql: str, *, totals: bool) -> Self:
+    def of_sql(cls, sql: str, *, totals: bool, bound: str = BoundKind.ROWS.value) -> Self:
         """The origin of a question in SQL."""
-        return cls.with_parameters(TABLE, {"sql": sql, **({"totals": True} if totals else {})})
+        others: dict[str, object] = {"totals": True} if totals else {}
+        if bound != BoundKind.ROWS.value:
+            others["bound"] = bound
+        return cls.with_parameters(TABLE, {"sql": sql, **others})
 
     @property
     def plain(self) -> dict[str, Any]:

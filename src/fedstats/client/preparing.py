@@ -19,6 +19,7 @@ from fedstats.client.jobs import JobStore
 from fedstats.client.opening import origin_of, words_of
 from fedstats.client.origin import Origin
 from fedstats.core.accounting import EPSILON_MIN, parse_epsilon
+from fedstats.core.bound import BoundKind
 from fedstats.core.estimate import Table
 from fedstats.core.guarantee.figures import plain
 from fedstats.core.query import NONCE_BYTES
@@ -71,8 +72,12 @@ class Preparing:
             return Asking(question, words_of(question), origin_of(question))
         named = under.agreement or self.home.config().agreement
         definition = partial(self.directory.find, agreement=named)
-        table = TableStatistic.from_sql(question, lambda name: definition(name).dataset, totals=totals)
-        return Asking(table, question, Origin.of_sql(question, totals=totals))
+        table = TableStatistic.from_sql(
+            question, lambda name: definition(name).dataset, totals=totals, bound=under.bound
+        )
+        plain = under.bound == BoundKind.ROWS.value
+        text = question if plain else f"{question} (bound: {under.bound})"
+        return Asking(table, text, Origin.of_sql(question, totals=totals, bound=under.bound))
 
     def prepare(self, asking: Asking, under: Under) -> Prepared:
         """Everything that can go wrong before sending goes wrong here, and costs nothing."""

@@ -35,6 +35,7 @@ from fedstats.client.register_seen import Continuing
 from fedstats.client.replaying import Remembering, Replaying, kept_of
 from fedstats.client.rounds import Asked, Rounds
 from fedstats.client.taking_up import Take, taken_up
+from fedstats.core.bound import BoundKind
 from fedstats.core.statistic import Statistic
 from fedstats.errors import CoordinatorUnreachable, NoReplyInTime
 from fedstats.identity.keys import Context, Signed
@@ -91,6 +92,7 @@ class Session:
         agreement: str = "",
         edition: str = "",
         pure: bool = False,
+        bound: str = BoundKind.ROWS.value,
         totals: bool = False,
         progress: Tell | None = None,
         wait_s: float | None = None,
@@ -100,9 +102,10 @@ class Session:
 
         `epsilon` is the loss of one person over the whole federation; `target`, in its place, the widest half
         width that is exact enough (50, "2%" of the public size, "5% of JOB"), for which the least epsilon is
-        asked. `pure` asks for pure epsilon (Laplace); `totals` adds the cells up over each key. What is not
-        given comes from `fedstats use`, or is the only or newest there is. `progress` is told of each change,
-        `announce` what it may cost in all, before anything is sent, where it asks more than one round.
+        asked. `pure` asks for pure epsilon (Laplace); `totals` adds the cells up over each key. `bound` says
+        how the rows of one person count: rows, people, norm, norm:3 or auto. What is not given comes from
+        `fedstats use`, or is the only or newest there is. `progress` is told of each change, `announce` what
+        it may cost in all, before anything is sent, where it asks more than one round.
 
         Raises
         ------
@@ -116,7 +119,7 @@ class Session:
             Too few departments answered.
 
         """
-        under = Under(epsilon, target, purpose, agreement, edition, pure)
+        under = Under(epsilon, target, purpose, agreement, edition, pure, bound)
         preparing = self._preparing()
         prepared = preparing.prepare(preparing.asking(sql, under, totals=totals), under)
         if announce is not None and prepared.draft.query.rounds_max > 1:
@@ -155,7 +158,7 @@ class Session:
             announce(prepared.sentence)
         return self._ask(preparing.directory, prepared, progress, wait_s)
 
-    def explain(
+    def explain(  # noqa: PLR0913 # one parameter per choice that the analyst has
         self,
         question: str | Statistic,
         *,
@@ -165,12 +168,13 @@ class Session:
         agreement: str = "",
         edition: str = "",
         pure: bool = False,
+        bound: str = BoundKind.ROWS.value,
     ) -> Explanation:
         """Say what a question (SQL or a statistic) would cost and how wide its intervals would be.
 
         Raises as `query`, for everything that can be known beforehand.
         """
-        under = Under(epsilon, target, purpose, agreement, edition, pure)
+        under = Under(epsilon, target, purpose, agreement, edition, pure, bound)
         preparing = self._preparing()
         prepared = preparing.prepare(preparing.asking(question, under), under)
         return explain(prepared.draft, prepared.asking.statistic, prepared.epsilon, prepared.aimed)
@@ -184,9 +188,10 @@ class Session:
         agreement: str = "",
         edition: str = "",
         pure: bool = False,
+        bound: str = BoundKind.ROWS.value,
     ) -> Aim:
         """Find the least epsilon for an accuracy, as `query` does, and ask nothing."""
-        under = Under(None, target, purpose, agreement, edition, pure)
+        under = Under(None, target, purpose, agreement, edition, pure, bound)
         preparing = self._preparing()
         return preparing.aim(preparing.asking(question, under), under)
 

@@ -11,13 +11,12 @@ from fedstats.client.directory import Directory
 from fedstats.client.home import Home
 from fedstats.client.jobs import Job
 from fedstats.client.keyring import key_that_signed
-from fedstats.client.opening import not_free, opened, viewed
+from fedstats.client.opening import not_free, opened, table_of, viewed
 from fedstats.client.origin import TABLE
 from fedstats.client.rounds import Asked, kept
 from fedstats.core.agreement import Agreement
 from fedstats.core.statistic import Statistic
 from fedstats.errors import CoordinatorUnreachable, JobUnknown, NoReplyInTime
-from fedstats.statistics.table import Table
 from fedstats.wire.codec import decode_query, decode_round
 
 TOTALS = ("totals",)
@@ -88,6 +87,6 @@ def _statistic(job: Job, take: Take, agreement: Agreement) -> Statistic:
             raise not_free(bound, TOTALS, job.name)
         plain = {**job.origin.plain, **take.fields}
         totals = take.totals or plain.get("totals") is True
-        return Table.from_sql(str(plain["sql"]), agreement.dataset, totals=totals)
+        return table_of({**plain, "totals": totals}, agreement.dataset)
     statistic = opened(job.origin, agreement.dataset, job=job.name, limits=take.limits, copy=copy)
     return viewed(statistic, take.fields, job=job.name) if take.fields else statistic
