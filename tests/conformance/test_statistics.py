@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 import pytest
-from pooled_case import cases_of
+from pooled_case import cases_of, lines_of
 from pooled_worlds import world
 
 from fedstats.core.aggregate import Aggregate
@@ -29,13 +29,6 @@ from fedstats.testing.pool import Pool
 from fedstats.testing.recording import Recorded, record
 
 REPEATS = 20
-LINES = {
-    "waiting_times": (
-        *("lower_95_percent", "upper_95_percent", "lower_99_8_percent", "upper_99_8_percent"),
-        "standard_deviations",
-    )
-}
-"""Columns of a statistic that are lines and distances from them: they have the noise in them on purpose."""
 
 
 @pytest.mark.parametrize("name", statistics())
@@ -47,7 +40,7 @@ def test_every_statistic_keeps_its_promises(name: str) -> None:
             partial(case.statistic, here.dataset),
             pool=here.pool(),
             repeats=REPEATS,
-            lines=LINES.get(name, ()),
+            lines=lines_of(name),
             elsewhere=False,  # all together below
         )
 
