@@ -123,9 +123,9 @@ def _costs(answer: Answer, widths: Widths) -> None:
     """What it costs that one person may be in three departments."""
     _section("What c = 3 costs")
     _say(
-        f"Someone may have records at all {DEPARTMENTS_MAX} departments, and epsilon {EPSILON} is promised to "
-        f"that person as a whole. So each department adds noise as for a third of the loss, which is wider by "
-        f"sqrt({DEPARTMENTS_MAX}) = {sqrt(DEPARTMENTS_MAX):.2f}."
+        f"Someone may have records at all {DEPARTMENTS_MAX} departments, and epsilon {EPSILON} is promised "
+        "to that person as a whole. So each department adds noise as for a third of the loss, which is wider "
+        f"by sqrt({DEPARTMENTS_MAX}) = {sqrt(DEPARTMENTS_MAX):.2f}."
     )
     print()
     print(f"  noise in a count of question 1, c = 3, as asked        ± {widths.with_three:,.0f} payments")
