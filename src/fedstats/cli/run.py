@@ -15,6 +15,14 @@ class Statistics(click.Group):
 
         return [described.name for described in built_in()]
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each statistic with its whole first line."""
+        del ctx
+        from fedstats.cli.run_command import built_in
+
+        with formatter.section("Statistics"):
+            formatter.write_dl([(described.name, described.summary) for described in built_in()])
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """The command of a statistic; a file is loaded, in a process of its own, to see what it takes.
 

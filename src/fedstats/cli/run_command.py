@@ -150,7 +150,7 @@ class StatisticCommand(click.Command):
             name=source.reference,
             callback=self._run,
             help=described.doc or described.name,
-            epilog=_example(source, argument=argument),
+            epilog="" if "fedstats run" in described.doc else _example(source, argument=argument),
         )
         self.source = source
         self.fields: tuple[str, ...] = ()

@@ -122,7 +122,7 @@ def explanation_lines(explanation: Explanation) -> list[tuple[str, str]]:
         *([("Rounds:", _rounds_words(e))] if e.rounds_max > 1 else []),
         ("Cells:", _cells_words(e) if e.naming is None else _naming_words(e, e.naming)),
         *(("Target:", sentence) for sentence in (e.aim.sentences if e.aim else ())),
-        *(("Expect:", _width_words(width)) for width in e.widths),
+        *(("Expect:", sentence) for sentence in _expectations(e)),
         *(("Bounds:", sentence) for sentence in _bounds_words(e)),
         *(("Shown:", sentence) for sentence in _disclosure_words(e)),
         *(("Warning:", sentence) for sentence in _warnings(e)),
@@ -202,13 +202,22 @@ def _naming_words(e: Explanation, naming: Naming) -> str:
     )
 
 
-def _width_words(width: Width) -> str:
+def _expectations(e: Explanation) -> Iterator[str]:
+    """A sentence for each column whose noise is known; the table is named where there are several."""
+    several = len({width.table for width in e.widths}) > 1
+    for width in e.widths:
+        if width.half_width != 0:  # a figure that says nothing of its noise, such as a statistic of a test
+            name = f"{width.table}, {width.column}" if several else width.column
+            yield _width_words(width, name)
+
+
+def _width_words(width: Width, name: str) -> str:
     if width.half_width is None:
-        return f"{width.column}: too few people in most cells to tell from the noise."
+        return f"{name}: too few people in most cells to tell from the noise."
     number = f"± {float(f'{width.half_width:.2g}'):,.10g}"
     if width.exact:
-        return f"{width.column}: {number} in every cell, whatever it holds"
-    return f"{width.column}: about {number} in a cell of that size, more in smaller ones"
+        return f"{name}: {number} in every cell, whatever it holds"
+    return f"{name}: about {number} in a cell of that size, more in smaller ones"
 
 
 _BOUND_WORDS = {

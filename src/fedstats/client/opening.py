@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -100,12 +100,17 @@ def description_of(statistic: Statistic) -> Description:
 
 def not_free(bound: list[str], free: tuple[str, ...], job: str) -> ParameterInvalid:
     """What to say of parameters that --from cannot change."""
-    others = f"It may change {', '.join(free)}." if free else "It has none that only change what is shown."
+    others = f"It may change {_options(free)}." if free else "It has none that only change what is shown."
     return ParameterInvalid(
-        f"Another {' and '.join(bound)} would ask departments something new, which the release of job {job} "
+        f"Another {_options(bound)} would ask departments something new, which the release of job {job} "
         f"cannot answer. {others}",
         remedy="To ask it as a new question, leave --from out and give --epsilon.",
     )
+
+
+def _options(names: Iterable[str]) -> str:
+    """As they are typed."""
+    return ", ".join("--" + name.replace("_", "-") for name in names)
 
 
 def statistic_at(reference: str, plain: Mapping[str, object], limits: Limits = _LIMITS) -> Statistic:

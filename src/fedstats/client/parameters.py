@@ -188,8 +188,8 @@ def _parameter(kind: type, field: dataclasses.Field[object], hint: object) -> Pa
     )
 
 
-def plain_of(value: Given) -> object:
-    """A value as JSON has it: a day is text, a tuple a list."""
+def plain_of(value: object) -> object:
+    """A value as JSON has it: a day is text, a tuple a list; whatever else stays as it is."""
     if isinstance(value, tuple):
         return [plain_of(one) for one in value]
     return value.isoformat() if isinstance(value, date) else value

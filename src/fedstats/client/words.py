@@ -35,9 +35,9 @@ def notes_of(estimate: Estimate, question: Question) -> Iterator[tuple[str, str]
     """As pairs of a head and a sentence."""
     if any(isinstance(cell, Value) for table in estimate.tables for row in table for cell in row.cells):
         yield "±", "is what the privacy noise hides of the exact answer, 95 times in 100."
-    for table in estimate.tables:
-        for sentence in figures_of(table).absences:
-            yield "-", sentence
+    absences = (sentence for table in estimate.tables for sentence in figures_of(table).absences)
+    for sentence in dict.fromkeys(absences):  # once, in however many tables
+        yield "-", sentence
     for note in estimate.notes:
         yield "Note:", note
     yield from _took_part(estimate.participants)
