@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -60,3 +61,24 @@ def test_a_later_round_names_salted_releases(tmp_path: Path) -> None:
     assert len({note.salt for note in notes}) == len(notes)
     salted = {n.department: sha256(codec.encode_release(replace(n, salt=bytes(16)))).digest() for n in notes}
     assert codec.releases_hash([salted]) != order.totals_before
+
+
+def test_bounds_that_are_chosen_first_cost_nothing_more_when_cut_off(tmp_path: Path) -> None:
+    """AUTO: the whole cost is told before anything is sent; stopped between the rounds, the job goes on."""
+    sql = "SELECT sex, AVG(AUTO(age)) AS mean FROM rtt GROUP BY sex"
+    said: list[str] = []
+    with federation(tmp_path) as fed:
+        lose_second_submit(fed)
+        with fed.session() as session, pytest.raises(NetworkError):
+            session.query(sql, epsilon=2, wait_s=600, announce=said.append)
+        for name in tuple(fed.nodes):
+            fed.start_node(name)
+        with fed.session() as session:
+            answer = session.resume(session.jobs()[0].name, wait_s=600)
+            job = session.jobs()[0]
+        charged = {sum(entry.loss.rho for entry in node.ledger.entries()) for node in fed.nodes.values()}
+        assert [len(node.ledger.entries()) for node in fed.nodes.values()] == [2, 2, 2]
+    assert said[0].startswith("Asks up to 2 rounds; loses epsilon 2 in all")
+    asked = codec.decode_query(job.query.payload).loss.amount
+    assert asked * (1 - Fraction(1, 2**18)) < min(charged) <= max(charged) <= asked
+    assert any("declared bounds" in note or "is cut off at" in note for note in answer.estimate.notes)

@@ -129,7 +129,7 @@ def widths_by_bound(draft: Draft, statistic: Statistic) -> tuple[tuple[str, tupl
         if isinstance(asked, Round) and isinstance(way, Statistic):
             other = replace(draft, order=replace(draft.order, round=asked.normalised()))
             found.append((way.bound, expected_widths(other, way)))
-    return tuple(found)
+    return tuple((bound, widths) for bound, widths in found if widths)
 
 
 def _width(table: Table, position: int, foreseen: Foreseen) -> Width:

@@ -36,10 +36,12 @@ class AggregateCall:
     """One aggregate of one expression; rows where the expression is missing are left out.
 
     COUNT_ROWS has no argument, COUNT_PEOPLE may have one that must not be missing, SHARE has a condition.
+    `auto`: the bounds of what is added up are chosen from a noisy histogram first.
     """
 
     kind: AggregateKind
     argument: Expression | None = None
+    auto: bool = False
 
     def __post_init__(self) -> None:
         """Only counts of everybody go without an argument."""

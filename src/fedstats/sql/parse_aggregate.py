@@ -34,6 +34,7 @@ _SPREADS = {
 """The names that people and databases give the variance and the standard deviation of a sample."""
 _ZERO, _ONE = NumberLiteral(Fraction(0)), NumberLiteral(Fraction(1))
 _SHARE = "SHARE"
+_AUTO = "AUTO"
 _OPERATIONS: dict[type[exp.Expr], Op] = {
     exp.Add: Op.ADD,
     exp.Sub: Op.SUBTRACT,
@@ -215,7 +216,7 @@ def _count_people(reader: RowReader, node: exp.Distinct, only: Expression | None
 def _over_numbers(
     reader: RowReader, node: exp.Expr, kind: AggregateKind, only: Expression | None
 ) -> AggregateCall:
-    inner = _only_argument(node)
+    inner, auto = _without_auto(node, _only_argument(node), kind)
     _refuse_nested(inner)
     expression = reader.read(inner)
     _check_measure(reader, node, expression)
@@ -224,7 +225,23 @@ def _over_numbers(
         centred_grid(domain)
         if kind in VARIANCES and isinstance(domain, Numbers):
             squares_of(expression, reader.dataset)
-    return AggregateCall(kind, _where(reader, node, only, expression))
+        if auto and not isinstance(domain, Numbers):
+            raise ExpressionInvalid("AUTO is for numbers: conditions have two values already.")
+    return AggregateCall(kind, _where(reader, node, only, expression), auto)
+
+
+def _without_auto(node: exp.Expr, inner: exp.Expr, kind: AggregateKind) -> tuple[exp.Expr, bool]:
+    """What AUTO(x) stands around, and whether it does."""
+    if not isinstance(inner, exp.Anonymous) or function_name(inner) != _AUTO:
+        return inner, False
+    if len(inner.expressions) != 1:
+        raise ExpressionInvalid(f"{fragment_of(node)}: AUTO takes one expression: AVG(AUTO(income)).")
+    if kind in VARIANCES:
+        raise SqlRefused(
+            f"{fragment_of(node)}: squares have no bounds to choose.",
+            remedy="Write bounds that you know: STDDEV(CLAMP(x, 0, 100000)). AVG(AUTO(x)) tells of some.",
+        )
+    return inner.expressions[0], True
 
 
 def _only_argument(node: exp.Expr) -> exp.Expr:

@@ -35,10 +35,12 @@ from fedstats.core.selection import VARIANCES, AggregateCall, AggregateKind
 from fedstats.core.squares import squares_of
 from fedstats.core.two_values import two_values
 from fedstats.errors import InternalError
+from fedstats.statistics._auto_bounds import Ranges
 
 _OF_MISSING = {Op.AND, Op.OR, Op.IS_NULL, Op.COALESCE, Op.CASE}
 _ONE_BRANCH = 2
 _ROWS = Bound.rows()
+_DECLARED: Ranges = {}
 _SUPPORT_WEIGHT = Fraction(1, 4)
 _AVERAGES = (AggregateKind.AVG, AggregateKind.SHARE, *VARIANCES)
 
@@ -125,18 +127,23 @@ class MeasurePlan:
 
 
 def plan_measures(
-    calls: Iterable[AggregateCall], dataset: Dataset, *, supported: bool = False, bound: Bound = _ROWS
+    calls: Iterable[AggregateCall],
+    dataset: Dataset,
+    *,
+    supported: bool = False,
+    bound: Bound = _ROWS,
+    ranges: Ranges = _DECLARED,
 ) -> MeasurePlan:
     """The fewest measures from which all `calls` can be computed; `supported`: with what they rest on.
 
-    `bound` is by its one name for the dataset.
+    `bound` is by its one name for the dataset; `ranges` are chosen bounds, for the calls with `auto`.
     """
     listed = list(dict.fromkeys(calls))
     counted = {presence(c.argument, dataset) for c in listed if c.kind in (*_AVERAGES, AggregateKind.COUNT)}
     if any(call.kind is AggregateKind.COUNT_ROWS for call in listed):
         counted.add(None)
     found: dict[Measure, int] = {}
-    made = {call: _call_measures(call, dataset, counted, found, bound) for call in listed}
+    made = {call: _call_measures(call, dataset, counted, found, bound, ranges) for call in listed}
     asked = len(found)
     for call, measures in made.items() if supported else ():
         support = found.setdefault(_support(call, dataset), len(found))
@@ -174,6 +181,7 @@ def _call_measures(
     counted: set[Expression | None],
     found: dict[Measure, int],
     bound: Bound,
+    ranges: Ranges,
 ) -> CallMeasures:
     def position(kind: MeasureKind, expression: Expression | None, grid: Grid | None = None) -> int:
         if kind is MeasureKind.ROWS and bound.kind is BoundKind.PEOPLE:
@@ -185,7 +193,7 @@ def _call_measures(
         return CallMeasures(call.kind, position(MeasureKind.PEOPLE, rows))
     if call.kind in (AggregateKind.COUNT_ROWS, AggregateKind.COUNT) or call.argument is None:
         return CallMeasures(call.kind, position(MeasureKind.ROWS, rows), weight_max=max(1, bound.norm))
-    domain = domain_of(call.argument, dataset)
+    domain = _within(domain_of(call.argument, dataset), call, ranges)
     with_count = call.kind in _AVERAGES or rows in counted
     grid, rounded_to = _grid(domain, dataset, bound, centred=with_count)
     count = position(MeasureKind.ROWS, rows) if with_count else None
@@ -206,6 +214,14 @@ def _call_measures(
         else None,
         weight_max=max(1, bound.norm),
     )
+
+
+def _within(domain: Domain, call: AggregateCall, ranges: Ranges) -> Domain:
+    """The domain between bounds that were chosen for it."""
+    chosen = ranges.get(normalise(call.argument)) if call.auto and call.argument is not None else None
+    if chosen is None or not isinstance(domain, Numbers):
+        return domain
+    return replace(domain, lo=chosen.lo, hi=chosen.hi)
 
 
 def _grid(domain: Domain, dataset: Dataset, bound: Bound, *, centred: bool) -> tuple[Grid, Fraction | None]:

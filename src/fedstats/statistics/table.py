@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 from fedstats.core import estimate
+from fedstats.core.aggregate import Aggregate
 from fedstats.core.bound import Bound, BoundKind
 from fedstats.core.disclosure import DisclosureProfile, rule_of, rule_words
 from fedstats.core.estimate import Estimate, Picture, PictureKind
@@ -22,6 +23,14 @@ from fedstats.core.selection import AggregateCall, AggregateKind, Selection, agg
 from fedstats.core.statistic import Ask, Mode, Round, RoundResult, Statistic
 from fedstats.errors import SqlRefused, TooLarge
 from fedstats.sql.parse import parse
+from fedstats.statistics._auto_bounds import (
+    SHARE,
+    Ranges,
+    auto_arguments,
+    auto_notes,
+    chosen_ranges,
+    first_round,
+)
 from fedstats.statistics._bounding import bound_notes, bound_of, bounds_of
 from fedstats.statistics._columns import Column
 from fedstats.statistics._measures import CallMeasures, MeasurePlan, plan_measures
@@ -29,6 +38,9 @@ from fedstats.statistics._rows import keys_of, table_rows
 
 ADDITIONS_MAX = 10_000_000
 """How many numbers marginal totals may add up, so that a question does not fill the analyst's memory."""
+
+
+_DECLARED: Ranges = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,10 @@ class Table:
             There is no such bound.
 
         """
-        return cls(parse(text, definitions), totals, bound)
+        selection = parse(text, definitions)
+        calls = (call for output in selection.outputs for call in aggregate_calls(output.formula))
+        kind = TableWithin if any(call.auto for call in calls) else cls
+        return cast("Self", kind(selection, totals, bound))  # a class that differs in its number of rounds
 
     @property
     def dataset(self) -> str:
@@ -90,7 +105,7 @@ class Table:
         return self.selection.where
 
     def step(self, ask: Ask, history: Sequence[RoundResult]) -> Round | Estimate:
-        """One round of grouped sums, then the table.
+        """One round of grouped sums, then the table; before both, the histograms that AUTO asks for.
 
         Raises
         ------
@@ -98,11 +113,20 @@ class Table:
             The selection does not fit the dataset, or asks for departments in secure mode.
 
         """
-        plan = self._plan(ask)
+        arguments = auto_arguments(self._calls())
+        if arguments and not history:
+            self._round(ask, self._plan(ask))  # what cannot be asked then is refused while nothing is spent
+            return first_round(arguments, ask.dataset, self._bound(ask))
+        ranges = chosen_ranges(arguments, ask, self._bound(ask), history[0] if arguments else None)
+        plan, answered = self._plan(ask, ranges), history[1:] if arguments else history
         columns = [Column.of(output, plan.calls) for output in self.selection.outputs]
-        if not history:
-            return self._round(ask, plan)
-        return self._estimate(ask, plan, columns, history[0])
+        if not answered:
+            return replace(self._round(ask, plan), share=1 - SHARE if arguments else Fraction(1)).normalised()
+        return self._estimate(ask, plan, columns, answered[0], ranges)
+
+    def later(self, ask: Ask) -> tuple[Aggregate, ...]:
+        """What is added up once bounds are chosen; the grids are not those."""
+        return self._round(ask, self._plan(ask)).aggregates if auto_arguments(self._calls()) else ()
 
     def foresee(self, ask: Ask) -> tuple[Foreseen, ...]:
         """Which columns have one noise whatever the totals are: counts, sums, what is linear in them."""
@@ -118,14 +142,17 @@ class Table:
 
     def bounds(self, ask: Ask) -> tuple[Self, ...]:
         """This question with each bound of one person that there is, the one that it is asked with first."""
-        own = bound_of(self.bound, self.selection.outputs, ask)
+        own = self._bound(ask)
         others = (bound for bound in bounds_of(ask.dataset) if bound != own)
         return tuple(replace(self, bound=bound.text) for bound in (own, *others))
 
-    def _plan(self, ask: Ask) -> MeasurePlan:
-        bound = bound_of(self.bound, self.selection.outputs, ask)
+    def _bound(self, ask: Ask) -> Bound:
+        return bound_of(self.bound, self.selection.outputs, ask)
+
+    def _plan(self, ask: Ask, ranges: Ranges = _DECLARED) -> MeasurePlan:
         supported = rule_of(ask.disclosure) is not None
-        return plan_measures(self._calls(), ask.dataset, supported=supported, bound=bound)
+        bound = self._bound(ask)
+        return plan_measures(self._calls(), ask.dataset, supported=supported, bound=bound, ranges=ranges)
 
     def _calls(self) -> tuple[AggregateCall, ...]:
         return tuple(call for output in self.selection.outputs for call in aggregate_calls(output.formula))
@@ -159,7 +186,7 @@ class Table:
             )
 
     def _estimate(
-        self, ask: Ask, plan: MeasurePlan, columns: Sequence[Column], result: RoundResult
+        self, ask: Ask, plan: MeasurePlan, columns: Sequence[Column], result: RoundResult, ranges: Ranges
     ) -> Estimate:
         table = estimate.Table(
             name="table",
@@ -171,7 +198,11 @@ class Table:
             ),
             picture=self._picture(counts),
         )
-        notes = (*disclosure_notes(ask.disclosure, table), *self._notes(ask, plan, result))
+        notes = (
+            *disclosure_notes(ask.disclosure, table),
+            *auto_notes(ranges),
+            *self._notes(ask, plan, result),
+        )
         return Estimate((table,), notes, disclosure=ask.disclosure)
 
     def _picture(self, counts: Sequence[str]) -> Picture | None:
@@ -249,6 +280,13 @@ def _open_notes(ask: Ask, result: RoundResult, *, by_department: bool) -> Iterat
                 "A row adds up the departments that named its value. Named by some of them only, it is lower "
                 f"than all {what} who have the value."
             )
+
+
+@dataclass(frozen=True, slots=True)
+class TableWithin(Table):
+    """A table some of whose values are cut off at bounds that a first round chooses."""
+
+    rounds_max: ClassVar[int] = 2
 
 
 STATISTIC: type[Statistic] = Table
