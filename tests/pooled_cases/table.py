@@ -52,6 +52,15 @@ def _waits(frame: pd.DataFrame) -> pd.Series:
     return (frame["rtt_end_date"] - frame["rtt_start_date"]).dt.days.clip(0, 730)
 
 
+def _who(frame: pd.DataFrame) -> pd.DataFrame:
+    """The age groups that the question below names, and weekdays and months of the starts of clocks."""
+    who = pd.cut(frame.age, [-1, 17, 64, 104], labels=["child", "adult", "older"]).astype(str)
+    return frame.assign(
+        who=who, weekday=frame.rtt_start_date.dt.isocalendar().day.astype("Int64").astype(str),
+        year=frame.rtt_start_date.dt.year.astype("Int64").astype(str),
+    )  # fmt: skip # columns of one kind
+
+
 _BOUNDED = "SELECT idp, COUNT(*), SUM(mdvis), AVG(disea) FROM randhie GROUP BY idp"
 
 CASES = (
@@ -86,6 +95,51 @@ CASES = (
         lambda frame: of_groups(
             frame, [], lambda g: (g.mdvis * g.year).mean(), lambda g: g.mdvis[g.hlthp].sum(),
             lambda g: (g.lpi - g.fmde).abs().mean(),
+        ),
+    ),
+    _sql(
+        "variances and standard deviations",
+        "randhie",
+        "SELECT idp, VAR_SAMP(mdvis), STDDEV(lpi), VAR(hlthg), 2 * STDDEV(mdvis) / AVG(mdvis), "
+        "VARIANCE(disea) - VARIANCE(fmde) FROM randhie GROUP BY idp",
+        lambda frame: of_groups(
+            frame, ["idp"], lambda g: g.mdvis.var(), lambda g: g.lpi.std(), lambda g: g.hlthg.var(),
+            lambda g: 2 * g.mdvis.std() / g.mdvis.mean(), lambda g: g.disea.var() - g.fmde.var(),
+        ),
+    ),
+    _sql(
+        "a histogram, with averages of its bins",
+        "randhie",
+        "SELECT HISTOGRAM(mdvis, 7), COUNT(*), AVG(lpi) FROM randhie",
+        lambda frame: of_groups(
+            frame.assign(bin=(frame.mdvis // 11).clip(upper=6).map(
+                lambda i: f"{11 * i} to {11 * i + 10 + (i == 6)}")),
+            ["bin"], len, lambda g: g.lpi.mean(),
+        ),
+    ),
+    _sql(
+        "cells with names, parts of dates, rounded numbers",
+        "demo",
+        "SELECT CASE WHEN age < 18 THEN 'child' WHEN age < 65 THEN 'adult' ELSE 'older' END AS who, "
+        "COUNT(*), AVG(ROUND(age / 10)), SHARE(ISODOW(rtt_start_date) > 5), "
+        "COUNT_IF(YEAR(rtt_start_date) = 2024), AVG(age ** 2 % 7) FROM rtt GROUP BY who",
+        lambda frame: of_groups(
+            _who(frame), ["who"], len, lambda g: (g.age / 10 + 0.5).floordiv(1).mean(),
+            lambda g: (g.rtt_start_date.dropna().dt.day_of_week > 4).mean(),
+            lambda g: (g.rtt_start_date.dt.year == 2024).sum(), lambda g: (g.age**2 % 7).mean(),
+        ),
+    ),
+    _sql(
+        "keys made of dates",
+        "demo",
+        "SELECT YEAR(rtt_start_date), ISODOW(rtt_start_date), COUNT(*), "
+        "AVG(DATEDIFF('month', rtt_start_date, rtt_end_date)) FROM rtt "
+        "WHERE rtt_start_date IS NOT NULL AND rtt_end_date IS NOT NULL GROUP BY 1, 2",
+        lambda frame: of_groups(
+            _who(frame), ["year", "weekday"], len,
+            lambda g: (12 * (g.rtt_end_date.dt.year - g.rtt_start_date.dt.year)
+                       + g.rtt_end_date.dt.month - g.rtt_start_date.dt.month).mean(),
+            given=frame.rtt_start_date.notna() & frame.rtt_end_date.notna(),
         ),
     ),
     _sql(

@@ -39,9 +39,14 @@ def query(
 ) -> None:
     """Ask a question in SQL.
 
-    SELECT of counts, sums, averages and shares FROM one dataset WHERE ... GROUP BY keys, for example
+    SELECT of keys and aggregates FROM one dataset WHERE ... GROUP BY keys, for example
 
       fedstats query "SELECT sex, COUNT(*) FROM rtt GROUP BY sex" --epsilon 1
+
+    Aggregates: COUNT(*), COUNT(DISTINCT person), SUM, AVG, SHARE(condition), VAR_SAMP, STDDEV_SAMP, and
+    arithmetic of them. HISTOGRAM(age, 13) counts rows in 13 bins. Keys: columns, BAND(age, 18, 65),
+    DATE_TRUNC('month', d), YEAR(d), CASE WHEN age < 18 THEN 'child' ELSE 'adult' END, department. GROUP BY
+    CUBE or ROLLUP adds totals, as --totals does. The whole language with examples: docs/query-language.md
 
     Write - for SQL to read it from standard input. The same question again gives the same answer and
     costs nothing.
