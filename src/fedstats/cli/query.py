@@ -43,10 +43,8 @@ def query(
 
       fedstats query "SELECT sex, COUNT(*) FROM rtt GROUP BY sex" --epsilon 1
 
-    Aggregates: COUNT(*), COUNT(DISTINCT person), SUM, AVG, SHARE(condition), VAR_SAMP, STDDEV_SAMP, and
-    arithmetic of them. HISTOGRAM(age, 13) counts rows in 13 bins. Keys: columns, BAND(age, 18, 65),
-    DATE_TRUNC('month', d), YEAR(d), CASE WHEN age < 18 THEN 'child' ELSE 'adult' END, department. GROUP BY
-    CUBE or ROLLUP adds totals, as --totals does. The whole language with examples: docs/query-language.md
+    Aggregates: COUNT, SUM, AVG, SHARE(condition), VAR_SAMP, STDDEV_SAMP, arithmetic of them. Keys: columns,
+    BAND(age, 18, 65), HISTOGRAM(age, 13), DATE_TRUNC('month', d), CASE. All of it: docs/query-language.md
 
     Write - for SQL to read it from standard input. The same question again gives the same answer and
     costs nothing.
