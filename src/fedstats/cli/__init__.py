@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "query": ("fedstats.cli.query:query", "Ask a question in SQL."),
     "run": ("fedstats.cli.run:run", "Ask a statistic, built in or from one Python file."),
     "new": ("fedstats.cli.new:new", "Begin an analysis of your own: a Python file and its test."),
+    "simulate": ("fedstats.cli.simulate:simulate", "Try a question on rows of your own, and ask nobody."),
     "jobs": ("fedstats.cli.jobs:jobs", "List the questions of this computer."),
     "resume": ("fedstats.cli.jobs:resume", "Take a question up again, or show its answer again, free."),
     "plot": ("fedstats.cli.plot:plot", "Draw the answer of a job, in a file or in the terminal."),

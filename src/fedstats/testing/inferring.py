@@ -117,7 +117,7 @@ def _loudly(dataset: Dataset) -> str:
     return (
         f"THE DEFINITION WAS MADE FROM THE DATA: bounds and categories{rows} are what is in them. "
         "An agreement states them beforehand, and rarely so tightly: real noise will be wider. "
-        "Give dataset=... to try the definition that counts."
+        "To try the definition that counts, give it as dataset."
     )
 
 

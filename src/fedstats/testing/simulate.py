@@ -11,6 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from fedstats.client.opening import words_of
 from fedstats.client.session import connect
 from fedstats.core.accounting import EPSILON_MAX, EPSILON_MIN, parse_epsilon
 from fedstats.core.estimate import Estimate
@@ -112,7 +113,7 @@ def simulate(  # noqa: PLR0913 # one parameter per choice
     run = _Run(pool, made, chances, seed, tell)
     cells = run.trials(asked, repeats)
     return SimulationReport(
-        question=statistic if isinstance(statistic, str) else repr(statistic),
+        question=statistic if isinstance(statistic, str) else words_of(made),
         departments=len(split.rows),
         rows=len(table),
         people=split.people,

@@ -48,7 +48,7 @@ class Least:
     def unknown(cls, limits: Mapping[str, float] | None) -> Self:
         """There is nothing to compare the noise with."""
         why = (
-            "the statistic has no interval for the population to compare the noise with. Give target=..."
+            "the statistic has no interval for the population to compare the noise with. Give a target."
             if limits is None
             else "no cell with a target has an exact answer."
         )
