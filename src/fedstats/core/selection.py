@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from fractions import Fraction
 
 from fedstats.core.expression import DEPTH_MAX, NODES_MAX, Expression, NumberLiteral, Op, normalise
 from fedstats.core.histogram import Bins
@@ -26,6 +27,7 @@ class AggregateKind(Enum):
     SHARE = "share"
     VAR_SAMP = "variance"
     STDDEV_SAMP = "standard deviation"
+    QUANTILE = "quantile"
 
 
 VARIANCES = (AggregateKind.VAR_SAMP, AggregateKind.STDDEV_SAMP)
@@ -37,14 +39,20 @@ class AggregateCall:
 
     COUNT_ROWS has no argument, COUNT_PEOPLE may have one that must not be missing, SHARE has a condition.
     `auto`: the bounds of what is added up are chosen from a noisy histogram first.
+    QUANTILE is the least value that a `share` of the rows does not exceed.
     """
 
     kind: AggregateKind
     argument: Expression | None = None
     auto: bool = False
+    share: Fraction | None = None
 
     def __post_init__(self) -> None:
-        """Only counts of everybody go without an argument."""
+        """Only counts of everybody go without an argument, and a quantile has a share."""
+        if (self.kind is AggregateKind.QUANTILE) != (self.share is not None):
+            raise ValueInvalid("A quantile has a share, and nothing else has one.")
+        if self.share is not None and not 0 < self.share < 1:
+            raise ValueInvalid("A quantile lies above 0 and below 1: the ends would be the values of one row.")
         if self.argument is not None and self.kind is AggregateKind.COUNT_ROWS:
             raise ValueInvalid("A count of all rows has no argument.")
         if self.argument is None and self.kind not in (AggregateKind.COUNT_ROWS, AggregateKind.COUNT_PEOPLE):

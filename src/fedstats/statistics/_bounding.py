@@ -29,6 +29,7 @@ from fedstats.core.statistic import Ask
 from fedstats.statistics._columns import Column
 from fedstats.statistics._linear import Linear
 from fedstats.statistics._measures import plan_measures
+from fedstats.statistics._quantile import Quantile
 
 CANDIDATES = (Bound.rows(), Bound.people(), Bound.weighted(1))
 """What is compared; of equal ones the first is taken."""
@@ -74,7 +75,7 @@ def _are_averages(outputs: Sequence[Output], dataset: Dataset) -> bool:
         if kinds == {AggregateKind.COUNT_PEOPLE}:
             continue  # is the same with each bound
         form = Column.of(output, plan.calls).form
-        if isinstance(form, Linear) or AggregateKind.COUNT_PEOPLE in kinds:
+        if isinstance(form, Linear | Quantile) or AggregateKind.COUNT_PEOPLE in kinds:
             return False
         averages += 1
     return averages > 0

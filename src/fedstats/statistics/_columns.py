@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from fedstats.core.estimate import Absence, Cell, Interval, Value
 from fedstats.core.expression import NumberLiteral, Op
 from fedstats.core.selection import AggregateCall, AggregateKind, Formula, Output, aggregate_calls
+from fedstats.errors import SqlRefused
 from fedstats.statistics._formula import Form, bounds_of, cell_of, form_of
 from fedstats.statistics._intervals import Bounds, widened
 from fedstats.statistics._linear import Linear, Measured
 from fedstats.statistics._measures import CallMeasures
+from fedstats.statistics._quantile import Quantile
 from fedstats.statistics._variance import Variance
 
 
@@ -23,7 +25,7 @@ class Column:
     """
 
     name: str
-    form: Form
+    form: Form | Quantile
     bounds: Bounds
     call: CallMeasures | None
     rests_on: frozenset[int]
@@ -36,9 +38,13 @@ class Column:
         rests_on = frozenset[int]().union(*(calls[c].rests_on for c in aggregate_calls(output.formula)))
         single = _single(output.formula)
         if single is None:
+            _refuse_quantiles(output)
             form, bounds = form_of(output.formula, calls), bounds_of(output.formula, calls)
             return cls(output.name, form, bounds, None, rests_on)
         shift, factor, call = single
+        if (tree := calls[call].tree) is not None:
+            quantile = Quantile(tree, float(call.share or 0))
+            return cls(output.name, quantile, Bounds(), calls[call], rests_on, shift, factor)
         form, bounds = form_of(call, calls), bounds_of(call, calls)
         return cls(output.name, form, bounds, calls[call], rests_on, shift, factor)
 
@@ -51,15 +57,18 @@ class Column:
     @property
     def counts(self) -> bool:
         """Whether it counts rows or people."""
-        return self.call is not None and self.call.total is None
+        return self.call is not None and self.call.total is None and self.call.tree is None
 
     def cell(self, measured: Measured) -> Cell:
         """The number of one cell with both intervals, or why there is none."""
-        found = cell_of(self.form, self.bounds, measured)
+        if isinstance(self.form, Quantile):
+            found = self.form.cell(measured.trees)
+        else:
+            found = cell_of(self.form, self.bounds, measured)
         if isinstance(found, Absence):
             return found
         population = found.interval
-        if self.call is not None and not isinstance(self.form, Variance):
+        if self.call is not None and not isinstance(self.form, Variance | Quantile):
             found = _with_rounding(self.call, found, self.bounds, measured)
             population = _population_interval(self.call, found, self.bounds, measured)
         return Value(
@@ -71,6 +80,15 @@ class Column:
     def _scaled(self, interval: Interval) -> Interval:
         ends = (self.shift + self.factor * interval.lo, self.shift + self.factor * interval.hi)
         return Interval(min(ends), max(ends))
+
+
+def _refuse_quantiles(output: Output) -> None:
+    """Between a quantile and another number nobody knows how their noises go together."""
+    if any(call.kind is AggregateKind.QUANTILE for call in aggregate_calls(output.formula)):
+        raise SqlRefused(
+            f"{output.name}: a quantile stands alone in its column, or with written numbers.",
+            remedy="Ask for each in a column of its own, and compute with the answers.",
+        )
 
 
 def _single(formula: Formula) -> tuple[float, float, AggregateCall] | None:

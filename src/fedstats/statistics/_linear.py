@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fedstats.core.estimate import Absence, AbsenceReason, Interval
+from fedstats.core.expression import Expression
 from fedstats.statistics._intervals import ratio_interval
+from fedstats.statistics._quantile import TreeTotals
 
 Totals = Sequence[float]
 """One cell's noisy totals, by position of the measure; or their half widths."""
@@ -17,12 +19,13 @@ class Measured:
     """One cell's totals, each with how far it may be from the exact one.
 
     Noise moves it by its half width of `widths` (95 % or more), and on top of that disclosure control by its
-    `slacks` at most. All by position of the measure.
+    `slacks` at most. All by position of the measure. `trees` are those of which quantiles are read.
     """
 
     totals: Totals
     widths: Totals
     slacks: Totals
+    trees: Mapping[Expression, TreeTotals] = field(default_factory=dict)
 
 
 TOO_FEW = Absence(

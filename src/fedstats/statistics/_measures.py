@@ -12,6 +12,7 @@
   instead of two.
 - Where a person counts once in a cell, rows are counted as people, and sums are of each person's mean, on a
   grid fine enough for means. Where rows have weights, totals are divided by `Bound.unit` (`_rows`).
+- MEDIAN(x) and all other quantiles of x share one tree of counts (`_quantile`), which is one measure more.
 - Disclosure control asks how many people, or records, stand behind a number. What is not counted for the
   question is counted for it, as a *support*, with a quarter of the share of what was asked: it decides what
   is shown and is not shown itself.
@@ -19,8 +20,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind, open_keys
@@ -34,8 +35,9 @@ from fedstats.core.schema import Dataset
 from fedstats.core.selection import VARIANCES, AggregateCall, AggregateKind
 from fedstats.core.squares import squares_of
 from fedstats.core.two_values import two_values
-from fedstats.errors import InternalError
 from fedstats.statistics._auto_bounds import Ranges
+from fedstats.errors import InternalError, SqlRefused
+from fedstats.statistics._quantile import TreePlan
 
 _OF_MISSING = {Op.AND, Op.OR, Op.IS_NULL, Op.COALESCE, Op.CASE}
 _ONE_BRANCH = 2
@@ -56,7 +58,8 @@ class CallMeasures:
     a count of those with the second, in other words. `rests_on` are the positions of all measures without
     which disclosure control shows nothing of it. A variance is made of an average and of one of `squares`,
     which are those of the distances from `around`; it has none where all squares are the same. One person
-    adds at most `weight_max` to the count, for all that the population intervals know.
+    adds at most `weight_max` to the count, for all that the population intervals know. A quantile
+    is read from the tree of the values of `tree`.
     """
 
     kind: AggregateKind
@@ -72,19 +75,22 @@ class CallMeasures:
     squares: CallMeasures | None = None
     around: float = 0.0
     weight_max: int = 1
+    tree: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MeasurePlan:
     """The measures of a table, each once and in normal form, and what each call takes of them.
 
-    The first `asked` of them were asked for; those after them support these.
+    The first `asked` of them were asked for; those after them support these. `trees` are measures too, each
+    with keys of its own.
     """
 
     measures: tuple[Measure, ...]
     calls: dict[AggregateCall, CallMeasures]
     asked: int
     bound: Bound = _ROWS
+    trees: Mapping[Expression, TreePlan] = field(default_factory=dict)
 
     @property
     def supports(self) -> int:
@@ -104,12 +110,34 @@ class MeasurePlan:
         whatever is asked: of values that were chosen for their noisy numbers, these numbers read too high.
         """
         opened = bool(open_keys(keys, dataset))
-        weight = 1 / (self.asked + opened + _SUPPORT_WEIGHT * self.supports)
+        weight = self._weight(opened=opened)
         weights = [weight] * self.asked + [_SUPPORT_WEIGHT * weight] * self.supports
         measures = tuple(
             Measure(m.kind, m.expression, m.grid, w) for m, w in zip(self.measures, weights, strict=True)
         )
         return GroupedSums(keys, measures, weight if opened else None, self.bound)
+
+    def aggregates(self, keys: tuple[Expression, ...], dataset: Dataset) -> tuple[GroupedSums, ...]:
+        """The measures by these keys, if there are any, and one aggregate for each tree.
+
+        Raises
+        ------
+        LanguageError
+            A tree does not go with the keys, or with the bound of one person.
+
+        """
+        if self.trees and self.bound != _ROWS:
+            raise SqlRefused(
+                "Quantiles count rows, each alike: they are not offered with another bound of one person.",
+                remedy="Leave --bound out, or ask for the quantiles as a question of their own.",
+            )
+        weight = self._weight()
+        trees = (tree.aggregate(keys, dataset, weight) for tree in self.trees.values())
+        return (*((self.aggregate(keys, dataset),) if self.measures else ()), *trees)
+
+    def _weight(self, *, opened: bool = False) -> Fraction:
+        """The share of each measure that was asked for; a tree is one, whatever is read from it."""
+        return 1 / (self.asked + len(self.trees) + opened + _SUPPORT_WEIGHT * self.supports)
 
     def positions_in(self, measures: Iterable[Measure]) -> tuple[int, ...]:
         """Where each measure of this plan stands in `measures`, whatever order and weights they have.
@@ -188,6 +216,8 @@ def _call_measures(
             kind = MeasureKind.PEOPLE
         return found.setdefault(Measure(kind, expression, grid), len(found))
 
+    if call.kind is AggregateKind.QUANTILE and call.argument is not None:
+        return CallMeasures(call.kind, None, tree=normalise(call.argument))
     rows = presence(call.argument, dataset)
     if call.kind is AggregateKind.COUNT_PEOPLE:
         return CallMeasures(call.kind, position(MeasureKind.PEOPLE, rows))

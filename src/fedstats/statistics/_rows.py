@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, partial
@@ -18,11 +18,12 @@ from fedstats.core.inference import domain_of
 from fedstats.core.noise import TERMS_MAX, noise_half_width
 from fedstats.core.privacy import Mechanism
 from fedstats.core.selection import KeyOutput, Selection
-from fedstats.core.statistic import Ask, RoundResult
+from fedstats.core.statistic import Ask, RoundResult, Vectors
 from fedstats.errors import InternalError, NodeFailed, Refused, error_classes
 from fedstats.statistics._columns import Column
 from fedstats.statistics._disclosing import Disclosed, disclosed
 from fedstats.statistics._measures import MeasurePlan
+from fedstats.statistics._quantile import TreeTotals, cell_trees
 from fedstats.statistics._totals import (
     LEVEL,
     HalfWidths,
@@ -104,7 +105,7 @@ class _Answer:
     """Totals per measure and cell, in the order of SELECT, and whose numbers are in them.
 
     `disclose` says what may be shown of a cell's totals; `named` says for each value of an open key how many
-    departments are in its numbers. `total` is whether several could be.
+    departments are in its numbers. `total` is whether several could be. `trees` gives those of a cell.
     """
 
     totals: Sequence[Sequence[float]]
@@ -112,6 +113,7 @@ class _Answer:
     noises: int
     named: Sequence[int]
     total: bool
+    trees: Callable[[int], Mapping[Expression, TreeTotals]]
 
     def row(self, cell: int, value: int | None) -> RowTotals:
         """The totals of a cell, of the value at this position of the open key; missing values come last."""
@@ -119,7 +121,8 @@ class _Answer:
         if not noises:
             return RowTotals(NOTHING, 0, absence=BELOW_THRESHOLD)
         found = self.disclose([vector[cell] for vector in self.totals])
-        return RowTotals(found, noises, None if value is None or not self.total else noises)
+        named_by = None if value is None or not self.total else noises
+        return RowTotals(found, noises, named_by, trees=self.trees(cell))
 
 
 NOTHING = Disclosed((), ())
@@ -132,28 +135,29 @@ def _answers(
     selection: Selection, ask: Ask, plan: MeasurePlan, result: RoundResult
 ) -> dict[str | None, _Answer | _Nothing]:
     """The totals of everybody under None, or those of each department under its name."""
-    aggregate = _aggregate(result)
-    positions = plan.positions_in(aggregate.measures)
+    at, aggregate = _sums_of(result)
+    positions = () if aggregate is None else plan.positions_in(aggregate.measures)
     disclose = partial(disclosed, plan=plan, rule=rule_of(ask.disclosure))
+    keys = keys_of(selection)
 
-    def totals(vectors: Sequence[Integers]) -> list[list[float]]:
+    def totals(vectors: Vectors) -> list[list[float]]:
+        if aggregate is None:
+            return []
         shape = [len(cells) for cells in aggregate.key_cells(ask.dataset, result.values)]
-        axes = [aggregate.keys.index(key) for key in keys_of(selection)]
-        placed = (vectors[i].reshape(shape).transpose(axes).ravel() for i in positions)
+        axes = [aggregate.keys.index(key) for key in keys]
+        placed = (vectors[at][i].reshape(shape).transpose(axes).ravel() for i in positions)
         return [_divided(vector, aggregate.units[i]) for vector, i in zip(placed, positions, strict=True)]
+
+    def answer(vectors: Vectors, noises: int, named: Sequence[int], *, total: bool) -> _Answer:
+        trees = cell_trees(plan.trees, result, vectors, keys, ask=ask, noises=noises)
+        return _Answer(totals(vectors), disclose, noises, named, total, trees)
 
     if not selection.by_department:
         named = [len(departments) for departments in result.named_by]
-        return {None: _Answer(totals(result.total[0]), disclose, result.noises, named, total=True)}
+        return {None: answer(result.total, result.noises, named, total=True)}
     given = result.by_department or {}
     return {
-        name: _Answer(
-            totals(given[name][0]),
-            disclose,
-            1,
-            [int(name in departments) for departments in result.named_by],
-            total=False,
-        )
+        name: answer(given[name], 1, [int(name in those) for those in result.named_by], total=False)
         if name in given
         else _Nothing(absence_of(result.absent.get(name)))
         for name in ask.departments
@@ -166,17 +170,21 @@ def _divided(vector: Integers, unit: int) -> list[float]:
     return totals
 
 
-def _aggregate(result: RoundResult) -> GroupedSums:
-    aggregate = result.round.aggregates[0]
-    if len(result.round.aggregates) != 1 or not isinstance(aggregate, GroupedSums):
+def _sums_of(result: RoundResult) -> tuple[int, GroupedSums | None]:
+    """The aggregate that is no tree, and its position; a question of quantiles alone has none."""
+    sums = [(i, aggregate) for i, aggregate in enumerate(result.round.aggregates) if aggregate.tree is None]
+    if len(sums) > 1:
         raise InternalError("These totals do not belong to this question.")
-    return aggregate
+    return sums[0] if sums else (0, None)
 
 
 def _half_widths(plan: MeasurePlan, ask: Ask, result: RoundResult) -> HalfWidths:
     """The half widths of the plan's measures, by how many noises are added up."""
-    positions, units = plan.positions_in(_aggregate(result).measures), _aggregate(result).units
-    mechanism, scales = ask.loss.mechanism, result.scales[0]
+    at, aggregate = _sums_of(result)
+    positions, units = (
+        ((), ()) if aggregate is None else (plan.positions_in(aggregate.measures), aggregate.units)
+    )
+    mechanism, scales = ask.loss.mechanism, result.scales[at]
 
     @cache
     def widths(noises: int, level: float) -> list[float]:

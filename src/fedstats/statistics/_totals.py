@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 from fedstats.core.disclosure import DisclosureRule
@@ -23,7 +23,9 @@ from fedstats.core.estimate import Absence, AbsenceReason, Cell
 from fedstats.core.noise import LEVEL_MAX
 from fedstats.statistics._columns import Column
 from fedstats.statistics._disclosing import Disclosed
+from fedstats.core.expression import Expression
 from fedstats.statistics._linear import Measured
+from fedstats.statistics._quantile import TreeTotals, added_trees
 
 LEVEL = 0.95
 LEVEL_OF_ALL = 0.96
@@ -47,6 +49,7 @@ class RowTotals:
     noises: int
     named_by: int | None = None
     absence: Absence | None = None
+    trees: Mapping[Expression, TreeTotals] = field(default_factory=dict)
 
 
 def places(sizes: Sequence[int], *, totals: bool) -> Iterator[Place]:
@@ -75,7 +78,7 @@ def number_of(column: Column, row: RowTotals, rule: DisclosureRule | None, width
     if column.rests_on & row.disclosed.withheld:
         return withheld_by(rule)
     shown = row.disclosed
-    return column.cell(Measured(shown.totals, widths(row.noises, LEVEL), shown.slacks))
+    return column.cell(Measured(shown.totals, widths(row.noises, LEVEL), shown.slacks, row.trees))
 
 
 def total_of(
@@ -92,7 +95,9 @@ def total_of(
     moved = [math.fsum(each) for each in zip(*(row.disclosed.slacks for row in shown), strict=True)]
     reach, slacks = _noise_of_chosen(known, len(shown), len(column.rests_on), widths, chosen=rule is not None)
     slacks = [slack + more for slack, more in zip(moved, slacks, strict=True)]
-    return column.cell(Measured(totals, reach, slacks))
+    # Nobody chose which cells are shown by the noise of their trees, so that this adds up as any noise does.
+    trees = added_trees([row.trees for row in shown])
+    return column.cell(Measured(totals, reach, slacks, trees))
 
 
 def _noise_of_chosen(

@@ -137,6 +137,8 @@ class Table:
     def support_share(self, ask: Ask) -> Fraction:
         """The part of the loss that counts who stands behind the numbers, for disclosure control alone."""
         plan = self._plan(ask)
+        if not plan.supports:
+            return Fraction(0)
         aggregate = plan.aggregate(keys_of(self.selection), ask.dataset)
         return sum((measure.weight for measure in aggregate.measures[plan.asked :]), Fraction(0))
 
