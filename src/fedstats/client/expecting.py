@@ -177,7 +177,7 @@ def _vectors(
         cells = aggregate.cells(dataset, (MADE_UP_VALUE,))
         people = max(1, round(naming.threshold / cells_of_value(aggregate, dataset)), _shown_from(draft))
     else:
-        cells = groups_of(aggregate, dataset)
+        cells = aggregate.groups(dataset)
         people = max(1, round(dataset.people_about / cells / departments), _shown_from(draft))
     if aggregate.tree is not None:
         bins = np.diff(np.arange(aggregate.tree.bins + 1) * people // aggregate.tree.bins)
@@ -207,11 +207,6 @@ def _shown_from(draft: Draft) -> int:
     """
     rule = rule_of(draft.query.disclosure)
     return 0 if rule is None else 3 * rule.least
-
-
-def groups_of(aggregate: Aggregate, dataset: Dataset) -> int:
-    """How many cells an answer has: those of all keys, but for the levels of a tree."""
-    return aggregate.cells(dataset) // (1 if aggregate.tree is None else sum(aggregate.tree.sizes))
 
 
 def cells_of_value(aggregate: Aggregate, dataset: Dataset) -> int:

@@ -18,7 +18,6 @@ from fedstats.client.expecting import (
     Width,
     cells_of_value,
     expected_widths,
-    groups_of,
     naming_of,
     widths_by_bound,
 )
@@ -84,7 +83,7 @@ def explain(draft: Draft, statistic: Statistic, epsilon: Fraction, aimed: Aim | 
         participants=participants,
         left_out=draft.terms.choice.left_out,
         cells=max(
-            groups_of(aggregate, dataset)
+            aggregate.groups(dataset)
             if aggregate.open_key(dataset) is None
             else cells_of_value(aggregate, dataset)
             for aggregate in draft.order.round.aggregates

@@ -52,7 +52,7 @@ class AggregateCall:
         if (self.kind is AggregateKind.QUANTILE) != (self.share is not None):
             raise ValueInvalid("A quantile has a share, and nothing else has one.")
         if self.share is not None and not 0 < self.share < 1:
-            raise ValueInvalid("A quantile lies above 0 and below 1: the ends would be the values of one row.")
+            raise ValueInvalid("A quantile lies above 0 and below 1: at the ends it is the value of one row.")
         if self.argument is not None and self.kind is AggregateKind.COUNT_ROWS:
             raise ValueInvalid("A count of all rows has no argument.")
         if self.argument is None and self.kind not in (AggregateKind.COUNT_ROWS, AggregateKind.COUNT_PEOPLE):

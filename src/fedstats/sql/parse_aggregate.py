@@ -16,8 +16,9 @@ from fedstats.core.selection import VARIANCES, AggregateCall, AggregateKind, Ari
 from fedstats.core.squares import squares_of
 from fedstats.errors import ExpressionInvalid, SqlRefused
 from fedstats.sql.parse_literals import literal_of
+from fedstats.sql.parse_quantile import QUANTILES, check_quantile, quantile_parts
 from fedstats.sql.parse_refusals import (
-    NOT_OFFERED_YET,
+    OTHER_FORMS,
     SYNONYMS,
     check_parts,
     fragment_of,
@@ -48,9 +49,7 @@ def is_aggregate(node: exp.Expr) -> bool:
     """Whether the node adds up rows, so that its column of the answer is a number and no key."""
     name = function_name(node)
     offered = (
-        name in (_SHARE, *_SPREADS)
-        or SYNONYMS.get(name, name) in NOT_OFFERED_YET
-        or SYNONYMS.get(name) == "AVG"
+        name in (_SHARE, *_SPREADS) or SYNONYMS.get(name, name) in OTHER_FORMS or SYNONYMS.get(name) == "AVG"
     )
     return isinstance(node, (exp.AggFunc, *_WRAPPERS)) or offered
 
@@ -158,6 +157,8 @@ def _aggregate(reader: RowReader, node: exp.Expr, only: Expression | None) -> Ag
         return _over_numbers(reader, node, AggregateKind.SUM, only)
     if isinstance(node, exp.Avg):
         return _over_numbers(reader, node, AggregateKind.AVG, only)
+    if isinstance(node, QUANTILES):
+        return _quantile(reader, node, only)
     if function_name(node) in _SPREADS:
         return _over_numbers(reader, node, _SPREADS[function_name(node)], only)
     if isinstance(node, exp.Anonymous) and function_name(node) == _SHARE:
@@ -242,6 +243,15 @@ def _without_auto(node: exp.Expr, inner: exp.Expr, kind: AggregateKind) -> tuple
             remedy="Write bounds that you know: STDDEV(CLAMP(x, 0, 100000)). AVG(AUTO(x)) tells of some.",
         )
     return inner.expressions[0], True
+
+
+def _quantile(reader: RowReader, node: exp.Expr, only: Expression | None) -> AggregateCall:
+    inner, share = quantile_parts(node)
+    _refuse_nested(inner)
+    expression = reader.read(inner)
+    _check_measure(reader, node, expression)
+    check_quantile(reader, node, expression)
+    return AggregateCall(AggregateKind.QUANTILE, _where(reader, node, only, expression), share)
 
 
 def _only_argument(node: exp.Expr) -> exp.Expr:

@@ -35,11 +35,11 @@ CLAUSES: dict[str, tuple[str, str]] = {
 }
 """Clauses of SELECT, by sqlglot's name of them."""
 
-NOT_OFFERED_YET: dict[str, str] = {
-    "MEDIAN": "Ask for shares at the cuts you care about, such as SHARE(x <= 126).",
-    "QUANTILE": "Ask for shares at the cuts you care about, such as SHARE(x <= 126).",
+OTHER_FORMS: dict[str, str] = {
+    "MEDIAN": "Write MEDIAN(x).",
+    "QUANTILE": "Write QUANTILE(x, 0.9): the least value that nine in ten rows do not exceed; or MEDIAN(x).",
 }
-"""Aggregates that will come, and what to ask until then."""
+"""Aggregates that are offered in one form, and which it is."""
 
 _EXTREME = "Ask for a share, such as SHARE(x <= 126), or for AVG(x)."
 _PERIOD = "Write DATE_TRUNC('week', d), DATE_TRUNC('month', d) or YEAR(d)."
@@ -50,10 +50,10 @@ _EXACT = "Cut x into bands: BAND(x, 10, 100, 1000)."
 
 SYNONYMS: dict[str, str] = {
     "QUANTILE_CONT": "QUANTILE",
-    "QUANTILE_DISC": "QUANTILE",
     "PERCENTILE_CONT": "QUANTILE",
     "PERCENTILE_DISC": "QUANTILE",
     "APPROX_QUANTILE": "QUANTILE",
+    "PERCENTILE": "QUANTILE",
     "APPROX_MEDIAN": "MEDIAN",
     "VARIANCE_POP": "VAR_SAMP",
     "VAR_POP": "VAR_SAMP",
@@ -113,7 +113,7 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
 KNOWN_FUNCTIONS = (
     "Row functions are ABS, FLOOR, CEIL, ROUND, LEAST, GREATEST, CLAMP, BAND, WEEK_BAND, COALESCE, NULLIF, "
     "CASE, DATE_TRUNC, DATEDIFF, YEAR, QUARTER, MONTH, DAY and ISODOW; aggregates "
-    "are COUNT, SUM, AVG, SHARE, VAR_SAMP and STDDEV_SAMP."
+    "are COUNT, SUM, AVG, SHARE, VAR_SAMP, STDDEV_SAMP, MEDIAN and QUANTILE."
 )
 
 _PATTERN = "Compare with declared categories: x IN ('a', 'b')."
@@ -186,8 +186,8 @@ def refusal_of(node: exp.Expr) -> SqlRefused:
 def refusal_of_function(name: str, node: exp.Expr) -> SqlRefused:
     """The error for a function that the language does not have."""
     synonym = SYNONYMS.get(name, name)
-    if synonym in NOT_OFFERED_YET:
-        sentence, instead = f"fedstats does not offer {synonym} yet.", NOT_OFFERED_YET[synonym]
+    if synonym in OTHER_FORMS:
+        sentence, instead = "this form of a quantile is not offered.", OTHER_FORMS[synonym]
     elif synonym in FUNCTIONS:
         sentence, instead = FUNCTIONS[synonym]
     elif synonym != name:

@@ -5,7 +5,7 @@ Each tree is one measure, whatever number of quantiles is read from it, and has 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -20,6 +20,7 @@ from fedstats.core.aggregate.tree import Tree
 from fedstats.core.domain import cells_of
 from fedstats.core.estimate import Absence, AbsenceReason, Cell
 from fedstats.core.expression import Expression, columns_of, normalise
+from fedstats.core.expression_words import expression_words
 from fedstats.core.inference import domain_of
 from fedstats.core.noise import noise_half_width, noise_sd
 from fedstats.core.privacy import Mechanism
@@ -86,7 +87,7 @@ class TreePlan:
         for name in sorted(columns_of(self.tree.key)):
             if not dataset.column(name).as_key:
                 raise SqlRefused(
-                    f"{name} may not be grouped by in {dataset.name}, and a quantile counts rows by its values.",
+                    f"{name} may not be grouped by in {dataset.name}, and quantiles count by its values.",
                     remedy=f"Ask for AVG({name}), or for shares such as SHARE({name} <= 100).",
                 )
         if opened := open_keys(keys, dataset):
@@ -96,7 +97,9 @@ class TreePlan:
             )
         if self.tree.key in keys:
             raise ExpressionInvalid("A quantile of a key is the key itself: in each cell all rows have it.")
-        return GroupedSums((*keys, self.tree.key), (Measure(MeasureKind.ROWS, None, None, weight),), tree=self.tree)
+        return GroupedSums(
+            (*keys, self.tree.key), (Measure(MeasureKind.ROWS, None, None, weight),), tree=self.tree
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,16 +117,16 @@ class TreeTotals:
 
 @lru_cache(maxsize=4)  # the columns of one row read the same tree
 def _counted(totals: TreeTotals) -> Counted:
-    return Counted.of(
-        totals.plan.bins, totals.plan.tree.branching, totals.counts, sd=totals.sd, z=totals.z
-    )
+    return Counted.of(totals.plan.bins, totals.plan.tree.branching, totals.counts, sd=totals.sd, z=totals.z)
 
 
 def plan_trees(
     calls: Iterable[AggregateCall], keys: Sequence[Expression], dataset: Dataset, mechanism: Mechanism
 ) -> dict[Expression, TreePlan]:
     """One tree for each expression of which a quantile is asked."""
-    asked = [call.argument for call in calls if call.kind is AggregateKind.QUANTILE and call.argument is not None]
+    asked = [
+        call.argument for call in calls if call.kind is AggregateKind.QUANTILE and call.argument is not None
+    ]
     if not asked or open_keys(keys, dataset):
         groups = 1
     else:
@@ -139,7 +142,7 @@ def added_trees(cells: Sequence[Mapping[Expression, TreeTotals]]) -> dict[Expres
     return {
         expression: TreeTotals(
             first.plan,
-            np.sum([trees[expression].counts for trees in cells], axis=0, dtype=np.float64),
+            np.asarray(np.sum([trees[expression].counts for trees in cells], axis=0), dtype=np.float64),
             hypot(*(trees[expression].sd for trees in cells)),
             max(trees[expression].z for trees in cells),
         )
@@ -167,6 +170,16 @@ def cell_trees(
     }
 
 
+def quantile_notes(plans: Mapping[Expression, TreePlan]) -> Iterator[str]:
+    """What a reader must know of the bins."""
+    for expression, plan in plans.items():
+        if plan.bins.per_bin > 1:
+            yield (
+                f"Quantiles of {expression_words(expression)} are read from {plan.bins.count:,} bins of "
+                f"{float(plan.bins.width):g}; within a bin, values are taken to be spread evenly."
+            )
+
+
 def _position_of(plan: TreePlan, result: RoundResult) -> int:
     """Where the plan's tree stands among the aggregates of a round.
 
@@ -182,7 +195,9 @@ def _position_of(plan: TreePlan, result: RoundResult) -> int:
     raise InternalError("These totals do not belong to this question.")
 
 
-def _by_cell(vector: Integers, aggregate: GroupedSums, keys: Sequence[Expression], dataset: Dataset) -> Integers:
+def _by_cell(
+    vector: Integers, aggregate: GroupedSums, keys: Sequence[Expression], dataset: Dataset
+) -> Integers:
     """The nodes of every cell of these keys, in their order: shape (cells, nodes)."""
     others = [key for key in aggregate.keys if aggregate.tree is None or key != aggregate.tree.key]
     shape = [len(cells_of(domain_of(key, dataset))) for key in others]
@@ -202,5 +217,3 @@ def noise_of(mechanism: Mechanism, scale: Fraction, noises: int) -> tuple[float,
         return one * sqrt(noises), Z
     reach = noise_half_width(mechanism, scale, noises) / noise_sd(mechanism, scale, noises)
     return one * sqrt(noises), max(Z, min(reach, _REACH_MAX))
-
-

@@ -20,10 +20,10 @@ from itertools import product
 
 from fedstats.core.disclosure import DisclosureRule
 from fedstats.core.estimate import Absence, AbsenceReason, Cell
+from fedstats.core.expression import Expression
 from fedstats.core.noise import LEVEL_MAX
 from fedstats.statistics._columns import Column
 from fedstats.statistics._disclosing import Disclosed
-from fedstats.core.expression import Expression
 from fedstats.statistics._linear import Measured
 from fedstats.statistics._quantile import TreeTotals, added_trees
 

@@ -34,6 +34,7 @@ from fedstats.statistics._auto_bounds import (
 from fedstats.statistics._bounding import bound_notes, bound_of, bounds_of
 from fedstats.statistics._columns import Column
 from fedstats.statistics._measures import CallMeasures, MeasurePlan, plan_measures
+from fedstats.statistics._quantile import plan_trees, quantile_notes
 from fedstats.statistics._rows import keys_of, table_rows
 
 ADDITIONS_MAX = 10_000_000
@@ -145,7 +146,8 @@ class Table:
     def bounds(self, ask: Ask) -> tuple[Self, ...]:
         """This question with each bound of one person that there is, the one that it is asked with first."""
         own = self._bound(ask)
-        others = (bound for bound in bounds_of(ask.dataset) if bound != own)
+        quantiles = any(call.kind is AggregateKind.QUANTILE for call in self._calls())  # count rows alone
+        others = () if quantiles else (bound for bound in bounds_of(ask.dataset) if bound != own)
         return tuple(replace(self, bound=bound.text) for bound in (own, *others))
 
     def _bound(self, ask: Ask) -> Bound:
@@ -154,7 +156,9 @@ class Table:
     def _plan(self, ask: Ask, ranges: Ranges = _DECLARED) -> MeasurePlan:
         supported = rule_of(ask.disclosure) is not None
         bound = self._bound(ask)
-        return plan_measures(self._calls(), ask.dataset, supported=supported, bound=bound, ranges=ranges)
+        plan = plan_measures(self._calls(), ask.dataset, supported=supported, bound=bound, ranges=ranges)
+        trees = plan_trees(self._calls(), keys_of(self.selection), ask.dataset, ask.loss.mechanism)
+        return replace(plan, trees=trees)
 
     def _calls(self) -> tuple[AggregateCall, ...]:
         return tuple(call for output in self.selection.outputs for call in aggregate_calls(output.formula))
@@ -167,16 +171,17 @@ class Table:
             )
         if self.selection.where is not None:
             condition_of(self.selection.where, ask.dataset)
-        aggregate = plan.aggregate(keys_of(self.selection), ask.dataset)
-        aggregate.check(ask.dataset)
-        self._check_totals(aggregate.cells(ask.dataset), departments=len(ask.departments))
-        key = aggregate.open_key(ask.dataset)
+        aggregates = plan.aggregates(keys_of(self.selection), ask.dataset)
+        for aggregate in aggregates:
+            aggregate.check(ask.dataset)
+        self._check_totals(aggregates[0].groups(ask.dataset), departments=len(ask.departments))
+        key = aggregates[0].open_key(ask.dataset)
         if key is not None and ask.mode is Mode.SECURE:
             raise SqlRefused(
                 f"{key.name} has no public list of values, and each department must keep back its rare ones.",
                 remedy="Group by something else, or ask in local mode.",
             )
-        return Round((aggregate,)).normalised()
+        return Round(aggregates).normalised()
 
     def _check_totals(self, cells: int, *, departments: int) -> None:
         """Every cell is added to a total for each way of leaving keys out; refused while nothing is spent."""
@@ -236,6 +241,7 @@ class Table:
         for key in self.selection.keys:
             if key.bins is not None and key.bins.narrower:
                 yield f"The last bin of {key.name}, {key.labels[-1]}, is narrower than the others."
+        yield from quantile_notes(plan.trees)
         yield from _open_notes(ask, result, by_department=self.selection.by_department)
         yield from _rounding_notes(plan)
 

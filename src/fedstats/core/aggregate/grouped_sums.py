@@ -191,6 +191,10 @@ class GroupedSums:
             raise TooLarge(sentence, remedy="Use fewer or coarser keys.")
         return count
 
+    def groups(self, dataset: Dataset) -> int:
+        """How many cells there are at most, whose counts may have several levels each; raises as `cells`."""
+        return self.cells(dataset) // (1 if self.tree is None else sum(self.tree.sizes))
+
     def laid_out(
         self, vectors: Sequence[Integers], dataset: Dataset, values: Sequence[str] = ()
     ) -> tuple[Integers, ...]:
