@@ -153,10 +153,9 @@ def _aggregate(reader: RowReader, node: exp.Expr, only: Expression | None) -> Ag
         return _count(reader, node, only)
     if isinstance(node, exp.CountIf):
         return _count_if(reader, node, only)
-    if isinstance(node, exp.Sum):
-        return _over_numbers(reader, node, AggregateKind.SUM, only)
-    if isinstance(node, exp.Avg):
-        return _over_numbers(reader, node, AggregateKind.AVG, only)
+    if isinstance(node, exp.Sum | exp.Avg):
+        kind = AggregateKind.SUM if isinstance(node, exp.Sum) else AggregateKind.AVG
+        return _over_numbers(reader, node, kind, only)
     if isinstance(node, QUANTILES):
         return _quantile(reader, node, only)
     if function_name(node) in _SPREADS:
