@@ -21,7 +21,7 @@ from fedstats.core.plan import noise_scales
 from fedstats.core.privacy import Contribution, Mechanism, MechanismLoss
 from fedstats.core.schema import ColumnDefinition
 from fedstats.statistics._quantile import TreePlan, noise_of
-from fedstats.statistics._tree import Counted
+from fedstats.statistics._tree import Counted, shape_of
 from fedstats.testing.pool import gaussian_loss
 
 DRAWS, COVERED_MIN = 500, 453
@@ -48,6 +48,11 @@ class Draws:
         aggregate = self.plan.aggregate((), WAITING)
         ((self.scale,),) = noise_scales((aggregate,), loss, Contribution(1, 1, 1))
         self.mechanism = loss.mechanism
+
+    def rank_sd(self, q: float) -> float:
+        """The greatest standard deviation that the noise of a rank has."""
+        variances = shape_of(self.plan.bins.count, self.plan.tree.branching).rank_variances(q)
+        return float(self.scale) * float(np.sqrt(DEPARTMENTS * np.max(variances)))
 
     def read(self, held: Integers, generator: np.random.Generator) -> Counted:
         """One release, of which all rows are these."""
@@ -88,8 +93,7 @@ def test_noise_intervals_cover_the_pooled_quantile(loss: str, rows: int) -> None
         if rows == 5_000:
             assert len(known) == DRAWS
             ranks = [np.sum((held > each.lo) & (held < each.hi)) / 2 for each in known]
-            variances = tree.shape.rank_variances(q)
-            assert np.mean(ranks) <= 2.5 * 1.96 * tree.sd * np.sqrt(np.max(variances))
+            assert np.mean(ranks) <= 2.5 * 1.96 * draws.rank_sd(q)
 
 
 @pytest.mark.parametrize("loss", list(LOSSES)[:3])
