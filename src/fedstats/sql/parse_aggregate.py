@@ -250,7 +250,7 @@ def _quantile(reader: RowReader, node: exp.Expr, only: Expression | None) -> Agg
     expression = reader.read(inner)
     _check_measure(reader, node, expression)
     check_quantile(reader, node, expression)
-    return AggregateCall(AggregateKind.QUANTILE, _where(reader, node, only, expression), share)
+    return AggregateCall(AggregateKind.QUANTILE, _where(reader, node, only, expression), share=share)
 
 
 def _only_argument(node: exp.Expr) -> exp.Expr:

@@ -35,8 +35,8 @@ from fedstats.core.schema import Dataset
 from fedstats.core.selection import VARIANCES, AggregateCall, AggregateKind
 from fedstats.core.squares import squares_of
 from fedstats.core.two_values import two_values
-from fedstats.statistics._auto_bounds import Ranges
 from fedstats.errors import InternalError, SqlRefused
+from fedstats.statistics._auto_bounds import Ranges
 from fedstats.statistics._quantile import TreePlan
 
 _OF_MISSING = {Op.AND, Op.OR, Op.IS_NULL, Op.COALESCE, Op.CASE}

@@ -68,9 +68,7 @@ class Quantiles:
             raise ValueInvalid(sentence, remedy="More of the same release cost nothing: --from JOB --q ...")
         for share in self.q:
             if not 10**-_SHARE_DIGITS <= share <= 1 - 10**-_SHARE_DIGITS:
-                sentence = (
-                    f"There is no quantile at {share:g}: a share lies above 0 and below 1, such as 0.5."
-                )
+                sentence = f"There is no quantile at {share:g}: shares lie above 0 and below 1, as 0.5 does."
                 raise ValueInvalid(sentence, remedy="At the ends it would be the value of one row.")
 
     def condition(self, dataset: Dataset) -> Expression | None:
@@ -107,9 +105,7 @@ class Quantiles:
         outputs = tuple(
             Output(
                 f"{share:g}",
-                AggregateCall(
-                    AggregateKind.QUANTILE, expression, Fraction(share).limit_denominator(10**_SHARE_DIGITS)
-                ),
+                AggregateCall(AggregateKind.QUANTILE, expression, share=_exact(share)),
             )
             for share in self.q
         )
@@ -132,6 +128,11 @@ class Quantiles:
             picture=Picture(PictureKind.CURVE, value, label=_SHARE, series=last),
         )
         return Estimate((table,), found.notes, disclosure=found.disclosure)
+
+
+def _exact(share: float) -> Fraction:
+    """The share as it was typed."""
+    return Fraction(share).limit_denominator(10**_SHARE_DIGITS)
 
 
 def _rows(wide: estimate.Table) -> Iterator[TableRow]:
