@@ -11,6 +11,7 @@ from samples import DEPARTMENTS, NOW_S, sample_agreement, sample_query
 
 from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKind
 from fedstats.core.agreement import Agreement, PrivacyTerms
+from fedstats.core.bound import Bound
 from fedstats.core.expression import Call, Column, Expression, NumberLiteral, Op
 from fedstats.core.grid import Grid
 from fedstats.core.guarantee import AnsweredRound, Run
@@ -25,6 +26,9 @@ THIRDS = (
     Measure(MeasureKind.PEOPLE, None, None, Fraction(1, 3)),
     Measure(MeasureKind.SUM, CLAMPED, Grid(Fraction(50), Fraction(1, 4), 200), Fraction(1, 6)),
 )
+
+
+_ROWS = Bound.rows()
 
 
 def agreement_of(departments_max: int = 2) -> Agreement:
@@ -44,6 +48,7 @@ def run_of(
     cells_max: int = 2,
     shares: Iterable[Fraction] = (Fraction(1),),
     absent: tuple[str, ...] = (),
+    bound: Bound = _ROWS,
 ) -> Run:
     """A run of one round for each share; the key `practice` is open and has a fifth of the loss."""
     agreement = agreement_of(departments_max)
@@ -51,7 +56,7 @@ def run_of(
     threshold = Fraction(1, 5) if is_open else None
     if is_open:
         measures = tuple(replace(m, weight=m.weight * Fraction(4, 5)) for m in measures)
-    asked = [Round((GroupedSums(keys, measures, threshold),), share).normalised() for share in shares]
+    asked = [Round((GroupedSums(keys, measures, threshold, bound),), share).normalised() for share in shares]
     query = sample_query(
         where=None,
         scope=Scope.of(asked[0].aggregates, None),

@@ -20,6 +20,7 @@ from opendp.metrics import l1_distance, l2_distance
 from opendp.mod import enable_features
 
 from fedstats.core.aggregate.grouped_sums import Measure
+from fedstats.core.bound import Bound
 from fedstats.core.expression import Column
 from fedstats.core.guarantee import report_of
 from fedstats.core.privacy import Mechanism
@@ -31,6 +32,9 @@ TIGHT = 1 + 1e-6
 INTEGERS = vector_domain(atom_domain(T="i64"))
 AMOUNTS = st.integers(2**30, 2**37).map(lambda steps: Fraction(steps, 2**40))
 MEASURES = st.sets(st.sampled_from(THIRDS), min_size=1).map(lambda found: with_equal_weights(tuple(found)))
+
+
+BOUNDS = (Bound.rows(), Bound.people(), Bound.weighted(1), Bound.weighted(2))
 
 
 def with_equal_weights(measures: tuple[Measure, ...]) -> tuple[Measure, ...]:
@@ -72,9 +76,21 @@ def promise(report: Report, of: str) -> Report:
 
 
 @settings(max_examples=15)
-@given(MEASURES, AMOUNTS, st.integers(1, 3), st.integers(1, 3), st.sampled_from(((), (Column("practice"),))))
+@given(
+    MEASURES,
+    AMOUNTS,
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.sampled_from(((), (Column("practice"),))),
+    st.sampled_from(BOUNDS),
+)
 def test_opendp_finds_no_more_loss_than_is_promised(
-    measures: tuple[Measure, ...], amount: Fraction, departments: int, cells: int, opened: tuple[Column, ...]
+    measures: tuple[Measure, ...],
+    amount: Fraction,
+    departments: int,
+    cells: int,
+    opened: tuple[Column, ...],
+    bound: Bound,
 ) -> None:
     """Scales and sensitivities of the report cost, by OpenDP's map, the rho that it says, and no less."""
     keys = (Column("sex"), *opened)
@@ -88,6 +104,7 @@ def test_opendp_finds_no_more_loss_than_is_promised(
                 departments_max=departments,
                 cells_max=cells,
                 shares=shares,
+                bound=bound,
             )
         )
     )
@@ -102,13 +119,21 @@ def test_opendp_finds_no_more_loss_than_is_promised(
 
 
 @settings(max_examples=10)
-@given(MEASURES, AMOUNTS, st.integers(1, 3))
+@given(MEASURES, AMOUNTS, st.integers(1, 3), st.sampled_from(BOUNDS))
 def test_opendp_finds_no_more_pure_epsilon_than_is_promised(
-    measures: tuple[Measure, ...], amount: Fraction, departments: int
+    measures: tuple[Measure, ...], amount: Fraction, departments: int, bound: Bound
 ) -> None:
     """The same for Laplace noise, whose currency is epsilon, and whose rho is c (epsilon / c)^2 / 2."""
     report = as_read(
-        report_of(run_of(measures, amount=amount, departments_max=departments, mechanism=Mechanism.LAPLACE))
+        report_of(
+            run_of(
+                measures,
+                amount=amount,
+                departments_max=departments,
+                mechanism=Mechanism.LAPLACE,
+                bound=bound,
+            )
+        )
     )
     at_node = cost_at_node(report, laplace_epsilon)
     c = report["contribution"]["departments_max"]

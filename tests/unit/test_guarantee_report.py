@@ -161,6 +161,9 @@ def test_later_rounds_are_in_the_report(tmp_path: Path) -> None:
     assert len(parts) == 2
     assert sum(parts) == Fraction(report["guarantees"][0]["figures"]["rho_exact"])
     assert len(report["rounds"][1]["releases"]) == 3
+    first, second = (r["aggregates"][0]["measures"][0]["clipping"]["from"] for r in report["rounds"])
+    assert first.endswith("No bound was taken from the data.")
+    assert "narrowed after the answers to the rounds before, which are noisy" in second
 
 
 def test_looking_asks_nobody(tmp_path: Path) -> None:

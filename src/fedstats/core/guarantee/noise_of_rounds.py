@@ -12,9 +12,10 @@ from fedstats.core.aggregate import Aggregate
 from fedstats.core.aggregate.grouped_sums import Measure, MeasureKind
 from fedstats.core.agreement_document import Document
 from fedstats.core.bound import WEIGHT_ONE, BoundKind
-from fedstats.core.domain import Numbers
+from fedstats.core.domain import Domain, Numbers
 from fedstats.core.expression import Call, Expression, Op, columns_of, walk
 from fedstats.core.expression_words import expression_words, number_words
+from fedstats.core.grid import Grid
 from fedstats.core.guarantee.figures import decimal_down, decimal_up, figures, fraction_text
 from fedstats.core.guarantee.run import AnsweredRound, Run
 from fedstats.core.inference import domain_of
@@ -37,7 +38,7 @@ def _round(run: Run, number: int, answered: AnsweredRound) -> Document:
         "share": fraction_text(answered.asked.share),
         "loss": figures(loss, contribution.departments_max, run.agreement.privacy.delta_conversion),
         "aggregates": [
-            _aggregate(run, answered, loss, aggregate, of_aggregate)
+            _aggregate(run, answered, loss, aggregate, of_aggregate, first=number == 0)
             for aggregate, of_aggregate in zip(answered.asked.aggregates, scales, strict=True)
         ],
         "releases": [
@@ -58,6 +59,8 @@ def _aggregate(
     loss: MechanismLoss,
     aggregate: Aggregate,
     scales: tuple[Fraction, ...],
+    *,
+    first: bool,
 ) -> Document:
     terms = len(answered.releases)
     return {
@@ -65,7 +68,7 @@ def _aggregate(
         "keys": [expression_words(key) for key in aggregate.keys],
         "cells": aggregate.cells(run.dataset, answered.values),
         "measures": [
-            _measure(run, loss, aggregate, measure, scale, terms)
+            _measure(run, loss, aggregate, measure, scale, terms, first=first)
             for measure, scale in zip(aggregate.measures, scales, strict=True)
         ],
         "threshold": _threshold(run, loss, aggregate),
@@ -73,7 +76,14 @@ def _aggregate(
 
 
 def _measure(
-    run: Run, loss: MechanismLoss, aggregate: Aggregate, measure: Measure, scale: Fraction, terms: int
+    run: Run,
+    loss: MechanismLoss,
+    aggregate: Aggregate,
+    measure: Measure,
+    scale: Fraction,
+    terms: int,
+    *,
+    first: bool,
 ) -> Document:
     position = aggregate.measures.index(measure)
     sensitivity = aggregate.sensitivities(run.query.contribution)[position]
@@ -83,7 +93,7 @@ def _measure(
         "of": "" if measure.expression is None else expression_words(measure.expression),
         "weight": fraction_text(measure.weight),
         "sensitivity": _sensitivity(sensitivity, derivation(run, aggregate, measure)),
-        "clipping": None if measure.grid is None else _clipping(run, measure),
+        "clipping": None if measure.grid is None else _clipping(run, measure, first=first),
         "scale": decimal_down(scale),
         "scale_exact": fraction_text(scale),
         "step": number_words(step),
@@ -156,7 +166,7 @@ def _sensitivity(sensitivity: Sensitivity, words: str) -> Document:
     return {"d1": str(sensitivity.d1), "d2_squared": str(sensitivity.d2_squared), "derivation": words}
 
 
-def _clipping(run: Run, measure: Measure) -> Document | None:
+def _clipping(run: Run, measure: Measure, *, first: bool) -> Document | None:
     grid, expression = measure.grid, measure.expression
     if grid is None or expression is None:
         return None
@@ -168,16 +178,29 @@ def _clipping(run: Run, measure: Measure) -> Document | None:
         "hi": number_words(grid.centre + reach),
         "step": number_words(grid.step),
         "rounded": (native / grid.step).denominator != 1,
-        "from": " ".join(_origins(expression)),
+        "from": " ".join(_origins(expression, grid, domain, first=first)),
     }
 
 
-def _origins(expression: Expression) -> Iterator[str]:
+def _origins(expression: Expression, grid: Grid, domain: Domain, *, first: bool) -> Iterator[str]:
     columns = ", ".join(sorted(columns_of(expression)))
     yield f"The bounds that the agreement declares for {columns}; those of the expression follow from them."
     narrowing = {Op.CLAMP, Op.LEAST, Op.GREATEST}
     if any(isinstance(part, Call) and part.op in narrowing for part in walk(expression)):
         yield "The question narrows them by limits of its own, which are in it for everybody to read."
+    reach = grid.half_width * grid.step
+    cut = (
+        isinstance(domain, Numbers)
+        and not grid.centre - reach <= domain.lo <= domain.hi <= grid.centre + reach
+    )
+    if cut and not first:
+        yield (
+            "They were narrowed after the answers to the rounds before, which are noisy and were charged "
+            "for; nothing else of the data was looked at."
+        )
+        return
+    if cut:
+        yield "The question cuts values off within them, at these limits."
     yield "No bound was taken from the data."
 
 
