@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "use": ("fedstats.cli.use:use", "Choose the agreement and the purpose that you ask under."),
     "datasets": ("fedstats.cli.datasets:datasets", "Show what you can ask about, and who holds it."),
     "query": ("fedstats.cli.query:query", "Ask a question in SQL."),
+    "describe": ("fedstats.cli.describe:describe", "Take a first look at a dataset, for a small loss."),
     "run": ("fedstats.cli.run:run", "Ask a statistic, built in or from one Python file."),
     "new": ("fedstats.cli.new:new", "Begin an analysis of your own: a Python file and its test."),
     "simulate": ("fedstats.cli.simulate:simulate", "Try a question on rows of your own, and ask nobody."),

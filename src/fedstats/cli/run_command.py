@@ -273,7 +273,7 @@ def _viewed(session: Session, source: Source, fields: Mapping[str, Given], choic
 
 def _example(source: Source, *, argument: str) -> str:
     needed = [
-        (parameter.name if parameter.name == argument else f"{parameter.option} {_sample(parameter)}")
+        (_sample(parameter) if parameter.name == argument else f"{parameter.option} {_sample(parameter)}")
         for parameter in source.described.parameters
         if parameter.required
     ]

@@ -17,7 +17,7 @@ from fedstats.core.privacy import Contribution, MechanismLoss
 from fedstats.core.schema import Dataset
 from fedstats.errors import ValueInvalid
 
-AGGREGATES_MAX = 8
+AGGREGATES_MAX = 64
 SHARE_STEP = Fraction(1, 2**20)
 """Shares of a loss are signed as multiples of this, so that exact sums of charges stay short."""
 
@@ -61,7 +61,7 @@ class Round:
     def __post_init__(self) -> None:
         """Weights are shares of the round's loss: they add up to exactly 1."""
         if not 1 <= len(self.aggregates) <= AGGREGATES_MAX or not 0 < self.share <= 1:
-            raise ValueInvalid("A round has between 1 and 8 aggregates and a share above 0 and not above 1.")
+            raise ValueInvalid("A round has between 1 and 64 aggregates and a share above 0 and not above 1.")
         if sum(weight for aggregate in self.aggregates for weight in aggregate.weights) != 1:
             raise ValueInvalid("The weights of a round's measures must add up to 1.")
         if sum(aggregate.threshold_weight is not None for aggregate in self.aggregates) > 1:

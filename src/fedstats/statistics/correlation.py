@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from fedstats.core.disclosure import rule_of
+from fedstats.core.disclosure import rule_of, rule_words
 from fedstats.core.domain import Numbers, Truth
 from fedstats.core.estimate import Absence, Cell, Estimate, Picture, PictureKind, Table, TableRow, Value
 from fedstats.core.expression import Call, Expression, NumberLiteral, Op
@@ -123,6 +123,8 @@ class Correlation:
         return Estimate(tables, tuple(self._notes(ask, furthest)), disclosure=ask.disclosure)
 
     def _notes(self, ask: Ask, furthest: float) -> Iterator[str]:
+        if rule_of(ask.disclosure) is not None:
+            yield rule_words(ask.disclosure)
         nullable = any(domain_of(expression_of(t, ask.dataset), ask.dataset).nullable for t in self.columns)
         if nullable:
             yield "Rows in which any of the columns is missing are left out."
