@@ -32,6 +32,8 @@ OUTPUTS = (
     "SUM(urgent) AS s",
     "SUM(CASE WHEN urgent THEN 100 ELSE 0 END) / COUNT(*) AS p, AVG(CASE WHEN urgent THEN 3 ELSE 1 END) AS q",
     "SUM(cost) AS c, AVG(age) AS a",
+    "VAR_SAMP(age) AS v, STDDEV(wait_days) AS d, COUNT(*) AS n",
+    "STDDEV(urgent) AS d, VAR(CASE WHEN urgent THEN 1 WHEN admitted THEN -1 ELSE 0 END) / 2 AS v",
     "AVG(age) - SHARE(urgent) * AVG(wait_days) AS x, COUNT(*) AS n",
 )
 SCALE = Fraction(3)

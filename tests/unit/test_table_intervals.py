@@ -101,6 +101,7 @@ def test_rounded_values_widen_the_interval() -> None:
 FORMULAS = (
     "COUNT(*), SUM(cost), AVG(cost), SHARE(admitted), 1 - SHARE(urgent), COUNT(cost) / COUNT(*), "
     "SUM(cost) / SUM(age), AVG(age) * AVG(cost) - SUM(age) / 7, SUM(age) / (COUNT(*) - COUNT(cost)), "
+    "VAR_SAMP(age), STDDEV(cost), STDDEV(urgent), STDDEV(age) / AVG(age), VAR(age) * VAR(urgent), "
     "AVG(cost) / AVG(age) / AVG(score) / COUNT(*), COUNT(*) * COUNT(*) * COUNT(*) * COUNT(*) * COUNT(*)"
 )
 
