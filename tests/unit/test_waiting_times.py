@@ -277,7 +277,7 @@ def test_curves_rise() -> None:
     "fields,words",
     [
         ({}, "Say where the wait is read"),
-        ({"week": "week", "wait": "days"}, "Say where the wait is read"),
+        ({"week": "week", "days": "days"}, "Say where the wait is read"),
         ({"start": "started"}, "Say where the wait is read"),
         ({"week": "week", "census": ("2025-09-28",)}, "--census needs the dates"),
         ({"start": "a", "stop": "b", "census": ("September",)}, "dates such as 2025-09-28"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,12 +92,6 @@ class Answer:
     def __str__(self) -> str:
         """Show the tables, who answered, the cost and the promise, as plain text."""
         return render.text_of(self.estimate, self.question)
-
-    def only(self, table: str | None) -> Answer:
-        """The same with this table alone, or as it is; raises TableUnclear where it has no such table."""
-        if table is None:
-            return self
-        return replace(self, estimate=replace(self.estimate, tables=(self.tables[table],)))
 
     def _repr_html_(self) -> str:
         """Show itself in a notebook."""

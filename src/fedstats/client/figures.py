@@ -100,7 +100,6 @@ def _decimals(values: Sequence[Value]) -> int:
     if all(number == int(number) for number in numbers):
         return 0
     half_width = median([w for v in values if (w := v.noise_interval.half_width) > 0] or [0.0])
-    if half_width <= 0:  # exact numbers, such as limits and p-values: four significant digits
-        greatest = max((abs(value.value) for value in values), default=0.0)
-        return min(4, max(0, 3 - math.floor(math.log10(greatest)))) if greatest > 0 else 0
+    if half_width <= 0:
+        return 4
     return min(DECIMALS_MAX, max(0, 1 - math.floor(math.log10(half_width))))

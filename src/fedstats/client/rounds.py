@@ -148,6 +148,7 @@ class Rounds:
         ask = ask_again(asked.query, dataset, asked.first.participants)
         first = asked.statistic.step(ask, [])
         _check_unchanged(same=isinstance(first, Round) and first.normalised() == asked.first.round)
+        _check_unchanged(same=asked.statistic.condition(dataset) == asked.query.where)
         order, history, told = asked.first, list[RoundResult](), Told()
         while True:
             here, *later = known[order.number : order.number + 2] or (KnownRound(order, None),)
