@@ -117,7 +117,7 @@ def check_writable(output: Path, *, folder: bool = False) -> None:
 
 
 def put_out(answer: Answer, form: str, output: Path | None, table: str | None = None) -> None:
-    """Print the answer, or write it to the file; `table` alone, which csv and parquet need of several."""
+    """Print the answer, or write it to the file; `table` where the format holds one."""
     if output is not None and output.is_dir():
         _write_tables(answer, form, output, table)
         return
@@ -126,9 +126,9 @@ def put_out(answer: Answer, form: str, output: Path | None, table: str | None = 
     elif form in ("json", "csv"):
         write_text(output, answer.to_json() if form == "json" else answer.to_csv(table))
     elif output is not None:
-        write_text(output, str(answer.only(table)))
+        write_text(output, str(answer))
     else:
-        _show(answer.only(table))
+        _show(answer)
     if output is not None:
         say_error(f"Wrote {output}.")
 
