@@ -80,7 +80,7 @@ SIMPLE = table(("F", value(12_345, 61)), ("M", value(7, 61)), (None, TOO_FEW))
         (value(0.57123, 0.0123), "0.571 ± 0.012"),
         (value(14.2361, 1.5), "14.2 ± 1.5"),
         (value(-0.0004, 0.012), "0.000 ± 0.012"),
-        (value(3.0, 0.0), "3 ± 0"),
+        (value(3.0, 0.0), "3"),
         (Value(0.02, Interval(0.0, 0.09)), "0.020 [0.000, 0.090]"),
         (TOO_FEW, "too few"),
         (Absence(AbsenceReason.REFUSED), "refused"),
