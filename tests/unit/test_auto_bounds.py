@@ -118,6 +118,8 @@ def test_two_rounds_are_asked_where_bounds_are_chosen_and_nowhere_else() -> None
         ("STDDEV(AUTO(age))", "squares have no bounds"),
         ("AVG(AUTO(urgent))", "AUTO is for numbers"),
         ("AVG(AUTO(age, 3))", "takes one expression"),
+        ("AVG(1 + AUTO(age))", "directly in an average or a sum"),
+        ("AUTO(age), COUNT(*)", "directly in an average or a sum"),
     ],
 )
 def test_what_auto_is_not_for_is_refused(outputs: str, words: str) -> None:

@@ -65,6 +65,7 @@ SYNONYMS: dict[str, str] = {
 FUNCTIONS: dict[str, tuple[str, str]] = {
     "MIN": ("MIN shows the value of one row.", _EXTREME),
     "MAX": ("MAX shows the value of one row.", _EXTREME),
+    "AUTO": ("AUTO stands directly in an average or a sum.", "Write AVG(AUTO(x)) or SUM(AUTO(x))."),
     "MODE": ("MODE is not offered.", "Write COUNT(*) with GROUP BY x and pick the largest."),
     "ANY_VALUE": ("ANY_VALUE shows the value of one row.", "Make it a key: GROUP BY x."),
     "FIRST": ("FIRST shows the value of one row.", _EXTREME),
