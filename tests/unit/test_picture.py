@@ -180,18 +180,36 @@ def test_whiskers_stand_where_the_interval_ends() -> None:
 
 
 def test_funnel_limits_are_those_of_chance_and_noise() -> None:
-    """By hand: p 0.6, 400 records, noise of half width 0.02 a share; sampling and noise add in squares."""
+    """By hand: all share 0.62, 400 records, noise of half width 0.02; sampling and noise add in squares."""
     of = table(*(value(0.6, 0.02) for _ in range(9)), value(0.8, 0.02), kind=PictureKind.FUNNEL)
-    of = replace(of, picture=Picture(PictureKind.FUNNEL, "n", "band", size="all", reference=0.6))
     drawn = drawing(of)
     funnel = Funnel.of(drawn)
     noise_sd = 0.02 / 1.959963984540054
-    reach = 3.090232306167814 * (0.6 * 0.4 / 400 + noise_sd**2) ** 0.5
-    assert funnel.at(400, 3.090232306167814) == pytest.approx((0.6 - reach, 0.6 + reach))
+    reach = 3.090232306167814 * (0.62 * 0.38 / 400 + noise_sd**2) ** 0.5
+    assert funnel.at(400, 3.090232306167814) == pytest.approx((0.62 - reach, 0.62 + reach))
     assert [point.label for point in funnel.outside(tuple(drawn.points))] == ["9 weeks"]
     assert "A 9 weeks  0.800 +- 0.020 of 400" in text_of(drawn, columns=80, ascii_only=True)
     (axes,) = figure_of(drawn).axes
     assert "9 weeks" in [text.get_text() for text in axes.texts]
+
+
+def test_limits_that_a_statistic_gives_are_its_own() -> None:
+    """Widened limits decide who lies beyond them, as in the statistic's own words; its standard is a line."""
+    columns = ("share", "size", "l95", "u95", "l99", "u99")
+    rows = tuple(
+        TableRow((name,), tuple(value(number, 0.0) for number in (share, size, 40, 60, 30, 70)))
+        for name, share, size in (("a", 65.0, 100), ("b", 71.0, 400), ("c", 50.0, 900))
+    )
+    picture = Picture(
+        PictureKind.FUNNEL, "share", size="size", reference=92.0, limits=("l95", "u95", "l99", "u99")
+    )
+    drawn = drawing(Table("funnel", ("department",), columns, rows, (), picture))
+    funnel = Funnel.of(drawn)
+    assert [point.label for point in funnel.outside(tuple(drawn.points))] == ["b"]
+    assert funnel.at(200, 3.090232306167814) == pytest.approx((30, 70))
+    assert funnel.at(200, 1.959963984540054) == pytest.approx((40, 60))
+    assert "Dashed: 92." in text_of(drawn, columns=80)
+    assert "92" in [text.get_text() for text in figure_of(drawn).axes[0].texts]
 
 
 def test_what_nobody_could_read_is_not_drawn() -> None:

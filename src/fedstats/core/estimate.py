@@ -89,7 +89,8 @@ class Picture:
 
     `value` is the column that is drawn, `label` the key along the axis (None: the first), `series` the key
     that makes several of it, `size` the column of denominators (of a funnel), `reference` a number drawn as a
-    line, and `unit` what the value is measured in.
+    line, and `unit` what the value is measured in. `limits` are the columns of a funnel's limits in each row:
+    the lower and upper one at 95 %, then at 99.8 %; without them they are made of sizes and noise.
     """
 
     kind: PictureKind
@@ -99,6 +100,7 @@ class Picture:
     size: str | None = None
     reference: float | None = None
     unit: str = ""
+    limits: tuple[str, str, str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ Z_OUTER = 3.090232306167813
 
 _DRAWN_IN = 0.1
 
+LIMITS = ("lower_95_percent", "upper_95_percent", "lower_99_8_percent", "upper_99_8_percent")
+"""The columns of the limits."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Limits:
@@ -98,10 +101,7 @@ def funnel_table(group: Group, weeks: int, *, standard: float, widen: bool) -> t
     columns = (
         "pathways",
         share_name,
-        "lower_95_percent",
-        "upper_95_percent",
-        "lower_99_8_percent",
-        "upper_99_8_percent",
+        *LIMITS,
         "standard_deviations",
     )
     why, banded = withheld_by(group.rule), group.banded
@@ -115,7 +115,13 @@ def funnel_table(group: Group, weeks: int, *, standard: float, widen: bool) -> t
         cells = (group.places.absent[i] or counted[i], group.places.absent[i] or shares[i], *own)
         rows.append(TableRow(label, cells))
     picture = Picture(
-        PictureKind.FUNNEL, share_name, DEPARTMENT_KEY, size="pathways", reference=standard, unit="%"
+        PictureKind.FUNNEL,
+        share_name,
+        DEPARTMENT_KEY,
+        size="pathways",
+        reference=standard,
+        unit="%",
+        limits=LIMITS,
     )
     table = Table("funnel", (DEPARTMENT_KEY,), columns, tuple(rows), counts=("pathways",), picture=picture)
     names = [str(label[0]) for label in group.places.labels]

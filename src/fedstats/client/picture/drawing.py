@@ -9,7 +9,7 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from fedstats.client.figures import ABSENT, MISSING_KEY
@@ -33,12 +33,17 @@ _ACROSS = (PictureKind.BARS, PictureKind.INTERVALS)
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One cell: its label, where it stands along the axis, and of how many it is a share (in a funnel)."""
+    """One cell: its label, and where it stands along the axis.
+
+    In a funnel, `size` is of how many it is a share, and `limits` are those that its statistic gives: the
+    lower and the upper one at 95 %, then at 99.8 %.
+    """
 
     label: str
     at: float
     cell: Cell
     size: float | None = None
+    limits: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,30 +176,33 @@ def _series(
     table: Table, rows: Sequence[TableRow], picture: Picture, label: str
 ) -> tuple[tuple[Series, ...], bool, tuple[str, ...]]:
     """The points by series, whether they stand at numbers, and the labels that stand nowhere then."""
-    value = table.columns.index(picture.value)
-    size = table.columns.index(picture.size) if picture.size in table.columns else None
     apart = picture.kind is PictureKind.CURVE or picture.series is not None
-    found: dict[str, list[tuple[str, float | None, Cell, float | None]]] = {}
+    found: dict[str, list[tuple[float | None, Point]]] = {}
     for row in rows:
         keys = {name: MISSING_KEY if k is None else k for name, k in zip(table.keys, row.key, strict=True)}
-        column = row.cells[table.columns.index(label)] if label in table.columns else None
+        numbers = dict(zip(table.columns, row.cells, strict=True))
         own = keys.get(label, "")
-        at = column.value if isinstance(column, Value) else _number_in(own)
+        at = _number_of(numbers.get(label)) if label in numbers else _number_in(own)
         others = [text for name, text in keys.items() if name != label]
         name = one_line(BETWEEN.join(others)) if apart else ""
         text = one_line(own if apart else BETWEEN.join(keys.values())) or one_line(picture.value)
-        denominator = row.cells[size] if size is not None else None
-        number = denominator.value if isinstance(denominator, Value) else None
-        found.setdefault(name, []).append((text, at, row.cells[value], number))
-    numeric = picture.kind is PictureKind.CURVE and all(_rises(points) for points in found.values())
-    left_out = tuple(dict.fromkeys(p[0] for ps in found.values() for p in ps if numeric and p[1] is None))
-    places = {text: i for i, text in enumerate(dict.fromkeys(p[0] for ps in found.values() for p in ps))}
+        size = _number_of(numbers.get(picture.size or ""))
+        limits = tuple(_number_of(numbers.get(column)) for column in picture.limits or ())
+        known = tuple(limit for limit in limits if limit is not None)
+        point = Point(text, 0.0, numbers[picture.value], size, known if len(known) == len(limits) else ())
+        found.setdefault(name, []).append((at, point))
+    numeric = picture.kind is PictureKind.CURVE and all(
+        _rises([at for at, _ in points]) for points in found.values()
+    )
+    every = [(at, point) for points in found.values() for at, point in points]
+    left_out = tuple(dict.fromkeys(point.label for at, point in every if numeric and at is None))
+    places = {label: float(i) for i, label in enumerate(dict.fromkeys(point.label for _, point in every))}
     series = tuple(
         Series(
             name,
             tuple(
-                Point(text, at if numeric and at is not None else float(places[text]), cell, number)
-                for text, at, cell, number in points
+                replace(point, at=at if numeric and at is not None else places[point.label])
+                for at, point in points
                 if not numeric or at is not None
             ),
         )
@@ -203,15 +211,19 @@ def _series(
     return series, numeric, left_out
 
 
+def _number_of(cell: Cell | None) -> float | None:
+    return cell.value if isinstance(cell, Value) else None
+
+
 def _number_in(label: str) -> float | None:
     """The first number in a label such as `18`, `<= 18 weeks` or `18 to 26`; None if it begins otherwise."""
     matched = _NUMBER.match(label)
     return float(matched[1]) if matched else None
 
 
-def _rises(points: Sequence[tuple[str, float | None, Cell, float | None]]) -> bool:
-    places = [at for _, at, _, _ in points if at is not None]
-    return len(places) > 1 and all(one < two for one, two in pairwise(places))
+def _rises(places: Sequence[float | None]) -> bool:
+    known = [at for at in places if at is not None]
+    return len(known) > 1 and all(one < two for one, two in pairwise(known))
 
 
 def _check_size(picture: Picture, series: Sequence[Series]) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+import numpy as np
+
 from fedstats.client.picture.drawing import Drawing, Point
 from fedstats.core.estimate import Value
 from fedstats.errors import PictureImpossible
@@ -25,18 +27,20 @@ SIZES_APART = 30
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """The target, and what noise adds; `scale` is 100 where shares are in percent.
+    """The share that all have in common, and what noise adds; `scale` is 100 where shares are in percent.
 
-    `noise` is the noise's standard deviation, on shares from 0 to 1, times the number of records.
+    `noise` is the noise's standard deviation, on shares from 0 to 1, times the number of records. `told` are
+    the sizes and limits that the statistic itself gives, from the smallest department on.
     """
 
     target: float
     noise: float
     scale: float
+    told: tuple[tuple[float, tuple[float, ...]], ...] = ()
 
     @classmethod
     def of(cls, drawing: Drawing) -> Funnel:
-        """The funnel of the departments that are drawn, around the reference or their common share.
+        """The funnel of the departments that are drawn, around their common share.
 
         Raises
         ------
@@ -44,24 +48,31 @@ class Funnel:
             No department has both a share and a number of records.
 
         """
-        placed = [(p, p.cell, p.size) for p in drawing.points if is_placed(p)]
-        known = [(cell, size) for _, cell, size in placed if isinstance(cell, Value) and size is not None]
+        placed = [p for p in drawing.points if is_placed(p)]
+        known = [(p.cell, p.size) for p in placed if isinstance(p.cell, Value) and p.size is not None]
         if not known:
             raise PictureImpossible(
                 "No department has both a share and a number of records.",
                 remedy="Draw another column with --column, or see why in: fedstats resume JOB",
             )
-        reference = drawing.reference
-        most = max([cell.value for cell, _ in known] + ([] if reference is None else [reference]))
+        most = max(*(cell.value for cell, _ in known), drawing.reference or 0.0)
         scale = PERCENT if most > 1.5 else 1.0  # noqa: PLR2004 # a share above 1 by noise is not yet a percentage
-        everybody = sum(size for _, size in known)
-        common = sum(cell.value * size for cell, size in known) / everybody
-        target = min(max((common if reference is None else reference) / scale, 0.0), 1.0)
+        common = sum(cell.value * size for cell, size in known) / sum(size for _, size in known)
+        target = min(max(common / scale, 0.0), 1.0)
         widths = [cell.noise_interval.half_width / scale * size for cell, size in known]
-        return cls(target, median(widths) / Z_INNER, scale)
+        told = sorted((p.size or 0.0, p.limits) for p in placed) if all(p.limits for p in placed) else []
+        return cls(target, median(widths) / Z_INNER, scale, tuple(told))
 
     def at(self, size: float, z: float) -> tuple[float, float]:
-        """The limits for a department with so many records."""
+        """The limits for a department with so many records; those that were told hold in between, too."""
+        if self.told:
+            sizes = [1 / math.sqrt(n) for n, _ in reversed(self.told)]  # limits are about linear in these
+            first = 0 if z < Z_OUTER else 2
+            lo, hi = (
+                float(np.interp(1 / math.sqrt(size), sizes, [each[i] for _, each in reversed(self.told)]))
+                for i in (first, first + 1)
+            )
+            return lo, hi
         variance = self.target * (1 - self.target) / size + (self.noise / size) ** 2
         reach = z * math.sqrt(variance)
         return self.scale * max(self.target - reach, 0.0), self.scale * min(self.target + reach, 1.0)
@@ -78,11 +89,11 @@ class Funnel:
             if isinstance(p.cell, Value)
             and p.size is not None
             and p.size > 0
-            and not self._holds(p.cell.value, p.size)
+            and not self._holds(p.cell.value, p.size, p.limits)
         )
 
-    def _holds(self, value: float, size: float) -> bool:
-        lo, hi = self.at(size, Z_OUTER)
+    def _holds(self, value: float, size: float, told: Sequence[float]) -> bool:
+        lo, hi = told[2:] if told else self.at(size, Z_OUTER)
         return lo <= value <= hi
 
 

@@ -279,7 +279,11 @@ def _funnel(axes: Axes, drawing: Drawing) -> None:
         axes.xaxis.set_major_formatter(load("matplotlib.ticker").StrMethodFormatter("{x:,.12g}"))
     else:
         axes.set_xlim(0, max(sizes) * 1.12)
-    axes.set_ylim(*_heights(funnel, sizes, [v.value for v in values]))
+    reference = [] if drawing.reference is None else [drawing.reference]
+    axes.set_ylim(*_heights(funnel, sizes, [*(v.value for v in values), *reference]))
+    for level in reference:
+        axes.axhline(level, color=DARK, linewidth=1, linestyle=(0, (6, 3)))
+        _name_line(axes, level, across=True)
     _name_outside(axes, outside)
     axes.set_xlabel(plain(drawing.size_name or "records"))
     axes.set_ylabel(plain(drawing.value_name))

@@ -201,9 +201,9 @@ def _funnel(drawing: Drawing, columns: int, *, ascii_only: bool) -> Iterator[str
     sizes = [p.size or 1.0 for p in points]
     apart = max(sizes) > SIZES_APART * min(sizes)
     along = Extent(min(sizes) * 0.8 if apart else 0.0, max(sizes) * 1.1, logarithmic=apart)
-    extent = Extent.around(
-        [p.cell.value for p in points if isinstance(p.cell, Value)] + list(funnel.middle(sizes))
-    )
+    reference = [] if drawing.reference is None else [drawing.reference]
+    values = [point.cell.value for point in points if isinstance(point.cell, Value)]
+    extent = Extent.around([*values, *funnel.middle(sizes), *reference])
     canvas, upwards = _canvas(extent, columns, ascii_only=ascii_only)
     for i in range(canvas.columns * 2):
         x = (i + 0.5) / (canvas.columns * 2)
@@ -211,6 +211,8 @@ def _funnel(drawing: Drawing, columns: int, *, ascii_only: bool) -> Iterator[str
         levels = [*funnel.at(size, Z_OUTER), *(funnel.at(size, Z_INNER) if i % 3 == 0 else ())]
         for level in (*levels, funnel.target * funnel.scale):
             canvas.dot(x, extent.part(level))
+    for level in reference:
+        canvas.line((0, extent.part(level)), (1, extent.part(level)), every=3)
     outside = sorted(funnel.outside(points), key=lambda point: point.label)
     for point in points:
         letter = LETTERS[outside.index(point) % len(LETTERS)] if point in outside else "o"
@@ -219,6 +221,8 @@ def _funnel(drawing: Drawing, columns: int, *, ascii_only: bool) -> Iterator[str
     yield drawing.value_name
     yield from framed(canvas, [(along.part(n), tick_text(n)) for n in along.ticks], upwards)
     yield f"{drawing.size_name:>{columns}}"
+    if reference:
+        yield f"Dashed: {tick_text(reference[0])}."
     yield from _beyond(outside, columns, ascii_only=ascii_only)
 
 
