@@ -100,7 +100,7 @@ class Picture:
     size: str | None = None
     reference: float | None = None
     unit: str = ""
-    limits: tuple[str, str, str, str] | None = None
+    limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,7 @@ def _series(
         name = one_line(BETWEEN.join(others)) if apart else ""
         text = one_line(own if apart else BETWEEN.join(keys.values())) or one_line(picture.value)
         size = _number_of(numbers.get(picture.size or ""))
-        limits = tuple(_number_of(numbers.get(column)) for column in picture.limits or ())
+        limits = tuple(_number_of(numbers.get(column)) for column in picture.limits)
         known = tuple(limit for limit in limits if limit is not None)
         point = Point(text, 0.0, numbers[picture.value], size, known if len(known) == len(limits) else ())
         found.setdefault(name, []).append((at, point))
