@@ -94,7 +94,7 @@ def test_two_expressions_that_differ_read_differently(one: Expression, other: Ex
     one, other = normalise(one), normalise(other)
     assert (expression_words(one) == expression_words(other)) == (one == other)
     for near in _neighbours(one):
-        assert expression_words(near) != expression_words(one)
+        assert near == one or expression_words(near) != expression_words(one)  # a palindrome, turned round
 
 
 @given(st.fractions())
