@@ -27,7 +27,7 @@ from fedstats.demo.trusts import TRUSTS
 from fedstats.demo.waiting_list import clean, generate
 from fedstats.testing.pool import Pool
 
-DATA = Path("/work/shared/data")
+DATA = Path(__file__).parents[2] / "shared" / "data"
 PATHWAYS = 300
 RTT_MONTH = "2025-09"
 RTT_ROWS_MAX = 900
