@@ -10,9 +10,12 @@ from pathlib import Path
 HEAD = """
 from __future__ import annotations
 
+import gc
+import io
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -93,6 +96,22 @@ class Bad:
         if self.how == "never ends":
             while True:
                 pass
+        if self.how.startswith("forks "):
+            if not os.fork():
+                with open(self.how.removeprefix("forks "), "w") as told:
+                    print("here", file=told, flush=True)
+                    time.sleep(60)
+            time.sleep(60)
+        if self.how == "goes on twice":
+            os.fork()
+        if self.how == "is interrupted":
+            os.kill(os.getppid(), signal.SIGUSR1)
+        if self.how.startswith("answers "):
+            payload = b"[1]" if self.how == "answers a list" else b"[" * 100_000
+            pipe = next(o for o in gc.get_objects() if isinstance(o, io.BufferedWriter) and o.fileno() > 2)
+            pipe.write(len(payload).to_bytes(8, "big") + payload)
+            pipe.flush()
+            time.sleep(60)
         if self.how == "ends":
             sys.exit(3)
         if self.how == "memory":

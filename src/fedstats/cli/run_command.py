@@ -15,7 +15,7 @@ from fedstats.cli.progress import shown
 from fedstats.cli.running import home_option, say_error, session_at
 from fedstats.client.answer import Answer
 from fedstats.client.custom.file import StatisticFile
-from fedstats.client.custom.process import STEP_S
+from fedstats.client.custom.process import STEP_S, STEP_S_MAX
 from fedstats.client.description import Description, describe
 from fedstats.client.opening import file_at, is_file, statistic_at
 from fedstats.client.origin import TABLE
@@ -102,7 +102,7 @@ def _own_options(command: Callable[..., object]) -> None:
         click.option(
             "--step-timeout",
             "step_s",
-            type=click.FloatRange(min=0, min_open=True),
+            type=click.FloatRange(min=0, min_open=True, max=STEP_S_MAX),
             default=STEP_S,
             show_default=True,
             metavar="SECONDS",

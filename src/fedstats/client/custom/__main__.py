@@ -48,6 +48,7 @@ def main() -> None:
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this ends it
+    _leave_to_this_process(requests, replies)
     _limit_memory(int(sys.argv[1]))
     bench = Bench()
     while True:
@@ -58,6 +59,19 @@ def main() -> None:
         _alarm(int(limit_s) + GRACE_S)
         _reply(replies, bench.answer(what, args))
         _alarm(0)  # between calls it may wait as long as it likes
+
+
+def _leave_to_this_process(*pipes: IO[bytes]) -> None:
+    """Let whatever the file forks hear no calls and give no answers, nor keep the pipes open after this."""
+
+    def let_go() -> None:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for pipe in pipes:
+            os.dup2(nothing, pipe.fileno(), inheritable=False)
+        os.close(nothing)
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=let_go)
 
 
 def _alarm(seconds: int) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -15,11 +17,19 @@ import weakref
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
-from fedstats.errors import FedstatsError, Spent, StatisticFailed, StatisticStopped, error_from_code
+from fedstats.errors import (
+    FedstatsError,
+    ParameterInvalid,
+    Spent,
+    StatisticFailed,
+    StatisticStopped,
+    error_from_code,
+)
 
 LENGTH_BYTES = 8
 REPLY_BYTES_MAX = 256 * 2**20
 STEP_S = 60.0
+STEP_S_MAX = 86_400.0
 START_S_MIN = 60.0
 MEMORY_BYTES = 4 * 2**30
 
@@ -30,6 +40,11 @@ class Limits:
 
     step_s: float = STEP_S
     memory_bytes: int = MEMORY_BYTES
+
+    def __post_init__(self) -> None:
+        """Some time, and no more than a clock can count."""
+        if not 0 < self.step_s <= STEP_S_MAX:
+            raise ParameterInvalid(f"A step may take up to {STEP_S_MAX:,.0f} s, not {self.step_s:g} s.")
 
 
 class StatisticProcess:
@@ -43,6 +58,7 @@ class StatisticProcess:
             [sys.executable, "-P", "-m", "fedstats.client.custom", str(limits.memory_bytes)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,  # what the file starts ends with it, and so does nobody else
         )
         self._finish = weakref.finalize(self, _end, self._process)
 
@@ -67,29 +83,44 @@ class StatisticProcess:
             What the file's code raised of our own errors.
 
         """
+        if not self._finish.alive:
+            raise StatisticFailed(f"{self.shown} was ended before. Name it again to load it again.")
         limit_s = max(self._limits.step_s, START_S_MIN) if starting else self._limits.step_s
+        try:
+            reply = self._in_time(pickle.dumps((what, limit_s, args)), limit_s)
+        except TimeoutError:
+            self.close()
+            raise StatisticStopped(
+                f"{self.shown} took longer than {limit_s:g} s in {what}, and was stopped."
+            ) from None
+        except (OSError, EOFError, ValueError, TypeError, RecursionError):
+            raise self._ended(what) from None
+        except BaseException:  # somebody lost patience: a reply may come that belongs to no later call
+            self.close()
+            raise
+        if "error" in reply:
+            raise _error(reply["error"])
+        return reply.get("value")
+
+    def _in_time(self, request: bytes, limit_s: float) -> dict[str, Any]:
         stopped = threading.Event()
 
         def stop() -> None:
             stopped.set()
-            self._process.kill()
+            _kill(self._process)
 
         watch = threading.Timer(limit_s, stop)
         watch.daemon = True
         watch.start()
         try:
-            reply = self._exchange(pickle.dumps((what, limit_s, args)))
+            return self._exchange(request)
         except (OSError, EOFError, ValueError):
             if stopped.is_set():
-                raise StatisticStopped(
-                    f"{self.shown} took longer than {limit_s:g} s in {what}, and was stopped."
-                ) from None
-            raise self._ended(what) from None
+                raise TimeoutError from None
+            raise
         finally:
             watch.cancel()
-        if "error" in reply:
-            raise _error(reply["error"])
-        return reply.get("value")
+            watch.join()  # from here on it kills nobody, whoever has this process's number next
 
     def _exchange(self, request: bytes) -> dict[str, Any]:
         write_frame(_pipe(self._process.stdin), request)
@@ -145,9 +176,19 @@ def _error(said: Any) -> FedstatsError:  # noqa: ANN401 # what another process w
     return error
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process that we started, by its own id, and leave nothing open."""
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process that we started, by its own id, and what it started in turn."""
+    if process.returncode is not None:  # waited for: its id may be another's by now
+        return
+    if os.name == "posix":
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # all of them have ended
+            os.killpg(process.pid, signal.SIGKILL)
     process.kill()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill it, and leave nothing open."""
+    _kill(process)
     process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
