@@ -234,6 +234,31 @@ def test_disclosure_control_withholds_small_counts_and_what_gives_them_away() ->
     assert not any(row.total for row in table)
 
 
+def with_few(by: tuple[str, ...], few: int) -> dict[str, Counts]:
+    """Counts of which a report by these keys, or the funnel beside it, must withhold so few."""
+    counts = some_counts()
+    if by == ("none",):  # of all departments together there are as many, however few one has
+        counts["north"][:] = 0
+        counts["north"][1, :, 3], counts["south"][1, :, 3] = few, 1_000 - few
+        return counts
+    for held in counts.values():
+        held[0] = 0
+    counts["north"][0, :, 3] = few
+    return counts
+
+
+@pytest.mark.parametrize("by", [("cell",), ("none",), ("cell", "department")])
+@pytest.mark.parametrize("profile", [DisclosureProfile.OPENSAFELY, DisclosureProfile.ACRO])
+def test_no_table_of_an_answer_tells_what_another_withholds(
+    by: tuple[str, ...], profile: DisclosureProfile
+) -> None:
+    """Whatever a withheld count is, the whole answer is the same: no sum with it is in any other table."""
+    ask, asking = asked(BANDED, DEPARTMENTS, disclosure=profile), replace(BY_BOTH, by=by)
+    assert report(asking, ask, with_few(by, 0)) == report(asking, ask, with_few(by, 7))
+    alone = report(replace(BY_BOTH, by=("department",)), ask, some_counts())
+    assert "funnel" in tables_of(alone)
+
+
 def test_people_are_counted_for_disclosure_control_where_one_has_several_pathways() -> None:
     """The profile asks how many people stand behind a number, which pathways do not tell."""
     ask = asked(dated(), DEPARTMENTS, disclosure=DisclosureProfile.ACRO)

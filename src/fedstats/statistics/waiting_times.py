@@ -34,6 +34,10 @@ CENSUS_MAX = 53
 FIGURES_MAX = 20
 WHOLE = "none"
 """What --by says for one line over everything."""
+_NO_FUNNEL = (
+    "Under disclosure control departments are compared in a report by department alone, which is free "
+    "(--from JOB --by department): beside other lines their counts would tell what is withheld here."
+)
 
 
 def _option(text: str, metavar: str, *, free: bool = False) -> dict[str, object]:
@@ -228,11 +232,15 @@ class WaitingTimes:
             tables.append(flow_table(by.texts, places, dates_of(self.census), rule))
         notes = list(self._notes(ask, by, result, tables))
         if keys.departments_apart and self.within and len(ask.departments) >= DEPARTMENTS_MIN:
-            one = Keys((DEPARTMENT_KEY,), (None,))
-            group = groups_of(self.pathways, asked.kinds, Places.of(asked, keys, one, ask, result), rule)[0]
-            table, words = self._funnel(group)
-            tables.append(table)
-            notes += words
+            # Whoever has the sum of some cells and all but one of them has that one, too.
+            if rule is None or by.expressions == (None,):
+                one = Keys((DEPARTMENT_KEY,), (None,))
+                places = Places.of(asked, keys, one, ask, result)
+                table, words = self._funnel(groups_of(self.pathways, asked.kinds, places, rule)[0])
+                tables.append(table)
+                notes += words
+            else:
+                notes.append(_NO_FUNNEL)
         return Estimate(tuple(tables), tuple(notes), disclosure=ask.disclosure)
 
     def _funnel(self, group: Group) -> tuple[Table, tuple[str, ...]]:
