@@ -36,9 +36,3 @@ def cases_of(name: str) -> tuple[Case, ...]:
         return ()
     cases: tuple[Case, ...] = importlib.import_module(f"pooled_cases.{name}").CASES
     return cases
-
-
-def lines_of(name: str) -> tuple[str, ...]:
-    """Columns of a statistic that are no estimates, but have the noise in them on purpose; its `LINES`."""
-    lines: tuple[str, ...] = getattr(importlib.import_module(f"pooled_cases.{name}"), "LINES", ())
-    return lines

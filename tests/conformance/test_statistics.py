@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 import pytest
-from pooled_case import cases_of, lines_of
+from pooled_case import cases_of
 from pooled_worlds import world
 
 from fedstats.core.aggregate import Aggregate
@@ -40,7 +40,6 @@ def test_every_statistic_keeps_its_promises(name: str) -> None:
             partial(case.statistic, here.dataset),
             pool=here.pool(),
             repeats=REPEATS,
-            lines=lines_of(name),
             elsewhere=False,  # all together below
         )
 

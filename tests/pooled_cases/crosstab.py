@@ -44,9 +44,6 @@ def _label(value: object) -> str:
     return str(value).lower() if isinstance(value, bool | np.bool_) else str(value)
 
 
-LINES = ("chi-square", "p-value")
-"""A test under noise expects the noise: without any it is another test."""
-
 CASES = (
     Case(
         "two truths by department",

@@ -76,12 +76,6 @@ def _published(frame: pd.DataFrame) -> Tables:
     return {"waiting times": {**report, ("completed",): _figures(frame["weeks"])}}
 
 
-LINES = (
-    *("lower_95_percent", "upper_95_percent", "lower_99_8_percent", "upper_99_8_percent"),
-    "standard_deviations",
-)
-"""Control limits, and distances in them, have the noise in them on purpose."""
-
 CASES = (
     Case(
         "dates at three censuses, released by department and sex, reported by sex",

@@ -116,6 +116,7 @@ def test_what_is_not_the_whole_answer_is_not_published(asked: tuple[Federation, 
         ({"note": "\x1b[2J"}, MessageInvalid),
         ({"more": 1}, MessageInvalid),
         ({"tables": [{**table, "columns": ["n"]}]}, MessageInvalid),
+        ({"tables": [{**table, "derived": ["p-value"]}]}, MessageInvalid),
         (
             {
                 "tables": [
@@ -156,6 +157,7 @@ def test_no_count_passes_that_disclosure_control_withholds() -> None:
                         "keys": [],
                         "columns": ["n", "mean"],
                         "counts": ["n"],
+                        "derived": [],
                         "rows": [
                             {
                                 "key": [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from fractions import Fraction
 
@@ -10,6 +11,9 @@ import pytest
 from scipy import stats
 from strategies import DATASET, RECORDS
 
+from fedstats.client.export import to_json
+from fedstats.client.question import Question
+from fedstats.client.words import notes_of
 from fedstats.core.aggregate.grouped_sums import MeasureKind
 from fedstats.core.disclosure import DisclosureProfile
 from fedstats.core.distributions import chi_square_point, chi_square_tail, noncentrality_of
@@ -19,8 +23,10 @@ from fedstats.core.statistic import Ask, Round, RoundResult
 from fedstats.errors import FedstatsError, ValueInvalid
 from fedstats.statistics.crosstab import Crosstab
 from fedstats.statistics.table import Table
+from fedstats.testing.trial import cells_of
 
 SCALE = Fraction(5)
+ASKED = Question("SELECT", "A", 1, "A", "audit", "To see.", "waiting", "2025-09")
 
 
 def asked(disclosure: DisclosureProfile = DisclosureProfile.NONE) -> Ask:
@@ -86,10 +92,17 @@ def test_what_is_no_crosstab_is_refused_without_a_dataset(row: str, column: str,
         Crosstab("waiting", row, column, count=count)
 
 
-def test_margins_agree_and_the_test_has_no_noise_of_its_own() -> None:
-    """Totals are sums of the cells, and chi-square, degrees and p-value are exact numbers of the release."""
+def test_margins_agree_and_what_has_the_noise_in_it_is_marked_and_said() -> None:
+    """Totals are sums of the cells; chi-square and p-value are of the release, in every form of it."""
     counts = [900, 1100, 1000, 1300, 700, 1000]
-    tables = {table.name: table for table in answered(Crosstab("waiting", "sex", "urgent"), counts).tables}
+    estimate = answered(Crosstab("waiting", "sex", "urgent"), counts)
+    tables = {table.name: table for table in estimate.tables}
+    assert tables["test"].derived == ("chi-square", "p-value")
+    assert not any(name in tables["test"].derived for _, _, name in cells_of(estimate))
+    said = [sentence for _, sentence in notes_of(estimate, ASKED) if "chi-square, p-value" in sentence]
+    assert len(said) == 1
+    written = json.loads(to_json(estimate, ASKED))
+    assert [table["derived"] for table in written["tables"]] == [[], [], ["chi-square", "p-value"]]
     cells = {row.key: row.cells for row in tables["crosstab"]}
     total, share = cells["F", "all"][0], cells["F", "true"][1]
     assert isinstance(total, Value)

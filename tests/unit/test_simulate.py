@@ -21,6 +21,7 @@ from two_rounds import Twice
 import fedstats
 from fedstats.core.domain import Categories, Dates, Numbers, Texts, Truth
 from fedstats.errors import FedstatsError, ValueInvalid
+from fedstats.statistics.crosstab import Crosstab
 from fedstats.testing.inferring import arrow_of, infer
 from fedstats.testing.pool import gaussian_loss
 from fedstats.testing.trial_report import SimulationReport
@@ -164,6 +165,14 @@ def test_a_definition_decides_and_rows_that_do_not_fit_are_told_of() -> None:
     assert "1 of 6 rows take no part: repeated rows of one person." in notes
     assert "MADE FROM THE DATA" not in notes
     assert tried.cells[0].exact == 4
+
+
+def test_what_estimates_nothing_is_left_out_and_said() -> None:
+    """A p-value has no exact answer to be covered: no line claims one, and a note names it."""
+    table = Crosstab("visits", "ward", "age < 50")
+    tried = fedstats.simulate(table, VISITS, person="who", departments=2, repeats=5, seed=3, epsilon=4)
+    assert not {"chi-square", "p-value"} & {trial.column for trial in tried.columns}
+    assert "estimate nothing and have the noise in them: chi-square, p-value." in " ".join(tried.notes)
 
 
 def test_statistics_of_several_rounds_are_tried_too() -> None:

@@ -7,6 +7,7 @@ JSON, form 1 (keys are only ever added; readers ignore those they do not know):
                   "dataset", "edition"},
      "tables": [{"name": text, "keys": [text], "columns": [text],
                  "counts": [the columns that count people or rows],
+                 "derived": [the columns that have the noise in them and estimate nothing, such as a p-value],
                  "rows": [{"key": [text or null], "cells": [cell], "named_by": number or null,
                            "total": true where the row adds up others}]}],
      "disclosure": {"profile": "none" | "opensafely" | "acro", "withheld": number, "numbers": number},
@@ -198,6 +199,7 @@ def _table(table: Table) -> dict[str, object]:
         "keys": list(table.keys),
         "columns": list(table.columns),
         "counts": list(table.counts),
+        "derived": list(table.derived),
         "rows": [
             {
                 "key": list(row.key),

@@ -35,6 +35,10 @@ def notes_of(estimate: Estimate, question: Question) -> Iterator[tuple[str, str]
     """As pairs of a head and a sentence."""
     if any(isinstance(cell, Value) for table in estimate.tables for row in table for cell in row.cells):
         yield "±", "is what the privacy noise hides of the exact answer, 95 times in 100."
+    derived = dict.fromkeys(name for table in estimate.tables for name in table.derived)
+    if derived:
+        names = ", ".join(derived)
+        yield "Note:", f"Made of the released numbers, with the noise in them, and so without ±: {names}."
     absences = (sentence for table in estimate.tables for sentence in figures_of(table).absences)
     for sentence in dict.fromkeys(absences):  # once, in however many tables
         yield "-", sentence

@@ -107,7 +107,9 @@ class Picture:
 class Table:
     """A named table of typed cells; `counts` are those of its columns that count people or rows.
 
-    `picture` is how it is drawn; without one, as bars of its first column.
+    `derived` are those that estimate nothing of the exact rows, but say something of the released numbers
+    with the noise in them: a test's statistic and p-value, the limits of a funnel. Their noise intervals have
+    no width. `picture` is how it is drawn; without one, as bars of its first column.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Table:
     rows: tuple[TableRow, ...]
     counts: tuple[str, ...] = ()
     picture: Picture | None = None
+    derived: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[TableRow]:
         """The rows in order."""

@@ -7,7 +7,7 @@ their reasons:
      "disclosure": profile, "guarantee": {"unit", "mechanism", "epsilon", "delta", "sentence"},
      "participants": [{"department", "answered", "code"}],
      "releases": [{"round": number, "department": text, "sha256": hex of what the node signed}],
-     "tables": [{"name", "keys": [text], "columns": [text], "counts": [text],
+     "tables": [{"name", "keys": [text], "columns": [text], "counts": [text], "derived": [text],
                  "rows": [{"key": [text or null], "cells": [cell]}]}]}
     cell: {"value", "lo", "hi"} or {"absent": reason, "sentence": text}
 """
@@ -165,6 +165,8 @@ def _counts(reader: Reader) -> Iterable[str]:
     with reader:
         _prose(reader, "name")
         keys, columns, counts = (reader.texts(key) for key in ("keys", "columns", "counts"))
+        if set(reader.texts("derived")) - set(columns):
+            raise reader.problem("must be among its columns", "derived")
         for row in reader.tables("rows"):
             with row:
                 key = row.labels("key")
@@ -216,6 +218,7 @@ def _table(table: Table) -> Mapping[str, object]:
         "keys": list(table.keys),
         "columns": list(table.columns),
         "counts": list(table.counts),
+        "derived": list(table.derived),
         "rows": [{"key": list(row.key), "cells": _cells(row.cells)} for row in table],
     }
 

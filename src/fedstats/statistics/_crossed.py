@@ -87,7 +87,7 @@ class Crossed:
                 yield TableRow((*key, row, column), cells)
 
     def tested(self) -> tuple[Cell, ...]:
-        """The test's numbers, which have no noise of their own, and Cramer's V."""
+        """The test's numbers, which are those of the released counts, and Cramer's V."""
         known = self.independence()
         association: Cell = self.blank or UNKNOWN
         if known is not None and known.measurable:

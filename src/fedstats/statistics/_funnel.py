@@ -35,6 +35,7 @@ _DRAWN_IN = 0.1
 
 LIMITS = ("lower_95_percent", "upper_95_percent", "lower_99_8_percent", "upper_99_8_percent")
 """The columns of the limits."""
+DISTANCE = "standard_deviations"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +94,7 @@ class Limits:
 
 
 def funnel_table(group: Group, weeks: int, *, standard: float, widen: bool) -> tuple[Table, tuple[str, ...]]:
-    """The funnel, and what it shows in words. Limits belong to the released sizes, so they have no noise."""
+    """The funnel, and what it shows in words. Limits belong to the released sizes, noise and all."""
     limits = Limits.of(group, weeks)
     factor = limits.overdispersion if widen else 1.0
     inner, outer = limits.at(Z, factor), limits.at(Z_OUTER, factor)
@@ -102,7 +103,7 @@ def funnel_table(group: Group, weeks: int, *, standard: float, widen: bool) -> t
         "pathways",
         share_name,
         *LIMITS,
-        "standard_deviations",
+        DISTANCE,
     )
     why, banded = withheld_by(group.rule), group.banded
     counted = banded.pathways().cells(group.hidden, why)
@@ -123,7 +124,15 @@ def funnel_table(group: Group, weeks: int, *, standard: float, widen: bool) -> t
         unit="%",
         limits=LIMITS,
     )
-    table = Table("funnel", (DEPARTMENT_KEY,), columns, tuple(rows), counts=("pathways",), picture=picture)
+    table = Table(
+        name="funnel",
+        keys=(DEPARTMENT_KEY,),
+        columns=columns,
+        rows=tuple(rows),
+        counts=("pathways",),
+        picture=picture,
+        derived=(*LIMITS, DISTANCE),
+    )
     names = [str(label[0]) for label in group.places.labels]
     return table, tuple(_in_words(limits, factor, names, group.name, weeks))
 

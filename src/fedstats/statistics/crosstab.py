@@ -29,6 +29,7 @@ _COUNT = "count"
 _SHARES = ("of row", "of column")
 _COMPARED = ("expected", "residual")
 _TESTED = ("chi-square", "degrees of freedom", "p-value", "Cramer's V")
+_DERIVED = ("chi-square", "p-value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,7 @@ class Crosstab:
                 columns=_TESTED,
                 rows=tuple(TableRow(key, group.tested()) for key, group in groups.items()),
                 picture=Picture(PictureKind.INTERVALS, _TESTED[3]),
+                derived=_DERIVED,
             ),
         )
         notes = (*found.notes, *self._notes(ask.dataset, list(groups.values())))
@@ -168,7 +170,7 @@ class Crosstab:
             yield "Rows in which a key is missing are left out; --missing counts them as one more value."
         yield (
             "The test is the minimum chi-square with the variance of the noise added (Kifer and Rogers "
-            "2017): its p-value takes the noise into account, and has none of its own."
+            "2017): its p-value takes the noise into account."
         )
         if dataset.rows_max > 1:
             yield (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from fractions import Fraction
 from typing import Any, cast
@@ -59,7 +59,6 @@ def check_statistic(  # noqa: PLR0913 # one parameter per choice
     data: Rows | None = None,
     *,
     truth: Truth | None = None,
-    lines: Collection[str] = (),
     pool: Pool | None = None,
     dataset: Dataset | None = None,
     person: str | None = None,
@@ -81,7 +80,8 @@ def check_statistic(  # noqa: PLR0913 # one parameter per choice
     - robustness: totals that are 0, negative or very large, and a department that refuses, give numbers and
       absences, never NaN and never an error;
     - disclosure: what says that it keeps to a profile says in its estimate that it did;
-    - coverage: each noise interval holds the answer without noise (or `truth`) in 95 % of `repeats`.
+    - coverage: each noise interval holds the answer without noise (or `truth`) in 95 % of `repeats`. Columns
+      that say something of the noisy numbers, such as p-values, are no estimates: `Table.derived` names them.
 
     Parameters
     ----------
@@ -91,9 +91,6 @@ def check_statistic(  # noqa: PLR0913 # one parameter per choice
         Rows as `fedstats.simulate` takes them; or a `pool`, which tests of several statistics can share.
     truth
         The exact answers, where the statistic's own answer without noise is not what it estimates.
-    lines
-        Columns that are no estimates but lines to compare them with, such as control limits: their intervals
-        hold nothing.
     epsilon, repeats, seed
         The loss, the repeats and the seed of the coverage check. A statistic whose intervals are right fails
         it once in a million data sets at most.
@@ -118,7 +115,7 @@ def check_statistic(  # noqa: PLR0913 # one parameter per choice
         kept.append("form")
         ask = pool.ask(epsilon)
         recorded = _recorded(maker, ask, pool.noisy(maker(), ask, seed=seed))
-        check = _Check(maker, pool, ask, repeats, seed, truth, lines, recorded)
+        check = _Check(maker, pool, ask, repeats, seed, truth, recorded)
         for promise, tried in check.promises(elsewhere=elsewhere).items():
             if promise == "coverage" and problems:
                 break  # it would only show in another way what is broken already
@@ -166,7 +163,6 @@ class _Check:
     repeats: int
     seed: int
     truth: Truth | None
-    lines: Collection[str]
     recorded: Recorded
     tried: dict[str, Recorded | Exception] = field(default_factory=dict)
 
@@ -281,7 +277,6 @@ class _Check:
         if known is None:
             exact = cells_of(self.pool.exact(self.make(), self.ask))
             known = {place: cell.value for place, cell in exact.items() if isinstance(cell, Value)}
-        known = {place: number for place, number in known.items() if place[2] not in self.lines}
         missed, absent = dict.fromkeys(known, 0), dict.fromkeys(known, 0)
         for estimate in self.pool.drawn(self.make(), self.ask, self.repeats, seed=self.seed):
             found = cells_of(estimate)

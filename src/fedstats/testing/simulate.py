@@ -124,7 +124,7 @@ def simulate(  # noqa: PLR0913 # one parameter per choice
         cells=cells,
         columns=columns_of(cells, repeats),
         least=run.least(_limits(target, cells), repeats),
-        notes=(*notes, *split.notes(max_departments), *_left_out(pool)),
+        notes=(*notes, *run.derived(asked), *split.notes(max_departments), *_left_out(pool)),
     )
 
 
@@ -160,6 +160,13 @@ class _Run:
         """Every cell in so many repeats."""
         ask = self.pool.ask(epsilon, delta=self.delta)
         return trials_of(self.pool.exact(self.statistic, ask), self._drawn(ask, epsilon, repeats))
+
+    def derived(self, epsilon: Fraction) -> Iterator[str]:
+        """Which columns are not tried, as without noise they would say something of other numbers."""
+        exact = self.pool.exact(self.statistic, self.pool.ask(epsilon, delta=self.delta))
+        names = dict.fromkeys(name for table in exact.tables for name in table.derived)
+        if names:
+            yield f"Not tried, as they estimate nothing and have the noise in them: {', '.join(names)}."
 
     def _drawn(self, ask: Ask, epsilon: Fraction, repeats: int) -> Iterator[Estimate]:
         drawn = self.pool.drawn(self.statistic, ask, repeats, seed=self.seed)

@@ -45,13 +45,17 @@ class Trial:
 
 
 def cells_of(estimate: Estimate) -> dict[Place, Cell]:
-    """Every cell of an estimate, by its place; totals are left out, which add up others."""
+    """Every cell of an estimate that estimates something, by its place.
+
+    Totals are left out, which add up others, and derived columns, which the exact answer has others of.
+    """
     return {
         (table.name, row.key, column): cell
         for table in estimate.tables
         for row in table
         if not row.total
         for column, cell in zip(table.columns, row.cells, strict=True)
+        if column not in table.derived
     }
 
 
