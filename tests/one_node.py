@@ -130,6 +130,9 @@ class ReferenceEngine:
         self.before_compute()
         return aggregate.reference(self.people, dataset, where, values)
 
+    def rehearse(self, *_: object, **__: object) -> None:
+        """Nothing is written that could fail."""
+
     def explain(
         self, aggregate: Aggregate, *, dataset: Dataset, where: Expression | None, contribution: Contribution
     ) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,8 +16,9 @@ from fedstats.core.aggregate.grouped_sums import GroupedSums, Measure, MeasureKi
 from fedstats.core.expression import Call, Column, Expression, NumberLiteral, Op
 from fedstats.engines import EditionOrder, Resources, engine_of
 from fedstats.engines._contract import MEMORY_MB_MIN
+from fedstats.engines._duckdb_question import check_runs, empty, statement_of
 from fedstats.engines.mapping import DatasetMapping, Source, SourceKind
-from fedstats.errors import LanguageError
+from fedstats.errors import LanguageError, TooLarge
 
 PEOPLE = 200_000
 AGE, WAIT = Column("age"), Column("wait_days")
@@ -96,3 +99,34 @@ def test_what_cannot_be_computed_is_seen_without_data() -> None:
     bounds = DATASET.contribution(departments_max=1)
     with pytest.raises(LanguageError):
         engine_of("duckdb").explain(count, dataset=DATASET, where=listed, contribution=bounds)
+
+
+def test_what_a_question_breaks_while_it_is_tried_is_tried_on_no_more() -> None:
+    """One that fails, or a database that is gone, leaves the next question as it would be by itself."""
+    count = GroupedSums((AGE,), (Measure(MeasureKind.ROWS),))
+    statement = statement_of(
+        count, dataset=DATASET, where=None, contribution=DATASET.contribution(departments_max=1)
+    )
+    with pytest.raises(TooLarge):
+        check_runs(statement.replace('"rows"', '"nowhere"'), DATASET)
+    check_runs(statement, DATASET)
+    empty().close()
+    check_runs(statement, DATASET)
+
+
+def test_questions_that_are_tried_at_the_same_time_see_their_own_columns() -> None:
+    """Workers try questions about different datasets on one database, and none meets another's tables."""
+    others = replace(DATASET, columns=(replace(DATASET.columns[0], name="elsewhere"), *DATASET.columns[1:]))
+    both = [(DATASET, Column(DATASET.columns[0].name)), (others, Column("elsewhere"))]
+
+    def tried(number: int) -> None:
+        dataset, column = both[number % 2]
+        engine_of("duckdb").rehearse(
+            GroupedSums((column,), (Measure(MeasureKind.ROWS),)),
+            dataset=dataset,
+            where=None,
+            contribution=dataset.contribution(departments_max=1),
+        )
+
+    with ThreadPoolExecutor(4) as workers:
+        list(workers.map(tried, range(40)))

@@ -220,7 +220,7 @@ def test_a_revoked_analyst_is_refused(tmp_path: Path) -> None:
 class Speechless(ReferenceEngine):
     """An engine that cannot put the question into SQL."""
 
-    def explain(self, *_: Any, **__: Any) -> str:
+    def rehearse(self, *_: Any, **__: Any) -> None:
         """Say so."""
         raise TooLarge("The statement needs more than 127 bits.")
 

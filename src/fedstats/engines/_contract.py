@@ -221,13 +221,27 @@ class Engine(Protocol):
 
         """
 
+    def rehearse(
+        self, aggregate: Aggregate, *, dataset: Dataset, where: Expression | None, contribution: Contribution
+    ) -> None:
+        """Make the statement that `compute` runs and try it without rows, whatever the edition holds.
+
+        What fails here would fail in `compute` too, for a reason that lies in the question: so call it before
+        anything is charged.
+
+        Raises
+        ------
+        LanguageError, NotOffered
+            The engine cannot compute this.
+
+        """
+
     def explain(
         self, aggregate: Aggregate, *, dataset: Dataset, where: Expression | None, contribution: Contribution
     ) -> str:
         """The SQL of `compute` with comments, for a database administrator; the key is a parameter in it.
 
-        It makes the statement that `compute` runs and tries it without rows. What fails here would fail in
-        `compute` too, for a reason that lies in the question: so call it before anything is charged.
+        It is rehearsed before it is shown.
 
         Raises
         ------

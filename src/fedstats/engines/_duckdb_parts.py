@@ -32,9 +32,11 @@ class Parts:
     blocks: Sequence[int]
 
     @classmethod
-    def of(cls, connection: duckdb.DuckDBPyConnection) -> Parts:
-        """The parts of the edition that is in use."""
+    def of(cls, connection: duckdb.DuckDBPyConnection, *, persons: bool) -> Parts:
+        """The parts of the edition that is in use; blocks are looked up where `persons` matter."""
         (rows,) = connection.execute(f"SELECT count(*) FROM {ROWS_TABLE}").fetchone() or (0,)
+        if not persons:
+            return cls(rows, [])
         blocks = connection.execute(f"SELECT first_row FROM {BLOCKS_TABLE} ORDER BY first_row").fetchall()
         return cls(rows, [first for (first,) in blocks])
 

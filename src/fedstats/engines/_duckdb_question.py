@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,8 +40,8 @@ from fedstats.sql.statement import (
 )
 
 _EDITION = "edition"
-_CELLS_FEW = 10_000
 _FINER = 16
+_STATEMENTS_KEPT = 64
 
 
 def statement_of(
@@ -54,6 +55,8 @@ def statement_of(
 ) -> str:
     """The SQL of an aggregate; not `named` where the values of an open key are still to be found.
 
+    What was tried before the charge is kept until it is run: it depends on nothing but these.
+
     Raises
     ------
     NotOffered
@@ -63,6 +66,20 @@ def statement_of(
     if contribution.rows_max < dataset.rows_max:
         # The edition bounds each person to the definition's rows; noise for fewer would not cover them.
         raise NotOffered("The question counts on fewer rows of one person than the definition allows.")
+    return written(aggregate, dataset, where, contribution, named=named, pretty=pretty)
+
+
+@lru_cache(maxsize=_STATEMENTS_KEPT)
+def written(
+    aggregate: Aggregate,
+    dataset: Dataset,
+    where: Expression | None,
+    contribution: Contribution,
+    *,
+    named: bool,
+    pretty: bool,
+) -> str:
+    """What `statement_of` writes, kept for some questions."""
     sql = grouped_statement(aggregate, dataset=dataset, where=where, contribution=contribution, named=named)
     return to_text(sql, "duckdb", pretty=pretty)
 
@@ -76,18 +93,35 @@ def check_runs(statement: str, dataset: Dataset) -> None:
         It cannot.
 
     """
+    try:
+        _try(empty(), statement, dataset)
+    except duckdb.Error:
+        # A question can break the database that it is tried on: what fails on a new one fails by itself.
+        empty.cache_clear()
+        try:
+            _try(empty(), statement, dataset)
+        except duckdb.Error as error:
+            empty.cache_clear()
+            raise TooLarge("The question is too large or too deep for DuckDB.") from error
+
+
+@lru_cache(maxsize=1)
+def empty() -> duckdb.DuckDBPyConnection:
+    """A database without anything, kept: to start one takes as long as to scan some million rows."""
+    return duckdb.connect(":memory:", config={"threads": 1})
+
+
+def _try(database: duckdb.DuckDBPyConnection, statement: str, dataset: Dataset) -> None:
+    """Run it over empty tables that this connection alone has, and that go with it."""
     columns = ", ".join(f"{identifier(c.name)} {code_type(c.domain)}" for c in dataset.columns)
     parameters: dict[str, str | int] = dict.fromkeys(parameters_of(statement), 0)
     if KEY_PARAMETER in parameters:
         parameters[KEY_PARAMETER] = ""
-    try:
-        with closing(duckdb.connect(":memory:", config={"threads": 1})) as connection:
-            connection.execute(f"CREATE TABLE {ROWS_TABLE} ({PERSON} INTEGER, {columns})")
-            connection.execute(f"CREATE TABLE {PEOPLE_TABLE} ({PERSON} INTEGER, {PSEUDONYM} UBIGINT)")
-            connection.execute(f"CREATE TABLE {NAMED_TABLE} ({NAMED_VALUE} VARCHAR)")
-            connection.execute(statement, parameters)
-    except duckdb.Error as error:
-        raise TooLarge("The question is too large or too deep for DuckDB.") from error
+    with closing(database.cursor()) as connection:
+        connection.execute(f"CREATE TEMP TABLE {ROWS_TABLE} ({PERSON} INTEGER, {columns})")
+        connection.execute(f"CREATE TEMP TABLE {PEOPLE_TABLE} ({PERSON} INTEGER, {PSEUDONYM} UBIGINT)")
+        connection.execute(f"CREATE TEMP TABLE {NAMED_TABLE} ({NAMED_VALUE} VARCHAR)")
+        connection.execute(statement, parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +199,8 @@ class Question:
         ranked = KEY_PARAMETER in parameters_of(self.statement)
         windows = ranked or self.aggregate.bound.kind is BoundKind.NORM
         rows_max = part_rows(columns, resources, ranked=windows) // finer
-        many, parts = cells > _CELLS_FEW, Parts.of(connection)
+        # Each thread groups by itself: together they have no more cells than a part has rows.
+        many, parts = cells * resources.threads > rows_max, Parts.of(connection, persons=self.persons)
         if self.persons:
             ranges = parts.together(rows_max, cut_alone=many)
         else:

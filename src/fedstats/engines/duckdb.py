@@ -104,29 +104,35 @@ class DuckDB:
         except duckdb.Error as error:
             raise problem_of(error, f"The edition {edition.stem} of {dataset.name}") from None
 
+    def rehearse(
+        self, aggregate: Aggregate, *, dataset: Dataset, where: Expression | None, contribution: Contribution
+    ) -> None:
+        """Keep the promise of `Engine.rehearse`."""
+        for named, step in _steps(aggregate, dataset).items():
+            statement = statement_of(
+                step, dataset=dataset, where=where, contribution=contribution, named=named
+            )
+            check_runs(statement, dataset)
+
     def explain(
         self, aggregate: Aggregate, *, dataset: Dataset, where: Expression | None, contribution: Contribution
     ) -> str:
         """Keep the promise of `Engine.explain`."""
-        steps = {True: aggregate}
-        if aggregate.open_key(dataset) is not None:
-            steps = {False: aggregate.selection(dataset), True: aggregate}
+        self.rehearse(aggregate, dataset=dataset, where=where, contribution=contribution)
         shown = []
-        for named, step in steps.items():
-            statement, pretty = (
-                statement_of(
-                    step,
-                    dataset=dataset,
-                    where=where,
-                    contribution=contribution,
-                    named=named,
-                    pretty=pretty,
-                )
-                for pretty in (False, True)
+        for named, step in _steps(aggregate, dataset).items():
+            pretty = statement_of(
+                step, dataset=dataset, where=where, contribution=contribution, named=named, pretty=True
             )
-            check_runs(statement, dataset)
             shown.append(explained(pretty, step, dataset=dataset, where=where))
         return "\n\n".join(shown)
+
+
+def _steps(aggregate: Aggregate, dataset: Dataset) -> dict[bool, Aggregate]:
+    """What is computed one after the other: with an open key its values first, then what is asked of them."""
+    if aggregate.open_key(dataset) is None:
+        return {True: aggregate}
+    return {False: aggregate.selection(dataset), True: aggregate}
 
 
 def _answer(question: Question, resources: Resources, values: Sequence[str], finer: int) -> Exact:

@@ -68,7 +68,7 @@ class Workbench:
     def rehearse(self, computation: Computation, dataset: Dataset) -> None:
         """Write every statement and run none: what cannot be asked of the engine fails before the charge."""
         for aggregate in computation.aggregates:
-            self.engine.explain(
+            self.engine.rehearse(
                 aggregate, dataset=dataset, where=computation.where, contribution=computation.contribution
             )
 
