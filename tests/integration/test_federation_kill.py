@@ -137,7 +137,7 @@ def test_an_analyst_killed_between_all_rounds_pays_once(running: Running, tmp_pa
     """Kill -9 of `fedstats run` and `resume` at each step of three rounds of a file: one charge each."""
     before = [running.entries(number) for number in range(len(MEMBERS))]
     asked = ("run", f"{write(tmp_path)}:Thrice", "--dataset", "rtt", "--bound", "55", "--epsilon", "0.3")
-    assert analyst(running, asked, dies_at=2).returncode == -signal.SIGKILL  # kept, and nothing sent
+    assert analyst(running, asked, dies_at=3).returncode == -signal.SIGKILL  # kept, and nothing sent
     with connect(running.places.analyst) as session:
         job = session.jobs()[0]
     assert job.question == 'thrice(dataset="rtt", bound=55)'
