@@ -15,9 +15,11 @@ from tables import DEPARTMENTS, asked
 from fedstats.core.aggregate.grouped_sums import GroupedSums, MeasureKind
 from fedstats.core.disclosure import DisclosureProfile, DisclosureRule, rule_of
 from fedstats.core.estimate import Absence, AbsenceReason, Estimate, TableRow, Value
-from fedstats.core.statistic import Ask, Round, RoundResult, Vectors
+from fedstats.core.statistic import Ask, Round, RoundResult, Statistic, Vectors
 from fedstats.statistics._disclosing import disclosed
 from fedstats.statistics._measures import plan_measures
+from fedstats.statistics.describe import Describe
+from fedstats.statistics.quantiles import Quantiles
 from fedstats.statistics.table import Table
 
 Integers = npt.NDArray[np.int64]
@@ -191,3 +193,53 @@ def test_disclosing_twice_is_disclosing_once(
     twice = disclosed(once.totals, plan, rule)
     assert twice.withheld == once.withheld
     assert list(twice.totals) == pytest.approx(list(once.totals), abs=1e-9)
+
+
+QUANTILES = {0.01: False, 0.5: True, 0.98: False}
+"""Of 300 rows: three lie below the first, six above the last."""
+_ASKED = ", ".join(f"QUANTILE(age, {q}) AS q{i}" for i, q in enumerate(QUANTILES))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(
+    "statistic",
+    [
+        Table.from_sql(f"SELECT {_ASKED} FROM waiting", definitions),
+        Table.from_sql(f"SELECT urgent, {_ASKED} FROM waiting GROUP BY urgent", definitions, totals=True),
+        Quantiles("waiting", "age", q=tuple(QUANTILES)),
+        Describe("waiting", ("age",), quantiles=tuple(QUANTILES)),
+    ],
+)
+def test_a_quantile_beyond_which_few_lie_is_withheld(
+    statistic: Statistic, profile: DisclosureProfile
+) -> None:
+    """Near its ends a quantile is the value of few people, however many stand behind the table."""
+    ask, _ = profiled(profile)
+    order = statistic.step(ask, [])
+    assert isinstance(order, Round)
+    total = tuple(
+        aggregate.laid_out([spread(aggregate)] * len(aggregate.measures), DATASET)
+        for aggregate in order.aggregates
+    )
+    scales = tuple((Fraction(1),) * len(aggregate.measures) for aggregate in order.aggregates)
+    estimate = statistic.step(ask, [RoundResult(order, total, scales, len(DEPARTMENTS))])
+    assert isinstance(estimate, Estimate)
+    table = next(t for t in estimate.tables if t.name in ("table", "quantiles", "numbers"))
+    for row in table:
+        shown = [isinstance(cell, Value) for cell in row.cells]
+        if table.name == "quantiles":
+            assert shown == [QUANTILES[float(str(row.key[-1]))]]
+        elif not row.total:  # which adds up three times as many
+            assert shown[-len(QUANTILES) :] == list(QUANTILES.values())
+
+
+def spread(aggregate: GroupedSums) -> Integers:
+    """300 rows in all, evenly over the bins of a tree; in every cell of what is no tree."""
+    cells = [len(each) for each in aggregate.key_cells(DATASET)]
+    if aggregate.tree is None:
+        return np.full(int(np.prod(cells)), 300)
+    bins = np.diff(np.floor(np.linspace(0, 300, aggregate.tree.bins + 1))).astype(np.int64)
+    own = np.zeros(cells, dtype=np.int64)
+    axis = aggregate.keys.index(aggregate.tree.key)
+    np.moveaxis(own, axis, -1)[..., : len(bins)] = bins
+    return own.ravel()

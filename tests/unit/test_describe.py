@@ -81,11 +81,12 @@ def test_what_cannot_be_said_is_said() -> None:
 
 
 def test_mistakes_are_refused_before_anything_is_asked() -> None:
-    """An unknown column, a quantile outside 0 to 1, more columns than one question can have."""
+    """An unknown column, a quantile outside 0 to 1 or at an end, more columns than one question can have."""
     with pytest.raises(NameUnknown):
         Describe("waiting", ("wait_day",)).step(asked(), [])
-    with pytest.raises(ValueInvalid):
-        Describe("waiting", quantiles=(1.5,))
+    for share in (1.5, 0.0, 1.0):  # at the ends it would be the least and the greatest value
+        with pytest.raises(ValueInvalid):
+            Describe("waiting", quantiles=(share,))
     columns = tuple(replace(DATASET.column("age"), name=f"age{i}") for i in range(70))
     with pytest.raises(TooLarge, match="Name fewer"):
         Describe("waiting").step(asked(replace(DATASET, columns=columns)), [])

@@ -14,8 +14,9 @@ would all be missing from the totals, which would then be too low.
   contribution of one person, stands in for them.
 
 What is a count is told from the question: COUNT, and sums of two values, such as SUM(urgent) and
-AVG(CASE WHEN urgent THEN 100 ELSE 0 END). What readers can work out of several numbers that are shown is not
-looked at otherwise: COUNT(*) less COUNT(x) is how many x are missing, and may be small.
+AVG(CASE WHEN urgent THEN 100 ELSE 0 END). A quantile beyond which too few lie is the value of
+few, and withheld, too. What readers can work out of several numbers that are shown is not looked at
+otherwise: COUNT(*) less COUNT(x) is how many x are missing, and may be small.
 
 A count is compared as it is known: with its noise. So a cell with more people may be withheld, and one with
 fewer shown; its interval says how far the noise reaches.

@@ -45,9 +45,18 @@ class Quantile:
     tree: Expression
     share: float
 
+    def beyond(self, trees: Mapping[Expression, TreeTotals]) -> float:
+        """How many rows, counted with noise, lie on that side of it which has fewer."""
+        return rows_beyond(self.share, _counted(trees[self.tree]).rows)
+
     def cell(self, trees: Mapping[Expression, TreeTotals]) -> Cell:
         """The number of one cell, from its trees."""
         return _counted(trees[self.tree]).quantile(self.share) or UNKNOWN
+
+
+def rows_beyond(share: float, rows: float) -> float:
+    """How many of so many rows lie below or above their quantile, whichever are fewer."""
+    return rows * min(share, 1 - share)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from fedstats.core.noise import LEVEL_MAX
 from fedstats.statistics._columns import Column
 from fedstats.statistics._disclosing import Disclosed
 from fedstats.statistics._linear import Measured
-from fedstats.statistics._quantile import TreeTotals, added_trees
+from fedstats.statistics._quantile import Quantile, TreeTotals, added_trees
 
 LEVEL = 0.95
 LEVEL_OF_ALL = 0.96
@@ -77,6 +77,8 @@ def number_of(column: Column, row: RowTotals, rule: DisclosureRule | None, width
         return row.absence
     if column.rests_on & row.disclosed.withheld:
         return withheld_by(rule)
+    if rule is not None and _rests_on_few(column, row.trees, rule):
+        return withheld_by(rule)
     shown = row.disclosed
     return column.cell(Measured(shown.totals, widths(row.noises, LEVEL), shown.slacks, row.trees))
 
@@ -97,6 +99,8 @@ def total_of(
     slacks = [slack + more for slack, more in zip(moved, slacks, strict=True)]
     # Nobody chose which cells are shown by the noise of their trees, so that this adds up as any noise does.
     trees = added_trees([row.trees for row in shown])
+    if rule is not None and _rests_on_few(column, trees, rule):
+        return withheld_by(rule)
     return column.cell(Measured(totals, reach, slacks, trees))
 
 
@@ -120,6 +124,11 @@ def _noise_of_chosen(
         [0.0 if use else whole for use, whole in zip(by_own, all_of_them, strict=True)],
         [mine if use else part for use, mine, part in zip(by_own, own, less, strict=True)],
     )
+
+
+def _rests_on_few(column: Column, trees: Mapping[Expression, TreeTotals], rule: DisclosureRule) -> bool:
+    """Whether it is a quantile so near an end that it is the value of few."""
+    return isinstance(column.form, Quantile) and rule.withholds(column.form.beyond(trees))
 
 
 def withheld_by(rule: DisclosureRule | None) -> Absence:

@@ -24,11 +24,13 @@ from fedstats.statistics._disclosing import Disclosed, disclosed
 from fedstats.statistics._intervals import Bounds, Z, around, ratio_interval, widened
 from fedstats.statistics._measures import MeasurePlan, plan_measures
 from fedstats.statistics._moments import CLEAR, UNKNOWN, Average, Moments
+from fedstats.statistics._quantile import rows_beyond
 from fedstats.statistics._several import SUPPORT_WEIGHT, CellTotals, spread_out, totals_of
 from fedstats.statistics._totals import withheld_by
 from fedstats.statistics._tree import Counted
 
 _SHARE = Bounds(0.0, 1.0)
+_LEAST_SHARE = 1e-6
 _NOT_GIVEN = Absence(AbsenceReason.TOO_FEW, "The agreement does not give the column for this.")
 
 
@@ -59,8 +61,12 @@ class Describe:
 
     def __post_init__(self) -> None:
         """What can be known without the dataset."""
-        if not all(0 <= q <= 1 for q in self.quantiles) or len(set(self.quantiles)) < len(self.quantiles):
-            raise ValueInvalid("Quantiles are distinct shares between 0 and 1: 0.5 is the median.")
+        inside = all(_LEAST_SHARE <= q <= 1 - _LEAST_SHARE for q in self.quantiles)
+        if not inside or len(set(self.quantiles)) < len(self.quantiles):
+            raise ValueInvalid(
+                "Quantiles are distinct shares above 0 and below 1: 0.5 is the median.",
+                remedy="At the ends it would be the value of one row.",
+            )
         if len(set(self.columns)) < len(self.columns):
             raise ValueInvalid("Each column is named once.")
 
@@ -245,9 +251,13 @@ class _Answer:
         tree = result.round.aggregates[at].tree
         sd = noise_sd(ask.loss.mechanism, result.scales[at][0], result.noises)
         counted = Counted.of(column.bins, tree.branching if tree else 2, result.total[at][0], sd=sd)
-        if self._rule is not None and self._rule.withholds(counted.rows):
-            return (withheld_by(self._rule),) * len(self._quantiles)
-        return tuple(counted.quantile(q) or UNKNOWN for q in self._quantiles)
+        rule = self._rule
+        return tuple(
+            withheld_by(rule)
+            if rule is not None and rule.withholds(rows_beyond(q, counted.rows))
+            else counted.quantile(q) or UNKNOWN
+            for q in self._quantiles
+        )
 
     def _dates(self, column: Described, percents: Sequence[str]) -> Iterator[TableRow]:
         for percent, cell in zip(percents, self._of_tree(column), strict=True):
