@@ -111,15 +111,15 @@ def verify_outcomes(
     vectors have the shape that the computation gives; a refusal when it is one to what the analyst signed.
     A department without an outcome did not answer.
     """
-    released: dict[str, ReleaseNote] = {}
-    absent: dict[str, Refusal] = {}
+    released, absent = dict[str, ReleaseNote](), dict[str, Refusal]()
     left, used, free, hashes = [], [], set[str](), dict[str, str]()
+    due = _Due.of(query, order, agreement.dataset(query.dataset))
     for message in messages:
         department = message.department
         if department not in order.participants or department in released or department in absent:
             continue
         try:
-            outcome = _verified(message, query, order, agreement, authority, expected)
+            outcome = _verified(message, due, agreement, authority, expected)
         except FedstatsError as problem:
             why = f"Its answer does not count: {problem.sentence}"
             absent[department] = Refusal(department, problem.code, why)
@@ -205,20 +205,40 @@ def _what_to_do(codes: set[str], agreement: Agreement, job: str) -> str:
     return ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What is due from each department alike, worked out once; `shape` is for no value of an open key."""
+
+    query: Query
+    order: RoundOrder
+    dataset: Dataset
+    computation: bytes
+    shape: Sequence[Sequence[int]]
+
+    @classmethod
+    def of(cls, query: Query, order: RoundOrder, dataset: Dataset) -> _Due:
+        """From what was signed."""
+        computation = computation_hash(Computation.of(query, order))
+        return cls(query, order, dataset, computation, _shape(order, dataset, ()))
+
+    def shape_with(self, values: Sequence[str]) -> Sequence[Sequence[int]]:
+        """How long each vector is where a department named these."""
+        return _shape(self.order, self.dataset, values) if values else self.shape
+
+
 def _verified(
     message: analysts_pb2.Outcome,
-    query: Query,
-    order: RoundOrder,
+    due: _Due,
     agreement: Agreement,
     authority: Authority,
     expected: Expected,
 ) -> ReleaseNote | Refusal:
     if message.WhichOneof("what") == "release":
-        return _release(message, query, order, agreement, authority, expected)
+        return _release(message, due, agreement, authority, expected)
     signed = signed_from(message.refusal)
     authority.check_node(agreement, message.department, signed.key, expected.between)
     note = decode_refusal(signed.verify(Context.REFUSAL))
-    if (note.department, note.query, note.number) != (message.department, order.query, order.number):
+    if (note.department, note.query, note.number) != (message.department, due.order.query, due.order.number):
         raise MessageInvalid("The refusal is one to another question.")
     if note.presented != expected.presented:
         raise MessageInvalid("The department was shown something else than this question, and refused that.")
@@ -227,8 +247,7 @@ def _verified(
 
 def _release(
     message: analysts_pb2.Outcome,
-    query: Query,
-    order: RoundOrder,
+    due: _Due,
     agreement: Agreement,
     authority: Authority,
     expected: Expected,
@@ -238,14 +257,13 @@ def _release(
     note = decode_release(signed.verify(Context.RELEASE))
     if note.department != message.department:
         raise MessageInvalid("The release is another department's.")
-    if note.computation != computation_hash(Computation.of(query, order)):
+    if note.computation != due.computation:
         raise MessageInvalid("The release answers another question.")
-    if base_edition(note.edition) != query.edition:
+    if base_edition(note.edition) != due.query.edition:
         raise MessageInvalid("The release is about another edition than the question.")
-    dataset = agreement.dataset(query.dataset)
-    _check_values(note.values, order, dataset)
+    _check_values(note.values, due.order, due.dataset)
     shape = [[len(vector) for vector in vectors] for vectors in note.vectors]
-    if shape != _shape(order, dataset, note.values):
+    if shape != due.shape_with(note.values):
         raise MessageInvalid("The release has another shape than the question.")
     return note
 

@@ -149,14 +149,12 @@ class _Reading:
         """The totals by the report's keys, then by what else the aggregate goes over."""
         i = self.position(aggregate)
         if not self.by.departments_apart:
-            return self._summed(aggregate, self.result.total[i][0])
+            return np.asarray(self._summed(aggregate, self.result.total[i][0][None])[0])
         given = self.result.by_department or {}
-        shape = self._summed(aggregate, self.result.total[i][0])
-        each = [
-            self._summed(aggregate, given[name][i][0]) if name in given else np.zeros_like(shape)
-            for name in self.ask.departments
-        ]
-        return np.stack(each, axis=self.by.expressions.index(None))
+        nothing = np.zeros_like(self.result.total[i][0])
+        each = [given[name][i][0] if name in given else nothing for name in self.ask.departments]
+        summed = self._summed(aggregate, np.stack(each))
+        return np.asarray(np.moveaxis(summed, 0, self.by.expressions.index(None)))
 
     def band_noise(self) -> BandNoise:
         """How bands and wholes are joined: by the variances of one noise of each."""
@@ -194,17 +192,20 @@ class _Reading:
     def _cells(self, aggregate: GroupedSums) -> list[tuple[int | None, ...]]:
         return [cells_of(domain_of(key, self.ask.dataset)) for key in aggregate.keys]
 
-    def _summed(self, aggregate: GroupedSums, vector: Integers) -> Floats:
-        """One vector by the report's keys (but the department) in their order, the others added up."""
+    def _summed(self, aggregate: GroupedSums, vectors: Integers) -> Floats:
+        """Vectors by the report's keys (but the department) in their order, the others added up.
+
+        Shape: (vectors, numbers of each); what is returned has the vectors first as well.
+        """
         kept = aggregate.normalised()
         shape = [len(cells_of(domain_of(key, self.ask.dataset))) for key in kept.keys]
-        table = np.asarray(vector, dtype=np.float64).reshape(shape)
-        table = table.transpose([kept.keys.index(key) for key in aggregate.keys])
+        table = np.asarray(vectors, dtype=np.float64).reshape(-1, *shape)
+        table = table.transpose([0, *(1 + kept.keys.index(key) for key in aggregate.keys)])
         grouped = self.keys.grouped
-        left = tuple(i for i, key in enumerate(grouped) if key not in self.by.expressions)
+        left = tuple(1 + i for i, key in enumerate(grouped) if key not in self.by.expressions)
         remaining = [key for key in grouped if key in self.by.expressions]
         table = table.sum(axis=left)
-        order = [remaining.index(key) for key in self.by.grouped]
+        order = [0, *(1 + remaining.index(key) for key in self.by.grouped)]
         return np.asarray(table.transpose([*order, *range(len(order), table.ndim)]))
 
 
