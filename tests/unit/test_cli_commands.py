@@ -240,3 +240,9 @@ def test_a_nodes_token_can_come_through_standard_input(tmp_path: Path) -> None:
     command = ["node", "join", "-", "--home", str(tmp_path / "node")]
     result = CliRunner().invoke(main, command, input="fedstats1.not-a-token")
     assert "FS-304" in result.output
+
+
+def test_a_command_that_was_mistyped_is_guessed() -> None:
+    """Whoever types fast is told what they meant."""
+    said = run("quer")
+    assert (said.exit_code, "Did you mean query?" in said.output) == (2, True)

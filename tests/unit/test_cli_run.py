@@ -9,7 +9,9 @@ from click.testing import CliRunner
 from custom_files import THRICE, write
 
 from fedstats.cli import main
-from fedstats.statistics import statistics
+from fedstats.cli.run_command import Source
+from fedstats.client.description import describe
+from fedstats.statistics import statistic_of, statistics
 
 
 def typed(*words: str) -> tuple[int, str]:
@@ -50,6 +52,7 @@ def test_a_file_says_what_it_takes(tmp_path: Path) -> None:
     "words, told",
     [
         (("waiting_tims",), "FS-405 There is no statistic 'waiting_tims'; did you mean waiting_times?"),
+        (("late_share",), "One of your own is named with its file: fedstats run ./FILE.py:Name"),
         (("table",), 'FS-120 A table is asked in SQL. Nothing was spent. Type: fedstats query "SELECT ..."'),
         (("./none.py:Waits",), "FS-120 none.py cannot be read: No such file or directory."),
         (("./none.py",), "FS-120 './none.py' names a file and no class in it."),
@@ -67,3 +70,21 @@ def test_a_field_may_not_have_the_name_of_an_option(tmp_path: Path) -> None:
     text = THRICE.replace("bound: int", "epsilon: int").replace("self.bound", "self.epsilon")
     code, said = typed(f"{write(tmp_path, text)}:Thrice", "--help")
     assert (code, "The field epsilon of" in said) == (2, True)
+
+
+def test_the_example_of_waiting_times_can_be_typed() -> None:
+    """It says where waits are read: what it makes is a question, not a refusal."""
+    words = (
+        " ".join(describe(statistic_of("waiting_times")).doc.split())
+        .partition("Example: fedstats run ")[2]
+        .split()
+    )
+    source = Source(words[0], describe(statistic_of(words[0])))
+    typed_fields = dict(zip(words[1::2], words[2::2], strict=True))
+    fields = {
+        parameter.name: parameter.read((typed_fields[parameter.option],))
+        for parameter in source.described.parameters
+        if parameter.option in typed_fields
+    }
+    assert source.make(fields).name == "waiting_times"
+    assert set(typed_fields) - {p.option for p in source.described.parameters} == {"--epsilon"}

@@ -262,3 +262,38 @@ def test_any_numbers_can_be_shown(cells: list[Value]) -> None:
     shown = answer(table(*[("F", cell) for cell in cells]))
     assert str(shown)
     assert shown._repr_html_().count("<tr>") == len(cells) + 1
+
+
+WIDE_COLUMNS = (
+    "pathways",
+    "within_18_weeks_percent",
+    "within_26_weeks_percent",
+    "median_weeks",
+    "over_52_weeks",
+)
+
+
+def wide_answer() -> Answer:
+    """Two tables; the first has numbers for more columns than a screen."""
+    numbers = tuple(value(1_000_000.0 + i, 123_456.0) for i in range(len(WIDE_COLUMNS)))
+    keys = ("treatment_function", "department", "pathway")
+    wide = Table("waits", keys, WIDE_COLUMNS, (TableRow(("General Surgery", "gstt", "admitted"), numbers),))
+    return Answer(Estimate((wide, Table("sums", (), ("n",), (TableRow((), (value(5, 1),)),)))), QUESTION)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_wide_table_goes_on_below(terminal: bool) -> None:  # noqa: FBT001 # pytest passes it by name
+    """No line is wider than the screen, no number is cut, and each part begins with the keys."""
+    out, answer = io.StringIO(), wide_answer()
+    show(answer.estimate, QUESTION, Console(file=out, width=100, force_terminal=terminal, color_system=None))
+    text = out.getvalue()
+    assert max(len(line) for line in text.splitlines()) <= 100
+    assert text.count("General Surgery") > 1
+    assert text.count("± 123,456") == len(WIDE_COLUMNS)
+
+
+def test_several_tables_are_told_apart() -> None:
+    """Each stands under its name, which --table takes; a table alone has none."""
+    lines = str(wide_answer()).splitlines()
+    assert [name for name in ("waits", "sums") if name in lines] == ["waits", "sums"]
+    assert "table" not in str(Answer(Estimate((table(("F", value(1, 1))),)), QUESTION)).splitlines()

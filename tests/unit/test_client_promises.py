@@ -175,3 +175,14 @@ def test_made_up_rows_are_written_as_the_name_says(tmp_path: Path) -> None:
     assert parquet.read_table(tmp_path / "rows.parquet").column_names == list(dummy.names(DATASET))
     with pytest.raises(ValueInvalid):
         list(dummy.rows(DATASET, 0))
+
+
+def test_an_explanation_of_several_tables_has_a_line_for_each(tmp_path: Path) -> None:
+    """A line of a report adds up many cells, so its noise is not said of a cell; how many lines is said."""
+    asked = fedstats.statistic("crosstab", dataset="rtt", row="sex", column="BAND(cost, 100)")
+    with analyst_world(tmp_path).session() as session:
+        lines = explanation_lines(session.explain(asked, epsilon=1))
+    expected = [sentence for head, sentence in lines if head == "Expect:"]
+    assert [sentence.partition(" (")[0] for sentence in expected] == ["crosstab", "independence", "test"]
+    assert all("in a cell of that size" not in sentence for sentence in expected)
+    assert expected[0].startswith("crosstab (9 lines): ")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from fedstats.client.answer import Answer
 from fedstats.client.picture.canvas import Extent
-from fedstats.client.picture.drawing import Drawing, drawing_of
+from fedstats.client.picture.drawing import Drawing, drawing_of, words_of
 from fedstats.client.picture.figure import content_of, figure_of
 from fedstats.client.picture.limits import Funnel
 from fedstats.client.picture.text import text_of
@@ -276,3 +276,12 @@ def test_ticks_are_few_and_within(lo: float, width: float) -> None:
     assert len(extent.ticks) <= 7
     assert all(extent.lo - 1e-6 <= tick <= extent.hi + 1e-6 for tick in extent.ticks)
     assert Extent(80, 12_000, logarithmic=True).ticks == (100, 1_000, 10_000)
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [("within_18_weeks", "within 18 weeks"), ("AVG(wait_days)", "AVG(wait_days)"), ("n", "n"), ("_", "_")],
+)
+def test_titles_are_words(name: str, words: str) -> None:
+    """A name that was made of words is read as these; an expression stays as it was asked."""
+    assert words_of(name) == words

@@ -150,7 +150,7 @@ def _show(answer: Answer) -> None:
     from fedstats.client.render import lines_of, show
 
     console = terminal()
-    if console.is_terminal and lines_of(answer.estimate) > console.height:
+    if console.is_terminal and lines_of(answer.estimate, console.width) > console.height:
         with console.pager():  # without colours: not every pager understands them
             show(answer.estimate, answer.question, console, with_home)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 import click
 
@@ -33,6 +34,19 @@ class LazyGroup(click.Group):
             message = f"{where} is not a click command"
             raise TypeError(message)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does; a name that is none is refused with those that look like it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as problem:
+            close = get_close_matches(args[0], self.list_commands(ctx))
+            if not close:
+                raise
+            sentence = f"{problem.message} Did you mean {' or '.join(close)}?"
+            raise click.UsageError(sentence, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands, those of the table by its lines alone."""

@@ -51,7 +51,7 @@ class Width:
     """The half width of a column's 95 % noise interval; None where noise would hide most cells.
 
     `exact`: it depends on no data and holds for every cell. `counts`: the column counts; then `typical` is
-    what a cell would hold if everybody were spread evenly.
+    what a cell would hold if everybody were spread evenly. `lines`: how many the table has.
     """
 
     table: str
@@ -60,6 +60,7 @@ class Width:
     exact: bool = False
     counts: bool = False
     typical: float | None = None
+    lines: int = 1
 
 
 def naming_of(draft: Draft, loss: MechanismLoss | None = None) -> Naming | None:
@@ -143,6 +144,7 @@ def _width(table: Table, position: int, foreseen: Foreseen) -> Width:
         exact=foreseen.exact,
         counts=foreseen.counts,
         typical=median(value.value for value in values) if shown and foreseen.counts else None,
+        lines=len(cells),
     )
 
 

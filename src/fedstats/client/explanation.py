@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from itertools import groupby
 
 from fedstats.client import export
 from fedstats.client.aiming import Aim
@@ -182,13 +183,13 @@ def _rounds_words(e: Explanation) -> str:
 
 
 def _cells_words(e: Explanation) -> str:
+    about, kept = f"about {e.people_about:,} people", "WHERE kept them all"
+    fewer = " It keeps fewer; how many, nobody knows beforehand." if e.filtered else ""
+    if e.cells == 1:
+        return f"1, with {about}{f' if {kept}' if e.filtered else ''}.{fewer}"
     each = f"{e.people_about / e.cells:,.0f} of them in each"
-    if not e.filtered:
-        return f"{e.cells:,}, and about {e.people_about:,} people: {each} if they were spread evenly."
-    return (
-        f"{e.cells:,}, and about {e.people_about:,} people: {each} if they were spread evenly and WHERE kept "
-        "them all. It keeps fewer; how many, nobody knows beforehand."
-    )
+    even = f"if they were spread evenly{f' and {kept}' if e.filtered else ''}"
+    return f"{e.cells:,}, and {about}: {each} {even}.{fewer}"
 
 
 def _naming_words(e: Explanation, naming: Naming) -> str:
@@ -202,21 +203,47 @@ def _naming_words(e: Explanation, naming: Naming) -> str:
 
 
 def _expectations(e: Explanation) -> Iterator[str]:
-    """A sentence for each column whose noise is known; the table is named where there are several."""
-    several = len({width.table for width in e.widths}) > 1
-    for width in e.widths:
-        if width.half_width != 0:  # a figure that says nothing of its noise, such as a statistic of a test
-            name = f"{width.table}, {width.column}" if several else width.column
-            yield _width_words(width, name)
+    """A sentence for each column whose noise is known; of several tables, one for each."""
+    known = [w for w in e.widths if w.half_width != 0]  # 0: a figure that says nothing of its noise
+    if len({width.table for width in e.widths}) == 1:
+        yield from map(_width_words, known)
+        return
+    for name, widths in groupby(known, lambda width: width.table):
+        yield _table_words(name, list(widths))
 
 
-def _width_words(width: Width, name: str) -> str:
+def _width_words(width: Width) -> str:
     if width.half_width is None:
-        return f"{name}: too few people in most cells to tell from the noise."
-    number = f"± {float(f'{width.half_width:.2g}'):,.10g}"
+        return f"{width.column}: too few people in most cells to tell from the noise."
     if width.exact:
-        return f"{name}: {number} in every cell, whatever it holds"
-    return f"{name}: about {number} in a cell of that size, more in smaller ones"
+        return f"{width.column}: ± {_two_digits(width.half_width)} in every cell, whatever it holds"
+    number = f"± {_two_digits(width.half_width)}"
+    return f"{width.column}: about {number} in a cell of that size, more in smaller ones"
+
+
+def _table_words(name: str, widths: list[Width]) -> str:
+    """A line of such a table may add up many cells, so it says nothing of the size of a cell."""
+    lines = widths[0].lines
+    exact = [_with_noise(width) for width in widths if width.exact and width.half_width is not None]
+    about = [_with_noise(width) for width in widths if not width.exact and width.half_width is not None]
+    hidden = [width.column for width in widths if width.half_width is None]
+    middling = (
+        "if people were spread evenly" if lines == 1 else "in a line of middling size, more in smaller ones"
+    )
+    parts = [
+        *([f"{', '.join(exact)}, whatever the data hold"] if exact else []),
+        *([f"about {', '.join(about)}, {middling}"] if about else []),
+        *([f"too few people to tell from the noise: {', '.join(hidden)}"] if hidden else []),
+    ]
+    return f"{name} ({'1 line' if lines == 1 else f'{lines:,} lines'}): {'; '.join(parts)}."
+
+
+def _with_noise(width: Width) -> str:
+    return f"{width.column} ± {_two_digits(width.half_width or 0.0)}"
+
+
+def _two_digits(number: float) -> str:
+    return f"{float(f'{number:.2g}'):,.10g}"
 
 
 _BOUND_WORDS = {
@@ -231,10 +258,7 @@ def _bounds_words(e: Explanation) -> Iterator[str]:
     for i, (text, widths) in enumerate(e.bounds):
         bound = Bound.parse(text) or Bound.rows()
         found = "; ".join(
-            f"{width.column} unknown"
-            if width.half_width is None
-            else f"{width.column} ± {float(f'{width.half_width:.2g}'):,.10g}"
-            for width in widths
+            f"{width.column} unknown" if width.half_width is None else _with_noise(width) for width in widths
         )
         yield f"--bound {text} ({_BOUND_WORDS[bound.kind]}){' as asked' if i == 0 else ''}: {found}"
 

@@ -29,7 +29,10 @@ def statistic_of(name: str) -> type[Statistic]:
     if name not in statistics():
         close = get_close_matches(name, statistics(), n=1)
         guess = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(statistics())}."
-        raise NameUnknown(f"There is no statistic {name[:48]!r}{guess}", remedy="")
+        raise NameUnknown(
+            f"There is no statistic {name[:48]!r}{guess}",
+            remedy="One of your own is named with its file: fedstats run ./FILE.py:Name",
+        )
     statistic: type[Statistic] = import_module(f"{__name__}.{name}").STATISTIC
     return statistic
 

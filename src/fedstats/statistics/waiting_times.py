@@ -61,6 +61,9 @@ class WaitingTimes:
     Quantiles are interpolated within their band, as NHS England does; their intervals hold every week that
     the noisy counts do not refute. Shares have Fieller's interval (Fieller 1954). With the key department,
     departments are compared in a funnel (Spiegelhalter 2005).
+
+    Example: fedstats run waiting_times --dataset rtt --start rtt_start_date --stop rtt_end_date
+    --status stop_type --census 2025-09-28 --keys department,imd_decile --epsilon 1
     """
 
     name: ClassVar[str] = "waiting_times"

@@ -28,6 +28,7 @@ NAMES_MAX = 6
 BETWEEN = " · "
 
 _NUMBER = re.compile(r"\D{0,12}?(-?\d+(?:\.\d+)?)")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)+", flags=re.ASCII)
 _ACROSS = (PictureKind.BARS, PictureKind.INTERVALS)
 
 
@@ -141,9 +142,9 @@ def drawing_of(table: Table, estimate: Estimate, question: Question, column: str
         kind=picture.kind,
         title=_title(table, picture, label),
         question=textwrap.shorten(one_line(question.text), TITLE_CHARACTERS, placeholder=" ..."),
-        value_name=one_line(picture.value + (f" ({picture.unit})" if picture.unit else "")),
-        label_name=one_line(label),
-        size_name=one_line(picture.size or ""),
+        value_name=_value_words(picture),
+        label_name=words_of(label),
+        size_name=words_of(picture.size or ""),
         series=all_series,
         reference=picture.reference,
         numeric=numeric,
@@ -155,6 +156,19 @@ def drawing_of(table: Table, estimate: Estimate, question: Question, column: str
 def one_line(text: str) -> str:
     """What others wrote, as it may be shown in one line."""
     return printable(text).replace("\n", " ")
+
+
+def words_of(name: str) -> str:
+    """A column's name as a title has it: `wait_days` is wait days; an expression stays as it is."""
+    return name.replace("_", " ") if _PLAIN_NAME.fullmatch(name) else one_line(name)
+
+
+def _value_words(picture: Picture) -> str:
+    """What is drawn, with its unit; a percentage does not say so twice."""
+    name = words_of(picture.value)
+    if picture.unit == "%":
+        name = name.removesuffix(" percent")
+    return f"{name} ({one_line(picture.unit)})" if picture.unit else name
 
 
 def _picture(table: Table, column: str | None) -> Picture:
@@ -245,8 +259,8 @@ def _check_size(picture: Picture, series: Sequence[Series]) -> None:
 def _title(table: Table, picture: Picture, label: str) -> str:
     others = [key for key in table.keys if key != label]
     keys = [label, *others] if label in table.keys else [*table.keys]
-    by = f" by {', '.join(keys)}" if keys else ""
-    return one_line(f"{picture.value}{by}")
+    by = f" by {', '.join(map(words_of, keys))}" if keys else ""
+    return f"{_value_words(picture)}{by}"
 
 
 def _absent(series: Sequence[Series], left_out: Sequence[str]) -> Iterator[str]:
