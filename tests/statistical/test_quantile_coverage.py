@@ -109,9 +109,7 @@ def test_noise_intervals_cover_the_pooled_quantile(loss: str, rows: int) -> None
         assert missed(values, exact) <= min(DRAWS - COVERED_MIN, most)
         if rows == 5_000:
             assert len(values) == DRAWS
-            ranks = [
-                np.sum((held > v.noise_interval.lo) & (held < v.noise_interval.hi)) / 2 for v in values
-            ]
+            ranks = [np.sum((held > v.noise_interval.lo) & (held < v.noise_interval.hi)) / 2 for v in values]
             assert np.mean(ranks) <= 2 * 1.96 * draws.rank_sd(q)
             needed = np.quantile([abs(value.value - exact) for value in values], 0.95)
             assert np.mean([value.noise_interval.half_width for value in values]) <= 2 * needed + 1
