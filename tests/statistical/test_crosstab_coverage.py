@@ -69,14 +69,19 @@ def test_independent_keys_are_rejected_in_one_of_twenty(n: int, epsilon: float) 
 
 @pytest.mark.parametrize("epsilon", EPSILONS)
 def test_the_power_is_what_the_note_says(epsilon: float) -> None:
-    """What `found_from` names is found in about 80 of 100 releases, and half of that in fewer than half."""
+    """What `found_from` names at worst is found in 80 of 100 releases, and half of its best in fewer than half.
+
+    Deviations here lie in common and in rare cells, so that the V that 80 of 100 show is between both. Of 300
+    fewer than 205 come about once in 1,000,000 runs.
+    """
     generator, sd, n = np.random.default_rng(2), sd_of(epsilon), 5_000
-    v = released(shares(0.0), n, sd, generator).found_from(0.8, 0.05)
+    best, worst = released(shares(0.0), n, sd, generator).found_from(0.8, 0.05)
+    assert best <= worst
     found = [
-        sum(released(shares(part * v), n, sd, generator).p_value < 0.05 for _ in range(300)) / 300
-        for part in (1.0, 0.5)
+        sum(released(shares(v), n, sd, generator).p_value < 0.05 for _ in range(300)) / 300
+        for v in (worst, best / 2)
     ]
-    assert 0.6 < found[0] < 0.97
+    assert found[0] > 0.68
     assert found[1] < 0.5
 
 

@@ -33,6 +33,7 @@ EXPECTED_MIN = 5.0
 CLEAR = 2.0
 """Half widths of its noise by which a total must stand above 0 before anything is divided by it."""
 _TAILS = (0.025, 0.975)
+_RANK = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,14 +109,35 @@ class Independence:
         """How often independent keys would give a statistic as large."""
         return chi_square_tail(self.statistic, self.degrees)
 
-    def found_from(self, power: float, level: float) -> float:
-        """From which Cramer's V on the test finds what is there with probability `power`.
+    def found_from(self, power: float, level: float) -> tuple[float, float]:
+        """From which Cramer's V on the test finds what is there with probability `power`, at best and at worst.
 
-        An approximation, for deviations d of which d^2 / e is about the same in all cells.
+        It depends on where the deviations d from independence are, as noise weighs most where little is
+        expected. Of tables at these margins the noncentrality of Q is N m V^2 times a mean of e / (e + s2)
+        over d^2 / e: between the least and the greatest eigenvalue of Q's matrix over d / sqrt(e), on the
+        (rows - 1)(columns - 1) directions that leave the margins as they are.
         """
         needed = noncentrality_of(chi_square_point(level, self.degrees), self.degrees, power)
-        kept = float((np.maximum(self.expected, 0) * _inverse(self.variances)).mean())
-        return math.sqrt(needed / (self.total * kept * self._smaller))
+        root = np.sqrt(np.maximum(self.expected, 0.0)).ravel()
+        across = self._along_margins()
+        weighted = np.diag(_inverse(self.variances).ravel())
+        taken = weighted @ across
+        matrix = weighted - taken @ np.linalg.pinv(across.T @ taken) @ taken.T
+        rows, columns = self.counts.shape
+        sums = np.vstack([np.kron(np.eye(rows), np.ones(columns)), np.kron(np.ones(rows), np.eye(columns))])
+        _, sizes, directions = np.linalg.svd(sums * root)
+        free = directions[int((sizes > sizes[0] * _RANK).sum()) :]
+        found = np.linalg.eigvalsh(free @ (root[:, None] * matrix * root) @ free.T)[-self.degrees :]
+        scale = self.total * self._smaller
+        best, worst = (math.sqrt(needed / (scale * max(v, _RANK))) for v in (found[-1], found[0]))
+        return best, worst
+
+    def _along_margins(self) -> Floats:
+        """The directions (J of the module's text) in which a table stays independent, one a column."""
+        a, b = self.of_rows / self.total, self.of_columns / self.total
+        return np.asarray(
+            np.hstack([np.kron(np.eye(len(a)), b[:, None]), np.kron(a[:, None], np.eye(len(b)))])
+        )
 
     def cramers_v(self) -> Value:
         """Cramer's V of the rows that were counted, with the interval for the population.

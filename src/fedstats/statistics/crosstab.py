@@ -179,10 +179,12 @@ class Crosstab:
             )
         known = groups[0].independence() if len(groups) == 1 else None
         if known is not None and known.testable:
-            least = known.found_from(POWER, LEVEL)
+            best, worst = known.found_from(POWER, LEVEL)
+            rare = f"about {worst:.2g} or more" if worst < 1 else "none for sure"
             yield (
                 f"At the level of {100 * LEVEL:g} %, {100 * POWER:g} of 100 such releases would show a "
-                f"Cramer's V of about {least:.2g} or more."
+                f"Cramer's V of about {best:.2g} or more where frequent combinations differ from independence; "
+                f"where rare ones do, {rare}."
             )
 
 
