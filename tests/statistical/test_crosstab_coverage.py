@@ -69,7 +69,7 @@ def test_independent_keys_are_rejected_in_one_of_twenty(n: int, epsilon: float) 
 
 @pytest.mark.parametrize("epsilon", EPSILONS)
 def test_the_power_is_what_the_note_says(epsilon: float) -> None:
-    """What `found_from` names at worst is found in 80 of 100 releases, and half of its best in fewer than half.
+    """What `found_from` names at worst is found in 80 of 100 releases, half of its best in under half.
 
     Deviations here lie in common and in rare cells, so that the V that 80 of 100 show is between both. Of 300
     fewer than 205 come about once in 1,000,000 runs.
@@ -139,7 +139,7 @@ def numbers_of(counts: Floats, sd: float) -> dict[tuple[str, str | None, str | N
 
 @pytest.mark.parametrize("epsilon", EPSILONS)
 def test_counts_shares_and_residuals_are_covered(epsilon: float) -> None:
-    """Every number of the table, of 2,000 releases of the same rows: the noise interval holds what it hides."""
+    """Every number, in 2,000 releases of the same rows: the noise interval holds what it hides."""
     generator, sd = np.random.default_rng(5), sd_of(epsilon)
     counts = generator.multinomial(10_000, shares(0.04).ravel()).reshape(3, 4).astype(np.float64)
     exact = numbers_of(counts, 1e-9)

@@ -110,7 +110,7 @@ class Independence:
         return chi_square_tail(self.statistic, self.degrees)
 
     def found_from(self, power: float, level: float) -> tuple[float, float]:
-        """From which Cramer's V on the test finds what is there with probability `power`, at best and at worst.
+        """From which Cramer's V on the test finds what is there with probability `power`, at best and worst.
 
         It depends on where the deviations d from independence are, as noise weighs most where little is
         expected. Of tables at these margins the noncentrality of Q is N m V^2 times a mean of e / (e + s2)

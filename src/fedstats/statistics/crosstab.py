@@ -183,8 +183,8 @@ class Crosstab:
             rare = f"about {worst:.2g} or more" if worst < 1 else "none for sure"
             yield (
                 f"At the level of {100 * LEVEL:g} %, {100 * POWER:g} of 100 such releases would show a "
-                f"Cramer's V of about {best:.2g} or more where frequent combinations differ from independence; "
-                f"where rare ones do, {rare}."
+                f"Cramer's V of about {best:.2g} or more where frequent combinations are not as "
+                f"independence has them; where rare ones are not, {rare}."
             )
 
 
