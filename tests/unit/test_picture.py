@@ -285,3 +285,16 @@ def test_ticks_are_few_and_within(lo: float, width: float) -> None:
 def test_titles_are_words(name: str, words: str) -> None:
     """A name that was made of words is read as these; an expression stays as it was asked."""
     assert words_of(name) == words
+
+
+@pytest.mark.parametrize("number", [1e16, -1e300, 1.7e308])
+def test_numbers_that_no_axis_shows_are_said_so(number: float) -> None:
+    """A statistic's mistake, as a sentence instead of the failure of whoever draws."""
+    with pytest.raises(PictureImpossible, match=r"numbers beyond ±1e\+15"):
+        drawing(table(value(1, 1), value(number, 0)))
+
+
+def test_a_number_next_to_nothing_is_drawn() -> None:
+    """Two that are nearly the same have an axis, too."""
+    drawn = text_of(drawing(table(value(5e-324, 0), value(0, 0), kind=PictureKind.CURVE)), columns=60)
+    assert drawn.startswith("n by band")

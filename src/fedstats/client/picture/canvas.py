@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 BRAILLE = 0x2800
 BITS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # of the dots of a braille character, by column
 TICKS = 5
+WIDTH_MIN = 1e-100  # of an axis: less cannot be divided any more
 GAP = 3  # between two labels below
 NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 
@@ -25,7 +26,7 @@ class Extent:
     def around(cls, numbers: Sequence[float]) -> Extent:
         """The least extent that holds these, of some width."""
         lo, hi = min(numbers), max(numbers)
-        return cls(lo, hi) if hi > lo else cls(lo - 0.5, hi + 0.5)
+        return cls(lo, hi) if hi - lo > WIDTH_MIN else cls(lo - 0.5, hi + 0.5)
 
     def part(self, number: float) -> float:
         """Where a number lies: 0 at one end, 1 at the other."""

@@ -23,6 +23,8 @@ from fedstats.errors import PictureImpossible
 ROWS_MAX = 200
 """Rows of bars, or departments of a funnel: more cannot be read, on paper or on a screen."""
 SERIES_MAX = 30
+NUMBER_MAX = 1e15
+"""Beyond it the numbers beside an axis could not be told apart."""
 TITLE_CHARACTERS = 180
 NAMES_MAX = 6
 BETWEEN = " · "
@@ -138,6 +140,7 @@ def drawing_of(table: Table, estimate: Estimate, question: Question, column: str
     label = picture.label if picture.label is not None else (table.keys[0] if table.keys else "")
     all_series, numeric, left_out = _series(table, rows, picture, label)
     _check_size(picture, all_series)
+    _check_numbers(table, all_series)
     return Drawing(
         kind=picture.kind,
         title=_title(table, picture, label),
@@ -253,6 +256,20 @@ def _check_size(picture: Picture, series: Sequence[Series]) -> None:
     if len(series) > SERIES_MAX:
         raise PictureImpossible(
             f"This table has {len(series):,} curves, and a picture can show {SERIES_MAX}.", remedy=remedy
+        )
+
+
+def _check_numbers(table: Table, series: Sequence[Series]) -> None:
+    points = [point for each in series for point in each.points]
+    drawn = [number for p in points for number in (p.at, p.size or 0.0, *p.limits)]
+    for cell in (point.cell for point in points):
+        if isinstance(cell, Value):
+            intervals = [cell.noise_interval, *([cell.interval] if cell.interval else [])]
+            drawn += [cell.value, *(end for interval in intervals for end in (interval.lo, interval.hi))]
+    if any(abs(number) > NUMBER_MAX for number in drawn):
+        raise PictureImpossible(
+            f"The table {one_line(table.name)} has numbers beyond ±{NUMBER_MAX:g}: no picture shows them.",
+            remedy="Read it as a table.",
         )
 
 
