@@ -207,6 +207,14 @@ def test_bands_and_codes_stay_as_they_are_in_csv(text: str) -> None:
     assert row[0] == text
 
 
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_name_of_a_column_is_computed_by_a_spreadsheet(text: str) -> None:
+    """A statistic may name columns by labels, and those are a department's."""
+    named = Table("t", (text,), (f"{text}s",), (TableRow(("a",), (value(1, 1),)),))
+    header, _ = csv.reader(io.StringIO(answer(named).to_csv()))
+    assert header[:2] == [f"'{text}", f"'{text}s"]
+
+
 def test_csv_has_reasons_beside_numbers() -> None:
     """An absent number is an empty field with its reason in the next column."""
     lines = list(csv.reader(io.StringIO(answer(SIMPLE).to_csv())))

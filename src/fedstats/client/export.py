@@ -80,7 +80,7 @@ def to_csv(table: Table) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = flat(table)
-    writer.writerow(columns)
+    writer.writerow(_inert(name) for name in columns)
     writer.writerows([_inert(value) for value in row] for row in zip(*columns.values(), strict=True))
     return text.getvalue()
 
