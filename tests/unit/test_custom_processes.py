@@ -83,3 +83,12 @@ def test_a_time_limit_is_one_that_can_be_kept(step_s: float) -> None:
     """Else the clock that keeps it would fail, in a thread that nobody watches."""
     with pytest.raises(ParameterInvalid, match="may take up to 86,400 s"):
         Limits(step_s=step_s)
+
+
+def test_what_an_error_says_steers_no_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It may quote labels, which come from other machines."""
+    with loaded(tmp_path) as file, pytest.raises(StatisticFailed):
+        file.make({"dataset": "rtt", "how": "steers"}).step(ASK, [])
+    shown = capfd.readouterr().err
+    assert "[2Ja label" in shown
+    assert "\x1b" not in shown

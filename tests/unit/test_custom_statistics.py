@@ -81,6 +81,7 @@ def failing(bad: StatisticFile, how: str) -> FileStatistic:
         ("memory", StatisticStopped, "FS-122 .*more memory than it may, in step"),
         ("nothing", StatisticFailed, "step gave back a NoneType, not a Round or an Estimate"),
         ("infinite", StatisticFailed, "infinite or none at all"),
+        ("half a character", StatisticFailed, "step gave back no estimate. A text holds half of a character"),
         ("ragged", StatisticFailed, "not one label for each key and one cell for each column"),
     ],
 )

@@ -108,6 +108,14 @@ def test_the_words_leave_defaults_out_and_keep_the_order() -> None:
     assert Everything(**checked("everything", PARAMETERS, plain)).since == date(2026, 1, 31)  # type: ignore[arg-type] # values of any type
 
 
+@pytest.mark.parametrize("text, words", [("x" * 4_001, "up to 4,000 characters"), ("\udcff", "in UTF-8")])
+def test_a_text_is_one_that_can_be_shown_and_written(text: str, words: str) -> None:
+    """As the register shows it whole, and as files hold it: also a part of several, and a free one."""
+    for plain in ({"dataset": text}, {"dataset": "rtt", "by": ["sex", text]}):
+        with pytest.raises(ParameterInvalid, match=words):
+            checked("everything", PARAMETERS, plain)
+
+
 def test_types_that_nobody_can_type_are_no_parameters() -> None:
     """A field of another type, or a class that could change under way, is refused with what to write."""
 

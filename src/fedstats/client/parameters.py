@@ -121,7 +121,16 @@ class Parameter:
         wanted = next(kind for kind in _KINDS if _KINDS[kind] is self.kind)
         if type(plain) is not wanted or (isinstance(plain, float) and not math.isfinite(plain)):
             raise self._wrong(plain)
+        if isinstance(plain, str):
+            self._check_text(plain)
         return typing.cast("Scalar", plain)
+
+    def _check_text(self, text: str) -> None:
+        """Not too long, and written in characters: bytes that are none end whoever writes them to a file."""
+        if len(text) > TEXT_CHARACTERS_MAX:
+            raise ParameterInvalid(f"{self.option} takes a text of up to {TEXT_CHARACTERS_MAX:,} characters.")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise ParameterInvalid(f"{self.option} takes a text in UTF-8, not {text[:40]!r}.")
 
     def _wrong(self, given: object) -> ParameterInvalid:
         what = f"values, each {self.kind.value}" if self.several else self.kind.value

@@ -23,6 +23,7 @@ from fedstats.client.custom.forms import Foresight, estimate_to, plain_of
 from fedstats.client.custom.process import read_frame, write_frame
 from fedstats.client.description import Description, describe
 from fedstats.client.parameters import checked
+from fedstats.client.printable import printable
 from fedstats.core.estimate import Estimate
 from fedstats.core.names import did_you_mean
 from fedstats.core.query import HASH_BYTES, RoundOrder
@@ -198,7 +199,7 @@ class Bench:
             frame for frame in traceback.extract_tb(problem.__traceback__) if frame.filename == self.path
         ]
         lines = traceback.format_list(frames) + traceback.format_exception_only(problem)
-        sys.stderr.write("".join(lines))
+        sys.stderr.write(printable("".join(lines)))  # labels of other machines may be in it
         sys.stderr.flush()
         at = f" at line {frames[-1].lineno}" if frames else ""
         return StatisticFailed(f"{self.path} failed in {what} with {type(problem).__name__}{at}.")

@@ -151,6 +151,8 @@ def _number(value: object) -> float:
 def _text(value: object) -> str:
     if not isinstance(value, str) or len(value) > TEXT_CHARACTERS_MAX:
         raise _wrong(value, "a text of bounded length")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueInvalid("A text holds half of a character, which no file can.")
     return str(value)
 
 
