@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,15 @@ def test_nothing_is_written_over_and_the_lines_are_short(tmp_path: Path) -> None
     assert not (tmp_path / "mine.py").exists()
     written = Skeleton("mine").write(tmp_path / "deeper" / "still")
     assert all(len(line) <= LINE_LENGTH for path in written for line in path.read_text().splitlines())
+
+
+def test_what_to_type_next_is_one_word_each_for_a_shell(tmp_path: Path) -> None:
+    """A folder with blanks or signs is quoted: what is pasted runs what was written, and nothing else."""
+    folder = tmp_path / "my work; $x"
+    began = CliRunner().invoke(main, ["new", "mine", "--folder", str(folder)])
+    tested, helped, _ = (shlex.split(line) for line in re.findall(r"^  (.+)$", began.output, re.MULTILINE))
+    assert tested == ["python", "-m", "pytest", str(folder / "test_mine.py")]
+    assert helped == ["fedstats", "run", f"{folder / 'mine.py'}:Mine", "--help"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -33,7 +34,7 @@ def new(*, name: str, folder: Path) -> None:
     say(f"Wrote {' and '.join(map(str, written))}. Next:")
     say()
     at = written[0] if folder.is_absolute() else f"./{written[0].as_posix()}"
-    asked = f"fedstats run {at}:{skeleton.class_name}"
-    say(f"  python -m pytest {written[1]}")
+    asked = f"fedstats run {shlex.quote(f'{at}:{skeleton.class_name}')}"
+    say(f"  python -m pytest {shlex.quote(str(written[1]))}")
     say(f"  {asked} --help")
     say(f"  {asked} --dataset NAME --value COLUMN --epsilon 1 --explain")

@@ -31,7 +31,7 @@ class Skeleton:
 
     def __post_init__(self) -> None:
         """The name must be free: in the register, and for Python's `import`."""
-        check_identifier(self.name, what="an analysis")
+        check_identifier(self.name, what="analysis")
         taken = (
             keyword.iskeyword(self.name) or self.name in sys.stdlib_module_names or self.name == "fedstats"
         )
