@@ -115,6 +115,9 @@ SQL = {
     f"{COUNT} WHERE age IN (SELECT age FROM rtt)": (SqlRefused, ""),
     "SELECT SUM(age / cost) FROM rtt": (ExpressionInvalid, "divide by 0"),
     f"SELECT SUM({'*'.join(['age'] * 12)}) FROM rtt": (TooLarge, "CLAMP"),
+    "SELECT QUANTILE(age, 1.5) FROM rtt": (ExpressionInvalid, "lies above 0 and below 1"),
+    "SELECT HISTOGRAM(age, 70) FROM rtt": (ExpressionInvalid, "60 of width 2, or 120 of width 1"),
+    "SELECT age, cost, started, COUNT(*) FROM rtt GROUP BY 1, 2, 3": (TooLarge, "Use fewer or coarser keys"),
 }
 
 
