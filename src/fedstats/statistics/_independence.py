@@ -36,6 +36,42 @@ _TAILS = (0.025, 0.975)
 _RANK = 1e-9
 
 
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """S, the sum of d^2 / e, found as `found`: about `a` times a noncentral chi-square.
+
+    `trace` is that of the covariance of d / sqrt(e): what variation adds to S. Without any it is 0.
+    """
+
+    found: float
+    trace: float
+    a: float
+
+    def interval(self) -> Interval:
+        """Where S without what varies can lie."""
+        if self.trace <= 0:
+            return Interval(self.found, self.found)
+        lo, hi = (
+            self.a * noncentrality_of(value / self.a, self.trace / self.a, tail)
+            for value, tail in zip(self._values, _TAILS, strict=True)
+        )
+        return Interval(lo, hi)
+
+    def sides(self, exact: float) -> tuple[bool, bool]:
+        """Whether `exact` is not below the interval, and not above it: by its test, the ends unknown."""
+        if self.trace <= 0:
+            return exact >= self.found, exact <= self.found
+        least, most = (
+            chi_square_tail(value / self.a, self.trace / self.a, exact / self.a) for value in self._values
+        )
+        return least >= _TAILS[0], most <= _TAILS[1]
+
+    @property
+    def _values(self) -> tuple[float, float]:
+        """Of which the lower and the upper end are found: above, no less than variation alone gives."""
+        return self.found, max(self.found, self.trace)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Independence:
     """A table of noisy counts x (rows, columns), each with noise of variance `s2`, its margins and e."""
@@ -146,31 +182,19 @@ class Independence:
         The noise adds to S what is taken off again. S is about a times a noncentral chi-square, with a the
         greater of what its central part and its direction give; the interval is that of the noncentrality.
         """
-        scale = self.total * self._smaller
-        found = self._distance()
-        noise, noise_squared = self._spread(sampled=False)
-        least = max(0.0, found - noise)
-        of_noise = self._interval(found, noise, noise_squared, sampled=False)
-        everything, squared = self._spread(sampled=True)
-        of_all = self._interval(found, everything, squared, sampled=True)
-        v = math.sqrt(min(1.0, least / scale))
-        return Value(v, _holding(of_noise, scale, v), _holding(of_all, scale, v))
+        scale, of_noise = self.total * self._smaller, self.distance(sampled=False)
+        v = math.sqrt(min(1.0, max(0.0, of_noise.found - of_noise.trace) / scale))
+        of_all = self.distance(sampled=True)
+        return Value(v, _holding(of_noise.interval(), scale, v), _holding(of_all.interval(), scale, v))
 
-    def _distance(self) -> float:
-        """The sum of d^2 / e."""
-        return float(((self.counts - self.expected) ** 2 * _inverse(self.expected)).sum())
-
-    def _interval(self, found: float, trace: float, squared: float, *, sampled: bool) -> Interval:
-        """Where S without what varies can lie; `trace` and `squared` are of the covariance of d / sqrt(e)."""
+    def distance(self, *, sampled: bool) -> Distance:
+        """S with the law that noise gives it, and `sampled` that drawing other rows gives it too."""
+        found = float(((self.counts - self.expected) ** 2 * _inverse(self.expected)).sum())
+        trace, squared = self._spread(sampled=sampled)
         if trace <= 0:
-            return Interval(found, found)
+            return Distance(found, 0.0, 0.0)
         direction = self._direction(sampled=sampled) / (4 * found) if found > 0 else 0.0
-        a = max(squared / trace, direction)
-        lo, hi = (
-            a * noncentrality_of(value / a, trace / a, tail)
-            for value, tail in zip((found, max(found, trace)), _TAILS, strict=True)
-        )
-        return Interval(lo, hi)
+        return Distance(found, trace, max(squared / trace, direction))
 
     def _direction(self, *, sampled: bool) -> float:
         """The variance of S to first order, by its slope in every count (Bishop, Fienberg, Holland 1975)."""

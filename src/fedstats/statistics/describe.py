@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
 
 from fedstats.core.disclosure import DisclosureRule, rule_of, rule_words
 from fedstats.core.domain import Dates, date_of
-from fedstats.core.estimate import Absence, AbsenceReason, Cell, Estimate, Table, TableRow, Value
+from fedstats.core.estimate import Absence, AbsenceReason, Cell, Estimate, Interval, Table, TableRow, Value
 from fedstats.core.expression import Column, Expression
 from fedstats.core.noise import noise_sd
 from fedstats.core.privacy import UnitKind
@@ -85,14 +86,12 @@ class Describe:
             There are too many columns for one question.
 
         """
-        asked = self._asked(ask.dataset)
-        parts = _Parts(
-            ask, asked, _plan(ask, asked), plan_measures([ROWS], ask.dataset, supported=_ruled(ask))
-        )
+        parts = _parts_of(ask, self._asked(ask.dataset))
         if not history:
             return parts.round()
         answer = _Answer(parts, history[0], self.quantiles)
-        return Estimate(tuple(answer.tables()), tuple(self._notes(ask)), disclosure=ask.disclosure)
+        notes = (*self._notes(ask), *answer.read_dates())
+        return Estimate(tuple(answer.tables()), notes, disclosure=ask.disclosure)
 
     def _asked(self, dataset: Dataset) -> tuple[Described, ...]:
         names = self.columns or tuple(column.name for column in dataset.columns)
@@ -158,6 +157,7 @@ class _Answer:
             raise ValueInvalid("A description is of all departments together.")
         self._shown = disclosed(cell.totals.tolist(), parts.plan, self._rule)
         self._sds = _widened(cell, self._shown)
+        self._ranked = {c.name: self._of_tree(c) for c in parts.asked if c.ranked}
 
     def tables(self) -> Iterator[Table]:
         """Those that have rows."""
@@ -170,7 +170,6 @@ class _Answer:
         numbers = [
             c for c in asked if (c.averaged or c.ranked) and not isinstance(c.definition.domain, Dates)
         ]
-        dates = [c for c in asked if c.ranked and isinstance(c.definition.domain, Dates)]
         found = (
             Table(
                 "missing", ("column",), ("share",), tuple(TableRow((c.name,), (self._gap(c),)) for c in gaps)
@@ -178,9 +177,9 @@ class _Answer:
             Table("numbers", ("column",), ("mean", "sd", *percents), tuple(map(self._number, numbers))),
             Table(
                 "dates",
-                ("column", "quantile", "date"),
-                ("days since 1970",),
-                tuple(row for c in dates for row in self._dates(c, percents)),
+                ("column", "from", "share"),
+                ("days",),
+                tuple(row for c in asked for row in self._dates(c)),
             ),
             Table(
                 "categories",
@@ -213,7 +212,7 @@ class _Answer:
 
     def _number(self, column: Described) -> TableRow:
         mean, sd = self._moments(column) if column.averaged else (_NOT_GIVEN, _NOT_GIVEN)
-        quantiles = self._of_tree(column) if column.ranked else (_NOT_GIVEN,) * len(self._quantiles)
+        quantiles = self._ranked.get(column.name, (_NOT_GIVEN,) * len(self._quantiles))
         return TableRow((column.name,), (mean, sd, *quantiles))
 
     def _moments(self, column: Described) -> tuple[Cell, Cell]:
@@ -259,10 +258,29 @@ class _Answer:
             for q in self._quantiles
         )
 
-    def _dates(self, column: Described, percents: Sequence[str]) -> Iterator[TableRow]:
-        for percent, cell in zip(percents, self._of_tree(column), strict=True):
-            date = date_of(round(cell.value)).isoformat() if isinstance(cell, Value) else ""
-            yield TableRow((column.name, percent, date), (cell,))
+    def _dates(self, column: Described) -> Iterator[TableRow]:
+        """The quantiles of dates, in days from the first that the definition allows."""
+        domain = column.definition.domain
+        if not column.ranked or not isinstance(domain, Dates):
+            return
+        for share, cell in zip(self._quantiles, self._ranked[column.name], strict=True):
+            key = (column.name, domain.label(domain.lo), f"{share:g}")
+            yield TableRow(key, (_from(domain.lo, cell),))
+
+    def read_dates(self) -> Iterator[str]:
+        """The quantiles of dates as calendars have them, a sentence for each column."""
+        for column in self._parts.asked:
+            domain = column.definition.domain
+            if not isinstance(domain, Dates):
+                continue
+            found = [
+                f"{row.key[-1]} is {date_of(domain.lo + round(cell.value)).isoformat()}"
+                for row in self._dates(column)
+                for cell in row.cells
+                if isinstance(cell, Value)
+            ]
+            if found:
+                yield f"The quantile of {column.name} at {', at '.join(found)}."
 
     def _values(self, column: Described) -> Iterator[TableRow]:
         """How many rows have each value, and which share of them all that is."""
@@ -285,10 +303,27 @@ class _Answer:
             )
 
 
+@lru_cache(maxsize=16)  # the step after a round plans what the one before it did
+def _parts_of(ask: Ask, asked: tuple[Described, ...]) -> _Parts:
+    return _Parts(ask, asked, _plan(ask, asked), plan_measures([ROWS], ask.dataset, supported=_ruled(ask)))
+
+
 def _plan(ask: Ask, asked: Sequence[Described]) -> MeasurePlan:
     several = ask.dataset.unit.kind is UnitKind.PERSON
     calls = [ROWS, *([PEOPLE] if several else []), *(call for c in asked for call in c.calls(ask.dataset))]
     return plan_measures(calls, ask.dataset, supported=_ruled(ask))
+
+
+def _from(first: int, cell: Cell) -> Cell:
+    """A day, counted from `first` instead of 1970-01-01."""
+    if isinstance(cell, Absence):
+        return cell
+    noise, population = cell.noise_interval, cell.interval
+    return Value(
+        cell.value - first,
+        Interval(noise.lo - first, noise.hi - first),
+        None if population is None else Interval(population.lo - first, population.hi - first),
+    )
 
 
 def _ruled(ask: Ask) -> bool:
