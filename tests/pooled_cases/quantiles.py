@@ -32,4 +32,16 @@ CASES = (
         lambda dataset: Quantiles(dataset.name, "age", SHARES, by=("sex",)),
         lambda frame: of(frame, "age", "sex"),
     ),
+    Case(
+        "visits by year, several rows a person",
+        "randhie",
+        lambda dataset: Quantiles(dataset.name, "mdvis", SHARES, by=("year",)),
+        lambda frame: of(frame, "mdvis", "year"),
+    ),
+    Case(
+        "published weeks by part",
+        "rtt",
+        lambda dataset: Quantiles(dataset.name, "weeks", SHARES, by=("part",)),
+        lambda frame: of(frame, "weeks", "part"),
+    ),
 )
