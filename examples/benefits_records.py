@@ -69,7 +69,7 @@ Record = dict[str, str | int]
 
 def records(people: int, seed: int) -> dict[str, list[Record]]:
     """The records of each department: everybody has one for each tax year at each who knows them."""
-    draw = np.random.default_rng(seed)
+    draw = np.random.default_rng(seed)  # made-up people, no noise
     found: dict[str, list[Record]] = {department.department: [] for department in DEPARTMENTS}
     for number in range(people):
         known = draw.choice(len(KNOWN_TO), p=KNOWN_TO) + 1

@@ -15,7 +15,6 @@ import io
 import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -100,8 +99,8 @@ class Bad:
             if not os.fork():
                 with open(self.how.removeprefix("forks "), "w") as told:
                     print("here", file=told, flush=True)
-                    time.sleep(60)
-            time.sleep(60)
+                    signal.pause()
+            signal.pause()
         if self.how == "goes on twice":
             os.fork()
         if self.how == "is interrupted":
@@ -111,7 +110,7 @@ class Bad:
             pipe = next(o for o in gc.get_objects() if isinstance(o, io.BufferedWriter) and o.fileno() > 2)
             pipe.write(len(payload).to_bytes(8, "big") + payload)
             pipe.flush()
-            time.sleep(60)
+            signal.pause()
         if self.how == "ends":
             sys.exit(3)
         if self.how == "memory":

@@ -72,7 +72,10 @@ def test_without_the_counts_it_says_where_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"{PUBLISHED} is not here")
+@pytest.mark.skipif(
+    not PUBLISHED.is_dir(),
+    reason=f"LEFT OUT: the attendances are not in {PUBLISHED}, so no published figure was compared.",
+)
 def test_the_published_four_hours_of_march_2019_are_found_again() -> None:
     """Six million attendances at 227 organisations: England in March 2019 was 86.6 %."""
     ran = run("ae_four_hours.py", "--data", PUBLISHED)

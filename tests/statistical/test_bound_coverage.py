@@ -74,7 +74,7 @@ def test_noise_intervals_cover_with_each_bound(bound: str, epsilon: Fraction) ->
     question = tabled(
         ", ".join(f"{output} AS c{i}" for i, output in enumerate(OUTPUTS)), epsilon=epsilon, bound=bound
     )
-    drawn = noisy(question, exact(question, PEOPLE), np.random.default_rng(11))
+    drawn = noisy(question, exact(question, PEOPLE), np.random.default_rng(11))  # fixed seed
     about = truths("norm:1" if bound == "norm" else bound)
     for i, (output, truth) in enumerate(zip(OUTPUTS, about, strict=True)):
         cells = [found[i] for found in drawn]
@@ -89,7 +89,7 @@ def test_the_bounds_answer_three_questions_and_two_are_more_exact() -> None:
     found = {}
     for bound in ("rows", "people", "norm"):
         question = tabled("AVG(wait_days) AS mean", bound=bound)
-        drawn = noisy(question, exact(question, PEOPLE), np.random.default_rng(3))
+        drawn = noisy(question, exact(question, PEOPLE), np.random.default_rng(3))  # fixed seed
         widths = [interval.half_width for interval in intervals([cells[0] for cells in drawn])]
         found[bound] = (truths("norm:1" if bound == "norm" else bound)[1], float(np.mean(widths)))
     assert found["rows"][0] > found["norm"][0] + 1

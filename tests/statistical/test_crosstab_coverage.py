@@ -59,7 +59,7 @@ def released(p: Floats, n: int, sd: float, generator: np.random.Generator) -> In
 @pytest.mark.parametrize("n", [400, 20_000])
 def test_independent_keys_are_rejected_in_one_of_twenty(n: int, epsilon: float) -> None:
     """A test at 5 % is wrong about 5 times in 100, or says that it cannot be made."""
-    generator, sd = np.random.default_rng(1), sd_of(epsilon)
+    generator, sd = np.random.default_rng(1), sd_of(epsilon)  # a fixed seed: what passes, passes again
     tables = [released(shares(0.0), n, sd, generator) for _ in range(TRIALS)]
     point = chi_square_point(0.05, tables[0].degrees)
     rejected = sum(t.testable and t.statistic > point for t in tables)
@@ -75,7 +75,7 @@ def test_the_power_is_what_the_note_says(epsilon: float) -> None:
     Deviations here lie in common and in rare cells, so that the V that 80 of 100 show is between both. Of 300
     fewer than 205 come about once in 1,000,000 runs.
     """
-    generator, sd, n = np.random.default_rng(2), sd_of(epsilon), 5_000
+    generator, sd, n = np.random.default_rng(2), sd_of(epsilon), 5_000  # fixed seed
     best, worst = released(shares(0.0), n, sd, generator).found_from(0.8, 0.05)
     assert best <= worst
     found = [
@@ -93,7 +93,7 @@ def test_cramers_v_is_covered(v: float, epsilon: float) -> None:
 
     Whether it does is read from the test that the interval inverts; the first releases show that both agree.
     """
-    generator, sd, n = np.random.default_rng(3), sd_of(epsilon), 10_000
+    generator, sd, n = np.random.default_rng(3), sd_of(epsilon), 10_000  # fixed seed
     widths: list[float] = []
     held = {False: 0, True: 0}
     for trial in range(TRIALS):
@@ -155,7 +155,7 @@ def numbers_of(counts: Floats, sd: float) -> dict[tuple[str, str | None, str | N
 @pytest.mark.parametrize("epsilon", EPSILONS)
 def test_counts_shares_and_residuals_are_covered(epsilon: float) -> None:
     """Every number, in 2,000 releases of the same rows: the noise interval holds what it hides."""
-    generator, sd = np.random.default_rng(5), sd_of(epsilon)
+    generator, sd = np.random.default_rng(5), sd_of(epsilon)  # a fixed seed: what passes, passes again
     counts = generator.multinomial(10_000, shares(0.04).ravel()).reshape(3, 4).astype(np.float64)
     exact = numbers_of(counts, 1e-9)
     covered = dict.fromkeys(exact, 0)

@@ -111,7 +111,7 @@ def missed(row: TableRow, exact: Sequence[float]) -> list[bool]:
 def test_intervals_of_what_is_shown_hold(count: int, loss: str, profile: DisclosureProfile) -> None:
     """An interval that a reader is shown misses the exact answer in 5 % of releases at most."""
     counts = np.full(TRIALS, count, dtype=np.int64)
-    rows = released("trial", profile, LOSSES[loss], counts, np.random.default_rng(7))
+    rows = released("trial", profile, LOSSES[loss], counts, np.random.default_rng(7))  # fixed seed
     cells = [row for row in rows if not row.total]
     misses = np.sum([missed(row, truths(count, count // 4)) for row in cells], axis=0)
     assert max(misses) <= MISSED_MAX
@@ -131,7 +131,7 @@ def test_intervals_of_what_is_shown_hold(count: int, loss: str, profile: Disclos
 def test_intervals_of_totals_hold_for_the_cells_they_add_up(profile: DisclosureProfile, loss: str) -> None:
     """Cells are chosen by their noise, and a total of the chosen ones still misses in 5 % at most."""
     counts = np.repeat(PARTS, TRIALS)  # in the order of the round's keys, which is part, trial
-    rows = released("trial, part", profile, LOSSES[loss], counts, np.random.default_rng(8))
+    rows = released("trial, part", profile, LOSSES[loss], counts, np.random.default_rng(8))  # fixed seed
     cells = {row.key: row for row in rows}
     misses = np.zeros(5)
     for trial in range(1, TRIALS + 1):
@@ -150,7 +150,7 @@ def test_a_total_of_cells_that_noise_alone_shows_promises_no_more_than_it_knows(
     Added up as if they had not been chosen, their noise would leave it out of nearly every interval.
     """
     counts = np.zeros(100 * EMPTY, dtype=np.int64)
-    rho, generator = LOSSES["noise that hides the rounding"], np.random.default_rng(9)
+    rho, generator = LOSSES["noise that hides the rounding"], np.random.default_rng(9)  # fixed seed
     rows = released(
         "trial, part",
         DisclosureProfile.ACRO,

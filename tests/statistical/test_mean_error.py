@@ -25,7 +25,7 @@ COLUMNS = ("uniform", "lognormal")
 @pytest.fixture(scope="module")
 def costs() -> tuple[Pool, dict[str, float]]:
     """One department with 100,000 people, their costs clamped to the bounds; and the true means."""
-    generator = np.random.default_rng(6)
+    generator = np.random.default_rng(6)  # a fixed seed: what passes, passes again
     cents = Numbers(Fraction(0), Fraction(RANGE), Fraction(1, 100))
     dataset = Dataset(
         name="costs",

@@ -61,7 +61,7 @@ def test_ratios_of_few_rows_cover_or_are_absent(count: int) -> None:
     """Where noise nearly hides the count, a ratio still covers, or is a typed absence: it never misleads."""
     question = tabled("AVG(age), SHARE(urgent), SUM(age) / COUNT(*)", mechanism=Mechanism.GAUSSIAN)
     rows = some_rows(count)
-    drawn = noisy(question, exact_totals(question, rows), np.random.default_rng(3))
+    drawn = noisy(question, exact_totals(question, rows), np.random.default_rng(3))  # fixed seed
     mean = sum(row["age"] or 0 for row in rows) / count
     for i, truth in enumerate([mean, URGENT, mean]):
         cells = [found[i] for found in drawn]
@@ -83,7 +83,7 @@ def test_population_intervals_cover_the_parameter() -> None:
     """With people drawn anew in each trial, the second interval covers what they were drawn from."""
     outputs = "COUNT(*), SHARE(urgent), AVG(age), SUM(urgent)"
     question = tabled(outputs, mechanism=Mechanism.GAUSSIAN)
-    generator = np.random.default_rng(5)
+    generator = np.random.default_rng(5)  # a fixed seed: what passes, passes again
     counts = generator.poisson(4_000, TRIALS)
     urgent = generator.binomial(counts, URGENT)
     ages = np.array([generator.integers(20, 80, count).sum() for count in counts])

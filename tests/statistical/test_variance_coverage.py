@@ -33,7 +33,7 @@ def test_noise_intervals_of_variances_cover(epsilon: Fraction) -> None:
     Rounded squares widen it beyond what noise alone needs, so that is asked of ages, which are not rounded.
     """
     question = tabled(OUTPUTS, epsilon=epsilon)
-    drawn = noisy(question, exact_totals(question, ROWS), np.random.default_rng(1))
+    drawn = noisy(question, exact_totals(question, ROWS), np.random.default_rng(1))  # fixed seed
     for i, (output, truth) in enumerate(TRUTHS.items()):
         cells = [found[i] for found in drawn]
         absent = sum(not isinstance(cell, Value) for cell in cells)
@@ -50,7 +50,7 @@ def test_variances_of_few_rows_cover_or_are_absent(count: int) -> None:
     rows = some_rows(count)
     ages = [float(row["age"] or 0) for row in rows]
     question = tabled("VAR(age), STDDEV(age)")
-    drawn = noisy(question, exact_totals(question, rows), np.random.default_rng(3))
+    drawn = noisy(question, exact_totals(question, rows), np.random.default_rng(3))  # fixed seed
     for i, truth in enumerate([statistics.variance(ages), statistics.stdev(ages)]):
         cells = [found[i] for found in drawn]
         absent = sum(not isinstance(cell, Value) for cell in cells)
@@ -61,7 +61,7 @@ def test_variances_of_few_rows_cover_or_are_absent(count: int) -> None:
 def test_population_intervals_of_variances_cover(values: str) -> None:
     """With people drawn anew, the second interval covers the variance that they were drawn from."""
     question = tabled("VAR(age), STDDEV(age)")
-    generator = np.random.default_rng(5)
+    generator = np.random.default_rng(5)  # a fixed seed: what passes, passes again
     chances = np.ones(121) if values == "uniform" else np.where(np.arange(121) < 119, 1e-9, 0.01)
     if values == "skewed":
         chances[20] = 1.0

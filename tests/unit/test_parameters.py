@@ -44,7 +44,7 @@ def test_fields_are_read_in_their_order() -> None:
     """Name, kind, default and freedom of every field; a class variable is none of them."""
     assert [p.name for p in PARAMETERS] == [
         "dataset", "rows", "share", "exact", "since", "by", "weeks", "points",
-    ]  # fmt: skip
+    ]  # fmt: skip # one mistake a line
     assert NAMED["dataset"] == Parameter("dataset", ValueKind.TEXT, required=True)
     assert NAMED["weeks"].default == [18, 52]
     assert [p.name for p in PARAMETERS if p.free] == ["weeks"]

@@ -188,7 +188,7 @@ def test_no_predictable_randomness_near_rows() -> None:
         "import numpy.random",
         "from numpy import random",
         "from numpy.random import default_rng",
-        "import numpy as np\nnp.random.default_rng()",
+        "import numpy as np\nnp.random.default_rng()",  # a fixed seed: what passes, passes again
         "import numpy\nnumpy.random.normal()",
         "import numpy as n\nrng = n.random",
         "def f():\n    import random as r\n    return r.random()",

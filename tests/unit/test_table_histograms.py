@@ -58,7 +58,7 @@ def test_a_histogram_is_a_key_and_counts_by_itself() -> None:
     assert table.picture is not None
     assert (table.picture.kind, table.picture.label, table.picture.value) == (
         PictureKind.HISTOGRAM, "HISTOGRAM(age, 3)", "count",
-    )  # fmt: skip
+    )  # fmt: skip # as a table
     by_sex = answered("SELECT sex, HISTOGRAM(wait_days, 10) AS wait FROM waiting GROUP BY sex", PEOPLE)
     (split,) = by_sex.tables
     assert split.keys == ("sex", "wait")

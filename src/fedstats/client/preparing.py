@@ -111,5 +111,5 @@ class Preparing:
 
     def _drafted(self, terms: Terms, asking: Asking, epsilon: Fraction, under: Under) -> Draft:
         loss = loss_of(terms.agreement, epsilon, pure=under.pure)
-        nonce = secrets.token_bytes(NONCE_BYTES)
+        nonce = secrets.token_bytes(NONCE_BYTES)  # makes the query's hash unique; no noise
         return draft(asking.statistic, asking.text, terms, loss, now_s=int(self.now()), nonce=nonce)

@@ -164,5 +164,5 @@ def released(department: str, computation: bytes, edition: str, noisy: Noisy) ->
 
     The salt is no noise and protects no number of the release: it keeps its published hash from being tried.
     """
-    salt = secrets.token_bytes(SALT_BYTES)
+    salt = secrets.token_bytes(SALT_BYTES)  # no noise: it keeps the hash from being tried
     return encode_release(ReleaseNote(department, computation, edition, noisy.vectors, salt, noisy.values))

@@ -137,7 +137,7 @@ class WaitingTimes:
             if not 1 <= weeks <= WEEKS_MAX:
                 raise ValueInvalid(f"--within and --over take weeks from 1 to {WEEKS_MAX}, not {weeks}.")
         for percent in (*self.percentiles, self.standard):
-            if not 0 < percent < 100:  # noqa: PLR2004  # percent
+            if not 0 < percent < 100:  # noqa: PLR2004  # a share lies between, in percent
                 raise ValueInvalid(f"A percentile lies above 0 and below 100; {percent:g} does not.")
         listed = (self.within, self.over, self.percentiles, self.pathways)
         if any(len(set(each)) < len(each) or len(each) > FIGURES_MAX for each in listed):

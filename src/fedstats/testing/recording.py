@@ -78,7 +78,7 @@ SPOILED: Mapping[str, Spoil] = {
 
 def spoiled(pool: Pool, statistic: Statistic, ask: Ask, how: Spoil, seed: int) -> Answer:
     """Answers with made-up totals in place of those of the pool; each department has about an equal part."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)  # made-up totals, no noise
 
     def answer(order: Round) -> RoundResult:
         plain = pool.result(statistic, ask, order)

@@ -105,7 +105,9 @@ def simulate(  # noqa: PLR0913 # one parameter per choice
     _check_counts(departments, repeats)
     asked, chances = parse_epsilon(str(epsilon)), _delta_of(delta)
     made, definition, table, notes = _defined(statistic, arrow_of(data), dataset, person, by)
-    generator = np.random.default_rng(secrets.randbits(64) if seed is None else seed)
+    generator = np.random.default_rng(
+        secrets.randbits(64) if seed is None else seed  # which rows lie where; no noise
+    )
     split = Split.of(table, definition, departments=departments, by=by, generator=generator)
     tell = _Telling(progress)
     tell(f"making editions for {len(split.rows)} departments")
@@ -141,7 +143,9 @@ def pool_of(  # noqa: PLR0913 # as `simulate`
 ) -> Pool:
     """The rows split over departments as `simulate` does it, with an edition each; raises as `simulate`."""
     _, definition, table, _ = _defined(statistic, arrow_of(data), dataset, person, by)
-    generator = np.random.default_rng(secrets.randbits(64) if seed is None else seed)
+    generator = np.random.default_rng(
+        secrets.randbits(64) if seed is None else seed  # which rows lie where; no noise
+    )
     split = Split.of(table, definition, departments=departments, by=by, generator=generator)
     return Pool.of(definition, split.rows, departments_max=max_departments)
 

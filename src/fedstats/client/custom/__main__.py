@@ -110,7 +110,7 @@ class Bench:
         calls: dict[str, Callable[..., object]] = {
             "load": self.load, "make": self.make, "condition": self.condition, "step": self.step,
             "later": self.later, "foresee": self.foresee, "support_share": self.support_share,
-        }  # fmt: skip
+        }  # fmt: skip # one call a line
         try:
             return {"value": calls[what](*args)}
         except FedstatsError as problem:

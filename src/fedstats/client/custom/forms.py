@@ -170,7 +170,7 @@ def _truth(value: object) -> bool:
 
 _SCALARS: dict[type, Callable[[object], object]] = {
     float: _number, str: _text, int: _whole, bool: _truth,
-}  # fmt: skip
+}  # fmt: skip # one form a line
 
 
 def _wrong(value: object, wanted: str) -> ValueInvalid:

@@ -144,7 +144,7 @@ def drawing_of(table: Table, estimate: Estimate, question: Question, column: str
     return Drawing(
         kind=picture.kind,
         title=_title(table, picture, label),
-        question=textwrap.shorten(one_line(question.text), TITLE_CHARACTERS, placeholder=" ..."),
+        question=textwrap.shorten(one_line(question.text), TITLE_CHARACTERS),
         value_name=_value_words(picture),
         label_name=words_of(label),
         size_name=words_of(picture.size or ""),

@@ -61,7 +61,7 @@ def figure_of(drawing: Drawing) -> Figure:
     """
     figures = load("matplotlib.figure")
     with _style():
-        title = textwrap.wrap(drawing.title, 84, max_lines=2, placeholder=" ...") or [""]
+        title = textwrap.wrap(drawing.title, 84, max_lines=2) or [""]
         question = textwrap.wrap(drawing.question, TEXT_COLUMNS)
         below = [line for text in _below(drawing) for line in textwrap.wrap(text, TEXT_COLUMNS)]
         plot, top = (

@@ -351,7 +351,7 @@ def _name_line(axes: Axes, reference: float, *, across: bool) -> None:
     axes.annotate(
         f"{reference:g}", where, xycoords=transform, xytext=shift, textcoords="offset points", size=7.5,
         ha="right" if across else "center", va="bottom", color=DARK,
-    )  # fmt: skip
+    )  # fmt: skip # one setting a line
 
 
 def _grid(axes: Axes, axis: str) -> None:
