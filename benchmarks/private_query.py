@@ -18,6 +18,7 @@ import _data
 import duckdb
 from _measuring import Result, medians_s
 
+from fedstats.core.aggregate.grouped_sums import GroupedSums
 from fedstats.core.privacy import Mechanism, MechanismLoss
 from fedstats.core.query import Computation
 from fedstats.core.statistic import Mode
@@ -55,8 +56,8 @@ def run() -> Result:
     return Result(taken["private query, s"] / taken["plain query, s"], taken)
 
 
-def private(edition: Path) -> Callable[[], object]:
-    """What a node does, with its engine and its mechanism."""
+def private(edition: Path, question: GroupedSums = _data.QUESTION) -> Callable[[], object]:
+    """What a node does for a question, with its engine and its mechanism."""
     bench = Workbench(engine_of("duckdb"), _data.RESOURCES, _data.KEY)
     computation = Computation(
         agreement="RTT-2026",
@@ -64,7 +65,7 @@ def private(edition: Path) -> Callable[[], object]:
         dataset=_data.DATASET.name,
         edition="2025-09",
         where=None,
-        aggregates=(_data.QUESTION,),
+        aggregates=(question,),
         loss=MechanismLoss(Mechanism.GAUSSIAN, Fraction(1, 40)),
         contribution=_data.DATASET.contribution(departments_max=1),
         mode=Mode.LOCAL,

@@ -10,20 +10,14 @@ connection open already. DuckDB's own MEDIAN, and the same by treatment function
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 import _data
 from _measuring import Result, medians_s
-from private_query import asking, plain_tables
+from private_query import asking, plain_tables, private
 
 from fedstats.core.expression import Column, Expression
-from fedstats.core.privacy import Mechanism, MechanismLoss
-from fedstats.core.query import Computation
-from fedstats.core.statistic import Mode
-from fedstats.engines import engine_of
-from fedstats.engines._duckdb_question import written
-from fedstats.node.computing import Noise, Workbench
+from fedstats.core.privacy import Mechanism
 from fedstats.statistics._quantile import TreePlan
 
 name = "quantiles_20m"
@@ -56,23 +50,5 @@ def run() -> Result:
 
 def quantiles(edition: Path, *keys: Expression) -> Callable[[], object]:
     """What a node does, with its engine and its mechanism."""
-    bench = Workbench(engine_of("duckdb"), _data.RESOURCES, _data.KEY)
     plan = TreePlan.of(Column("wait_days"), _data.DATASET, Mechanism.GAUSSIAN)
-    computation = Computation(
-        agreement="RTT-2026",
-        agreement_version=1,
-        dataset=_data.DATASET.name,
-        edition="2025-09",
-        where=None,
-        aggregates=(plan.aggregate(keys, _data.DATASET).normalised(),),
-        loss=MechanismLoss(Mechanism.GAUSSIAN, Fraction(1, 40)),
-        contribution=_data.DATASET.contribution(departments_max=1),
-        mode=Mode.LOCAL,
-    )
-
-    def answer() -> object:
-        written.cache_clear()  # each time is the first that this is asked
-        bench.rehearse(computation, _data.DATASET)
-        return bench.compute(edition, computation, _data.DATASET, Noise.of(computation))
-
-    return answer
+    return private(edition, plan.aggregate(keys, _data.DATASET).normalised())

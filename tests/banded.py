@@ -19,6 +19,7 @@ from fedstats.core.privacy import Mechanism, MechanismLoss, UnitKind
 from fedstats.core.schema import ColumnDefinition, Dataset, Unit
 from fedstats.core.statistic import Ask, Mode, Round, RoundResult
 from fedstats.statistics.waiting_times import WaitingTimes
+from fedstats.testing.drawing import noise
 
 BANDS = 105
 STATUSES = ("admitted", "nonadmitted")
@@ -114,14 +115,9 @@ def _noise(
 
 
 def drawn(generator: np.random.Generator, mechanism: Mechanism) -> Draw:
-    """Discrete noise by its inverse distribution function in floats: to test intervals, and no more."""
+    """Discrete noise from a generator, as the totals of this file are: floats."""
 
     def draw(scale: float, size: int) -> npt.NDArray[np.float64]:
-        reach = int((40 if mechanism is Mechanism.LAPLACE else 10) * scale) + 2
-        distance = np.abs(np.arange(-reach, reach + 1)) / scale
-        weights = np.exp(-distance if mechanism is Mechanism.LAPLACE else -(distance**2) / 2)
-        distribution = np.cumsum(weights)
-        found = np.searchsorted(distribution, generator.random(size) * distribution[-1])
-        return np.asarray(found - reach, dtype=np.float64)
+        return noise(mechanism, generator, Fraction(scale), size).astype(np.float64)
 
     return draw

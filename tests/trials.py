@@ -21,14 +21,13 @@ from fedstats.core.privacy import Mechanism, MechanismLoss
 from fedstats.core.schema import ColumnDefinition
 from fedstats.core.statistic import Ask, Round, RoundResult
 from fedstats.statistics.table import Table
+from fedstats.testing.drawing import noise
 
 TRIALS = 2_000
 COVERED_MIN = 1_851
 DEPARTMENTS = ("north", "south", "west")
 TRIAL = ColumnDefinition("trial", Numbers(Fraction(1), Fraction(TRIALS)))
 TRIALED = replace(DATASET, columns=(*DATASET.columns, TRIAL))
-_SMOOTH = 10_000.0
-"""From this scale on a rounded normal number is as good as a discrete one, and no table is too long."""
 
 Integers = npt.NDArray[np.int64]
 Question = tuple[Table, Ask, Round]
@@ -58,24 +57,12 @@ def noisy(
     statistic, ask, order = question
     (scales,) = noise_scales(order.aggregates, ask.loss, ask.contribution)
     totals = tuple(
-        vector + sum(_drawn(ask.loss.mechanism, float(scale), generator) for _ in DEPARTMENTS)
+        vector + sum(noise(ask.loss.mechanism, generator, scale, TRIALS) for _ in DEPARTMENTS)
         for vector, scale in zip(exact, scales, strict=True)
     )
     estimate = statistic.step(ask, [RoundResult(order, (totals,), (scales,), len(DEPARTMENTS))])
     assert isinstance(estimate, Estimate)
     return [row.cells for row in estimate.tables[0]]
-
-
-def _drawn(mechanism: Mechanism, scale: float, generator: np.random.Generator) -> Integers:
-    """Discrete noise by its inverse distribution function in floats: to test intervals, and no more."""
-    if mechanism is Mechanism.GAUSSIAN and scale > _SMOOTH:
-        return np.rint(generator.normal(0.0, scale, TRIALS)).astype(np.int64)
-    reach = int((40 if mechanism is Mechanism.LAPLACE else 10) * scale) + 2
-    distance = np.abs(np.arange(-reach, reach + 1)) / scale
-    weights = np.exp(-distance if mechanism is Mechanism.LAPLACE else -(distance**2) / 2)
-    distribution = np.cumsum(weights)
-    uniform = generator.random(TRIALS) * distribution[-1]
-    return np.asarray(np.searchsorted(distribution, uniform) - reach, dtype=np.int64)
 
 
 def exact_totals(question: Question, rows: Sequence[Row]) -> list[Integers]:

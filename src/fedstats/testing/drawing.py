@@ -50,8 +50,9 @@ def stocked(name: Mechanism, *, seed: int | None) -> NoiseMechanism:
     """The noise of this mechanism, drawn ahead: by the mechanism itself, or from the generator of a seed."""
     if seed is not None:
         generator = np.random.default_rng(seed)  # for tests that must pass again; departments draw their own
-        law = _gaussian if name is Mechanism.GAUSSIAN else _laplace
-        return Stocked(name, lambda scale, _sensitivity, _allowed, count: law(generator, scale, count))
+        return Stocked(
+            name, lambda scale, _sensitivity, _allowed, count: noise(name, generator, scale, count)
+        )
     real = mechanism_of(name)
 
     def draw(scale: Fraction, sensitivity: Sensitivity, allowed: Fraction, count: int) -> Integers:
@@ -59,6 +60,15 @@ def stocked(name: Mechanism, *, seed: int | None) -> NoiseMechanism:
         return real.add_noise(none, scale=scale, sensitivity=sensitivity, allowed=allowed)
 
     return Stocked(name, draw)
+
+
+def noise(mechanism: Mechanism, generator: np.random.Generator, scale: Fraction, count: int) -> Integers:
+    """So many noises of this mechanism from a generator, to try intervals with: int64 of shape (count,).
+
+    In floats, and as predictable as the generator is: nothing that leaves a department may have such noise.
+    """
+    law = _gaussian if mechanism is Mechanism.GAUSSIAN else _laplace
+    return law(generator, scale, count)
 
 
 def _gaussian(generator: np.random.Generator, scale: Fraction, count: int) -> Integers:
