@@ -28,7 +28,7 @@ demo: $(VENV)/.run ## five NHS trusts, a coordinator and an analyst on this mach
 ## Check it
 
 .PHONY: test
-test: $(VENV)/.dev ## the tests that need only pip (under six minutes)
+test: $(VENV)/.dev ## the tests that need only pip (about ten minutes on two cores)
 	$(BIN)/pytest -n 2
 
 .PHONY: test-real

@@ -95,7 +95,7 @@ def test_a_month_that_is_not_there_names_those_that_are(counts: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"{PUBLISHED} is not here")
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"LEFT OUT: there is no {PUBLISHED}")
 def test_the_published_figures_of_september_2025_are_found_again() -> None:
     """150 trusts over 20 nodes: England's shares again, and intervals that hold what is published.
 
